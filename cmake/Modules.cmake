@@ -1,0 +1,61 @@
+# How every folder of the tree becomes a target: one call each, the same flags everywhere.
+
+find_package(PkgConfig REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(fmt REQUIRED)
+find_package(nlohmann_json REQUIRED)
+pkg_check_modules(SODIUM REQUIRED IMPORTED_TARGET libsodium)
+pkg_check_modules(TOMLPLUSPLUS REQUIRED IMPORTED_TARGET tomlplusplus)
+find_path(EV_INCLUDE ev.h REQUIRED)
+find_library(EV_LIBRARY ev REQUIRED)
+
+add_library(jailsvc-flags INTERFACE)
+target_include_directories(jailsvc-flags INTERFACE ${CMAKE_SOURCE_DIR}/supervisor
+                                                   ${CMAKE_SOURCE_DIR}/plugins/abi)
+target_compile_options(
+  jailsvc-flags
+  INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wswitch-enum -Werror
+            $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor> -fstack-protector-strong
+            $<$<CONFIG:Release>:-D_FORTIFY_SOURCE=2>)
+target_compile_definitions(jailsvc-flags INTERFACE _GNU_SOURCE
+                                                   JAILSVC_VERSION="${PROJECT_VERSION}")
+
+# Everything dynamic is position independent, with all relocations done at start.
+add_library(jailsvc-hosted INTERFACE)
+target_link_libraries(jailsvc-hosted INTERFACE jailsvc-flags)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+target_link_options(jailsvc-hosted INTERFACE -Wl,-z,relro,-z,now)
+if(JAILSVC_SANITIZE)
+  target_compile_options(jailsvc-hosted INTERFACE -fsanitize=${JAILSVC_SANITIZE}
+                                                  -fno-omit-frame-pointer)
+  target_link_options(jailsvc-hosted INTERFACE -fsanitize=${JAILSVC_SANITIZE})
+endif()
+
+# jailsvc_module(NAME DEPS... ): the folder's *.cpp become the static library jailsvc-NAME.
+# main.cpp is left out: it belongs to the program that the folder's own CMakeLists makes.
+function(jailsvc_module name)
+  cmake_parse_arguments(ARG "" "" "DEPS;LIBS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS *.cpp)
+  list(FILTER sources EXCLUDE REGEX "/main\\.cpp$")
+  if(sources)
+    add_library(jailsvc-${name} STATIC ${sources})
+    set(kind PUBLIC)
+  else()
+    add_library(jailsvc-${name} INTERFACE)
+    set(kind INTERFACE)
+  endif()
+  list(TRANSFORM ARG_DEPS PREPEND jailsvc-)
+  target_link_libraries(jailsvc-${name} ${kind} jailsvc-hosted ${ARG_DEPS} ${ARG_LIBS})
+endfunction()
+
+# jailsvc_test(NAME DEPS...): tests/<kind>/NAME/*.cpp (the caller's folder) as one Catch2 program.
+function(jailsvc_test name)
+  cmake_parse_arguments(ARG "" "" "DEPS;LIBS;SOURCES;LABELS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  list(TRANSFORM ARG_DEPS PREPEND jailsvc-)
+  target_link_libraries(${name} PRIVATE jailsvc-hosted ${ARG_DEPS} ${ARG_LIBS} catch-main)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  add_test(NAME ${name} COMMAND ${name} --use-colour no)
+  # A program whose every case was skipped says so by this exit status.
+  set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300 LABELS "${ARG_LABELS}")
+endfunction()

@@ -1,0 +1,69 @@
+#include "base/places.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "base/sys.hpp"
+
+namespace jailsvc {
+namespace {
+
+/// lib/jailsvc of the prefix this program runs from: PREFIX/lib/jailsvc/jailsvcd when installed,
+/// PREFIX/bin/NAME in a build tree.
+std::string library_of(const std::string& program_folder) {
+    if (program_folder.ends_with("/lib/jailsvc")) return program_folder;
+    return program_folder.substr(0, program_folder.rfind('/')) + "/lib/jailsvc";
+}
+
+void keep_below(Places& places, const std::string& state) {
+    places.run = state + "/run";
+    places.lib = state + "/lib";
+    places.log = state + "/log";
+    places.state_root = state + "/units/state";
+    places.cache_root = state + "/units/cache";
+    places.logs_root = state + "/units/logs";
+    places.runtime_root = state + "/units/run";
+}
+
+}  // namespace
+
+Result<Places> Places::from_arguments(const std::vector<std::string>& arguments) {
+    std::string config;
+    std::string state;
+    Places places;
+    const struct {
+        std::string_view name;
+        std::string* value;
+    } options[] = {{"--config", &config}, {"--state", &state}, {"--plugins", &places.plugins}};
+    for (std::size_t i = 0; i < arguments.size(); ++i) {
+        if (arguments[i] == "--quiet") {
+            places.quiet = true;
+            continue;
+        }
+        std::string* value = nullptr;
+        for (const auto& option : options) {
+            if (arguments[i] == option.name) value = option.value;
+        }
+        if (value == nullptr) return fail(fmt::format("unknown option \"{}\"", arguments[i]));
+        if (i + 1 == arguments.size() || !arguments[i + 1].starts_with('/')) {
+            return fail(fmt::format("{}: give an absolute path", arguments[i]));
+        }
+        *value = arguments[++i];
+    }
+
+    TRY(const std::string folder, sys::program_directory());
+    const std::string library = library_of(folder);
+    if (places.plugins.empty()) places.plugins = library + "/plugins";
+    places.stub = library + "/jailsvc-stub";
+    if (!state.empty()) keep_below(places, state);
+    if (config.empty()) {
+        places.unit_dirs = {places.run + "/units", "/etc/jailsvc/units", library + "/units"};
+        places.profile_dirs = {"/etc/jailsvc/profiles", library + "/units/profiles"};
+    } else {
+        places.unit_dirs = {places.run + "/units", config + "/units"};
+        places.profile_dirs = {config + "/profiles", library + "/units/profiles"};
+    }
+    return places;
+}
+
+}  // namespace jailsvc

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+
+namespace jailsvc {
+
+/// Where things are. The keeper hands its own options on to engine, jailer and logger unchanged, so
+/// all four agree. Defaults are the installed places; without installation (bin/ beside lib/ in a
+/// build tree) programs, plugins and profiles are found relative to the running program.
+struct Places {
+    std::string run = "/run/jailsvc";      ///< control socket, transient units; --state DIR: DIR/run
+    std::string lib = "/var/lib/jailsvc";  ///< allocated uids and the like; --state DIR: DIR/lib
+    std::string log = "/var/log/jailsvc";  ///< --state DIR: DIR/log
+    std::string state_root = "/var/lib";   ///< of units' state directories; --state DIR: DIR/units
+    std::string cache_root = "/var/cache";
+    std::string logs_root = "/var/log";
+    std::string runtime_root = "/run";
+    std::vector<std::string> unit_dirs;    ///< highest priority first; --config DIR: DIR/units alone
+    std::vector<std::string> profile_dirs; ///< --config DIR: DIR/profiles, then the shipped ones
+    std::string plugins;                   ///< --plugins DIR
+    std::string stub;                      ///< program that is PID 1 of a jail
+    bool quiet = false;                    ///< --quiet: warnings and errors only
+
+    [[nodiscard]] std::string control_socket() const { return run + "/control"; }
+
+    /// From `--config DIR --state DIR --plugins DIR --quiet`; paths must be absolute. Anything else
+    /// is an error that names it.
+    [[nodiscard]] static Result<Places> from_arguments(const std::vector<std::string>& arguments);
+};
+
+}  // namespace jailsvc

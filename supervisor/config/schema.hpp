@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+
+namespace jailsvc::config {
+
+enum class KeyType : std::uint8_t {
+    kBool,
+    kInteger,
+    kString,
+    kStringList,
+    kDuration,  ///< "200ms", or a number of seconds
+    kBytes,     ///< "512M", or a number of bytes
+    kStringMap, ///< table of string values
+    kCommand,   ///< argv array
+    kCommands,  ///< argv array, or array of argv arrays
+};
+
+/// One key of a unit file, described once: checking, `explain`, docs/UNITS.md and the JSON Schema
+/// all come from here.
+struct Key {
+    std::string name;
+    KeyType type = KeyType::kString;
+    std::string fallback;              ///< default as one would write it; empty: none
+    std::string doc;                   ///< one line
+    std::vector<std::string> choices;  ///< for kString: the allowed values; empty: any
+};
+
+/// One table: "service", "jail.chroot". An open table takes any key as a string value.
+struct Table {
+    std::string name;
+    std::string doc;
+    std::vector<Key> keys;
+    std::string plugin;  ///< "core", or the plugin that owns it
+};
+
+/// Every table that this installation understands: the core's plus one per loaded plugin.
+struct Schema {
+    std::vector<Table> tables;
+
+    [[nodiscard]] const Table* find(std::string_view table) const;
+};
+
+/// The tables of the core alone.
+[[nodiscard]] const Schema& core_schema();
+
+/// Plugin tables <-> the JSON text that the jailer sends the engine.
+[[nodiscard]] std::string to_json(const std::vector<Table>& tables);
+[[nodiscard]] Result<std::vector<Table>> tables_from_json(std::string_view json);
+
+}  // namespace jailsvc::config

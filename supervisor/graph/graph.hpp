@@ -1,0 +1,38 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+#include "config/unit.hpp"
+
+namespace jailsvc::graph {
+
+/// Dependencies of a set of units, with the reverse edges, checked. Pure; built anew at each load.
+class Graph {
+public:
+    /// Units that lie on an ordering cycle, or require one that does not exist, are marked broken
+    /// with the reason ("cycle: a -> b -> a"); units that require a broken one too. Others are not
+    /// affected: an edge of `wants` or order to a broken or absent unit is left out.
+    [[nodiscard]] static Graph build(const std::vector<const config::Unit*>& units);
+
+    struct Node {
+        std::vector<std::string> requires_, wants, part_of, conflicts;
+        std::vector<std::string> after;        ///< to be up (or settled) before this one starts
+        std::vector<std::string> required_by, wanted_by, before, parts, conflicted_by;
+        std::string broken;                    ///< why it cannot be started; empty: it can
+    };
+    [[nodiscard]] const Node* find(std::string_view unit) const;
+
+    /// The unit and all that it pulls in (requires, wants), dependencies first.
+    [[nodiscard]] std::vector<std::string> start_order(std::string_view unit) const;
+    /// The unit and all that must go down with it (required_by, parts), dependents first.
+    [[nodiscard]] std::vector<std::string> stop_order(std::string_view unit) const;
+
+private:
+    std::map<std::string, Node, std::less<>> nodes_;
+};
+
+}  // namespace jailsvc::graph

@@ -1,0 +1,427 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+/// Every message between keeper, engine, jailer and logger, and nothing else. The four talk over
+/// SOCK_SEQPACKET pairs that the keeper makes; a packet is one of these structs, descriptors ride
+/// along by SCM_RIGHTS. All four come from one build or speak the same kVersion; a packet of another
+/// version, an unknown type or a wrong size is refused (EBADMSG) and logged by its receiver.
+///
+/// Who talks to whom:
+///   keeper <-> engine, keeper <-> jailer, keeper <-> logger   (descriptor kKeeperFd of each)
+///   engine <-> jailer, engine <-> logger                      (pairs handed out by kPeer)
+/// When one of the three dies, the keeper makes its pairs anew and hands the survivors new ends.
+///
+/// A process's life, told in messages:
+///   engine  -> jailer  Start{token}        the engine has written its intent to its record
+///   jailer  -> keeper  Intent{token}       a child is about to exist
+///   jailer  -> keeper  Register{token,pid} + pidfd       before the child may pass its gate
+///   jailer  -> engine  Started{token,pid} | StartFailed{token, why}
+///   keeper  -> engine  Exited{token, status, rusage}     repeated after an engine's death
+///   engine  -> keeper  ExitAck{token}      only now the keeper forgets
+namespace jailsvc::ipc {
+
+inline constexpr std::uint16_t kVersion = 1;
+inline constexpr int kKeeperFd = 3;               ///< where each of the three finds its keeper
+inline constexpr std::size_t kNameSize = 128;     ///< unit name with its NUL; longer ones are refused
+inline constexpr std::size_t kTextSize = 768;     ///< one line for people, with its NUL
+inline constexpr std::size_t kMaxMessage = 2048;  ///< receive buffer [bytes]
+inline constexpr std::size_t kMaxFds = 4;
+inline constexpr std::size_t kMaxUnits = 16384;   ///< records in the state memfd
+inline constexpr std::size_t kRecordSize = 1024;  ///< one unit's two slots together [bytes]
+/// Size of the state memfd: a header page, then kMaxUnits records. Sparse; sealed against resizing.
+inline constexpr std::size_t kStateSize = 4096 + kMaxUnits * kRecordSize;
+
+using Token = std::uint64_t;  ///< names one start for ever; 0 is none. Never reused while remembered.
+/// Tokens with this bit are the jailer's own helpers (the jail's init): no exit report is kept.
+inline constexpr Token kStubBit = Token{1} << 63;
+
+enum class Role : std::uint16_t { kKeeper, kEngine, kJailer, kLogger };
+
+/// What a spawned process is for. Everything but kMain runs in the jail that kMain has or will have.
+enum class Purpose : std::uint16_t {
+    kMain,
+    kStartPre,
+    kStartPost,
+    kReload,
+    kStop,
+    kStopPost,
+    kHealth,
+    kClient,  ///< `jailsvc exec`
+    kStub,    ///< init of the jail's pid namespace
+};
+
+enum class Type : std::uint16_t {
+    kHello = 1,
+    // keeper -> any
+    kPeer,
+    kStored,
+    kAlive,
+    kSnapshotEnd,
+    // any -> keeper
+    kStore,
+    kUnstore,
+    // keeper <-> engine
+    kExited,
+    kExitAck,
+    kShutdown,
+    kShutdownDone,
+    kHeartbeat,
+    // jailer -> keeper
+    kIntent,
+    kRegister,
+    kAbandon,
+    // engine -> jailer
+    kStart,
+    kSignal,
+    kTeardown,
+    kForget,
+    kPlanRequest,
+    kReloadUnits,
+    kExec,
+    kStatsRequest,
+    // jailer -> engine
+    kSchema,
+    kStarted,
+    kStartFailed,
+    kTornDown,
+    kPlanReply,
+    kStatsReply,
+    // engine <-> logger
+    kLogOpen,
+    kLogOpened,
+};
+
+struct Header {
+    std::uint16_t version;
+    Type type;
+    std::uint32_t size;  ///< of the whole packet [bytes]
+};
+
+/// First packet each of the three sends on kKeeperFd; the keeper answers with its peers (kPeer),
+/// what it keeps for that role (kStored, kAlive, kExited), then kSnapshotEnd.
+struct Hello {
+    static constexpr Type kType = Type::kHello;
+    Header header;
+    Role role;
+    std::uint16_t reserved[3];
+};
+
+/// + 1 descriptor: this role's new end of its pair with `peer`. An older end is closed on receipt.
+struct Peer {
+    static constexpr Type kType = Type::kPeer;
+    Header header;
+    Role peer;
+    std::uint16_t reserved[3];
+};
+
+/// What a kept descriptor is. The key is (kind, token, unit); storing the same key again replaces.
+enum class Kept : std::uint16_t {
+    kState,     ///< memfd of the engine's records, made by the keeper; to the engine
+    kControl,   ///< listening control socket, made by the keeper; to the engine
+    kLogPipe,   ///< read end of a unit's output pipe; to the jailer and the logger
+    kUnit,      ///< sealed memfd with the effective unit of token; to the jailer
+    kNamespace, ///< pidfd of the jail's init, token = the stub's; to the jailer
+    kListener,  ///< a unit's listening socket; to the jailer
+    kNotify,    ///< a unit's notify socket; to the engine
+};
+
+/// keeper -> any, + 1 descriptor: sent when the key is stored and again after a Hello.
+struct Stored {
+    static constexpr Type kType = Type::kStored;
+    Header header;
+    Kept kind;
+    std::uint16_t index;  ///< among several of one kind and unit (listeners)
+    std::uint32_t reserved;
+    Token token;          ///< 0 where the kind has none
+    char unit[kNameSize];
+};
+
+/// any -> keeper, + 1 descriptor to keep.
+struct Store {
+    static constexpr Type kType = Type::kStore;
+    Header header;
+    Kept kind;
+    std::uint16_t index;
+    std::uint32_t reserved;
+    Token token;
+    char unit[kNameSize];
+};
+
+/// any -> keeper: close the kept descriptor with this key; unknown keys are no error.
+struct Unstore {
+    static constexpr Type kType = Type::kUnstore;
+    Header header;
+    Kept kind;
+    std::uint16_t index;
+    std::uint32_t reserved;
+    Token token;
+    char unit[kNameSize];
+};
+
+/// keeper -> engine and jailer, in the snapshot: this registered process lives. To the jailer with
+/// its pidfd.
+struct Alive {
+    static constexpr Type kType = Type::kAlive;
+    Header header;
+    Token token;
+    std::int32_t pid;
+    Purpose purpose;
+    std::uint16_t reserved;
+    char unit[kNameSize];
+};
+
+struct SnapshotEnd {
+    static constexpr Type kType = Type::kSnapshotEnd;
+    Header header;
+};
+
+/// keeper -> engine at the exit and in every snapshot until ExitAck; to the jailer in its snapshot
+/// (so that it never starts a token twice).
+struct Exited {
+    static constexpr Type kType = Type::kExited;
+    Header header;
+    Token token;
+    std::int32_t pid;
+    std::int32_t status;         ///< as wait(2) gives it: WIFEXITED, WTERMSIG, …
+    std::uint64_t ended_ns;      ///< CLOCK_BOOTTIME
+    std::uint64_t user_us;       ///< CPU time of the process and its waited-for children
+    std::uint64_t system_us;
+    std::uint64_t max_rss_kib;
+    Purpose purpose;
+    std::uint16_t reserved[3];
+    char unit[kNameSize];
+};
+
+struct ExitAck {
+    static constexpr Type kType = Type::kExitAck;
+    Header header;
+    Token token;
+};
+
+enum class ShutdownKind : std::uint16_t { kExit, kPowerOff, kReboot, kHalt, kKexec, kSoftReboot };
+
+/// keeper -> engine: a signal asked for the end (SIGTERM, SIGINT, SIGPWR, Ctrl-Alt-Del). The keeper
+/// goes its own way if kShutdownDone has not come by `deadline_ns`.
+struct Shutdown {
+    static constexpr Type kType = Type::kShutdown;
+    Header header;
+    ShutdownKind kind;
+    std::uint16_t signal;
+    std::uint32_t reserved;
+    std::uint64_t deadline_ns;  ///< CLOCK_BOOTTIME
+};
+
+/// engine -> keeper: everything is stopped; end the rest, then exit with `exit_code` or reboot(2).
+struct ShutdownDone {
+    static constexpr Type kType = Type::kShutdownDone;
+    Header header;
+    ShutdownKind kind;
+    std::uint16_t exit_code;
+    std::uint32_t reserved;
+};
+
+/// keeper -> engine, answered with the same serial.
+struct Heartbeat {
+    static constexpr Type kType = Type::kHeartbeat;
+    Header header;
+    std::uint64_t serial;
+};
+
+/// jailer -> keeper: until Register or Abandon of this token, unknown exits are remembered.
+struct Intent {
+    static constexpr Type kType = Type::kIntent;
+    Header header;
+    Token token;
+};
+
+/// jailer -> keeper, + its pidfd. If the process has ended already, Exited follows.
+struct Register {
+    static constexpr Type kType = Type::kRegister;
+    Header header;
+    Token token;
+    std::int32_t pid;  ///< in the keeper's pid namespace
+    Purpose purpose;
+    std::uint16_t reserved;
+    char unit[kNameSize];
+};
+
+struct Abandon {
+    static constexpr Type kType = Type::kAbandon;
+    Header header;
+    Token token;
+};
+
+/// engine -> jailer. Repeating a token is harmless: the jailer answers with what became of it.
+struct Start {
+    static constexpr Type kType = Type::kStart;
+    Header header;
+    Token token;
+    Token main_token;            ///< of the running service, for every purpose but kMain; else 0
+    Purpose purpose;
+    std::uint16_t command;       ///< index into the list of commands of that purpose
+    std::int32_t main_status;    ///< wait status of the ended service, for kStopPost
+    std::uint8_t digest[32];     ///< of the effective unit as the engine knows it; mismatch refuses
+    char unit[kNameSize];
+};
+
+enum class Whom : std::uint16_t {
+    kProcess,  ///< the one process of `token`
+    kAll,      ///< everything in the unit's jail
+};
+
+/// engine -> jailer. For an ended process: no error, nothing happens.
+struct Signal {
+    static constexpr Type kType = Type::kSignal;
+    Header header;
+    Token token;
+    std::int32_t signo;
+    Whom whom;
+    std::uint16_t reserved;
+    char unit[kNameSize];
+};
+
+/// engine -> jailer: the unit is down; end what is left in its jail, drop what the start made
+/// (namespaces, runtime directory), answer TornDown.
+struct Teardown {
+    static constexpr Type kType = Type::kTeardown;
+    Header header;
+    Token token;  ///< of the service that ended
+    char unit[kNameSize];
+};
+
+/// engine -> jailer: the unit left memory (its file is gone); drop caches and its log pipe.
+struct Forget {
+    static constexpr Type kType = Type::kForget;
+    Header header;
+    char unit[kNameSize];
+};
+
+struct PlanRequest {
+    static constexpr Type kType = Type::kPlanRequest;
+    Header header;
+    std::uint64_t serial;
+    char unit[kNameSize];
+};
+
+/// engine -> jailer: unit files may have changed; cached plans are checked again.
+struct ReloadUnits {
+    static constexpr Type kType = Type::kReloadUnits;
+    Header header;
+};
+
+/// engine -> jailer, + the socket of a client that wants a command run in the unit's jail. The
+/// jailer reads the ExecRequest from that socket itself and trusts only the credentials the kernel
+/// stamped on it: the engine can neither forge nor change it.
+struct Exec {
+    static constexpr Type kType = Type::kExec;
+    Header header;
+    Token token;       ///< of the new process
+    Token main_token;  ///< whose jail
+    char unit[kNameSize];
+};
+
+struct StatsRequest {
+    static constexpr Type kType = Type::kStatsRequest;
+    Header header;
+    std::uint64_t serial;
+    Token token;
+    char unit[kNameSize];
+};
+
+/// jailer -> engine, + a sealed memfd: the plugins' schemas as JSON (see config/schema.hpp). Sent on
+/// every new pair, before anything else.
+struct Schema {
+    static constexpr Type kType = Type::kSchema;
+    Header header;
+};
+
+/// jailer -> engine: the program has been executed (its exec succeeded).
+struct Started {
+    static constexpr Type kType = Type::kStarted;
+    Header header;
+    Token token;
+    std::int32_t pid;
+    std::uint32_t weakened;  ///< how many operations listed in `optional` did not hold
+    std::uint64_t exec_ns;   ///< CLOCK_BOOTTIME
+    char unit[kNameSize];
+};
+
+/// jailer -> engine: the program was not executed, and will not be.
+struct StartFailed {
+    static constexpr Type kType = Type::kStartFailed;
+    Header header;
+    Token token;
+    std::int32_t code;     ///< errno, or 0
+    std::uint32_t reserved;
+    char unit[kNameSize];
+    char plugin[32];       ///< "core" where no plugin asked for the step
+    char operation[32];    ///< as `jailsvc plan` prints it, "plan", "exec", …
+    char text[kTextSize];  ///< the whole story for people
+};
+
+struct TornDown {
+    static constexpr Type kType = Type::kTornDown;
+    Header header;
+    Token token;
+    char unit[kNameSize];
+};
+
+/// jailer -> engine, + a sealed memfd: the plan as JSON (ok) or the error's text.
+struct PlanReply {
+    static constexpr Type kType = Type::kPlanReply;
+    Header header;
+    std::uint64_t serial;
+    std::uint32_t ok;
+    std::uint32_t reserved;
+};
+
+/// jailer -> engine: what /proc tells only the privileged about a service.
+struct StatsReply {
+    static constexpr Type kType = Type::kStatsReply;
+    Header header;
+    std::uint64_t serial;
+    std::uint64_t pss_kib;
+    std::uint64_t processes;
+};
+
+/// engine -> logger: a reader wants the unit's log.
+struct LogOpen {
+    static constexpr Type kType = Type::kLogOpen;
+    Header header;
+    std::uint64_t serial;
+    std::uint32_t follow;    ///< 1: also a pipe that carries what is written from now on
+    std::uint32_t reserved;
+    char unit[kNameSize];
+};
+
+/// logger -> engine, + the log file read-only, + the follow pipe's read end if asked for. Read the
+/// file up to `size`; the pipe goes on from there without gap or repetition.
+struct LogOpened {
+    static constexpr Type kType = Type::kLogOpened;
+    Header header;
+    std::uint64_t serial;
+    std::uint64_t size;  ///< [bytes] of complete lines in the file at this moment
+    std::int32_t code;   ///< errno; not 0: no descriptors
+    std::uint32_t reserved;
+};
+
+/// client -> jailer over the socket of Exec, with SCM_CREDENTIALS, + stdin, stdout, stderr. argv
+/// and environment follow in the packet as NUL-terminated strings, argv first.
+struct ExecRequest {
+    static constexpr std::uint64_t kMagic = 0x6a61696c65786563;  // "jailexec"
+    std::uint64_t magic;
+    std::uint32_t argc;
+    std::uint32_t envc;
+};
+inline constexpr std::size_t kMaxExecRequest = 128 * 1024;
+
+template <typename T>
+concept Message = std::is_trivially_copyable_v<T> && sizeof(T) <= kMaxMessage &&
+                  std::is_same_v<std::remove_const_t<decltype(T::kType)>, Type>;
+
+}  // namespace jailsvc::ipc

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <jailsvc_plugin.h>
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/digest.hpp"
+#include "base/result.hpp"
+
+namespace jailsvc::jailer {
+
+/// One operation of a plan, owning its strings; see jsv_op for what the fields mean per kind.
+struct Op {
+    jsv_kind kind{};
+    jsv_stage stage{};
+    std::uint32_t flags = 0;
+    std::array<std::uint64_t, 3> number{};
+    std::array<std::string, 2> text;
+    std::string blob;
+    std::string plugin;     ///< "core" for what the core adds itself
+    bool optional = false;  ///< the unit allows this one not to hold; status then says so
+
+    bool operator==(const Op&) const = default;
+};
+
+/// What the interpreter does for one start of one unit: operations in the order of application.
+struct Plan {
+    std::string unit;
+    Digest digest{};  ///< of the effective unit it was made from
+    std::vector<Op> ops;
+    std::vector<std::string> environment;  ///< "NAME=VALUE", sorted
+
+    /// Sum of CLONE_NEW* flags of the namespace operations.
+    [[nodiscard]] std::uint64_t namespace_flags() const;
+};
+
+/// How a kind is called and what its fields are, for printing, checking and errors.
+struct KindInfo {
+    jsv_kind kind;
+    jsv_stage stage;
+    std::string_view name;                     ///< "bind"
+    std::array<std::string_view, 2> text;      ///< field names; empty: unused
+    std::array<std::string_view, 3> number;
+    bool paths;                                ///< text fields are absolute paths
+};
+
+/// nullptr for an unknown kind.
+[[nodiscard]] const KindInfo* find_kind(unsigned kind);
+[[nodiscard]] std::string_view stage_name(jsv_stage stage);
+
+/// One line for people: "mounts  bind  source=/srv target=/data ro  (chroot)".
+[[nodiscard]] std::string to_line(const Op& op);
+
+/// The plan as JSON for `jailsvc plan --json`.
+[[nodiscard]] std::string to_json(const Plan& plan);
+
+/// Flat bytes for the way from the plan worker to the jailer. Reading back checks every length and
+/// kind: the worker ran plugin code on hostile input.
+[[nodiscard]] std::string serialise(const Plan& plan);
+[[nodiscard]] Result<Plan> deserialise(std::string_view bytes);
+
+}  // namespace jailsvc::jailer

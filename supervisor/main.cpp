@@ -1,0 +1,45 @@
+// jailsvcd: the engine, the jailer and the logger, one program told apart by its first argument.
+// Started by the keeper with its channel as descriptor ipc::kKeeperFd.
+
+#include <cstdio>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/places.hpp"
+#include "engine/run.hpp"
+#include "jailer/run.hpp"
+#include "logger/run.hpp"
+
+namespace {
+
+constexpr int kUsage = 2;
+
+int usage() {
+    std::fputs("usage: jailsvcd engine|jailer|logger [--config DIR] [--state DIR] [--plugins DIR]\n"
+               "       jailsvcd verify [OPTIONS] FILE...\n"
+               "The loops are started by jailsvc-init, never by hand.\n",
+               stderr);
+    return kUsage;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    using namespace jailsvc;
+    const std::vector<std::string> arguments(argv + 1, argv + argc);
+    if (arguments.empty()) return usage();
+    const std::string_view role = arguments.front();
+    const std::vector<std::string> rest(arguments.begin() + 1, arguments.end());
+    if (role == "verify") return jailer::verify(rest);
+
+    const auto places = Places::from_arguments(rest);
+    if (!places) {
+        std::fprintf(stderr, "jailsvcd: %s\n", places.error().message.c_str());
+        return kUsage;
+    }
+    if (role == "engine") return engine::run(*places);
+    if (role == "jailer") return jailer::run(*places);
+    if (role == "logger") return logger::run(*places);
+    return usage();
+}

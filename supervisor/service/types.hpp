@@ -1,0 +1,83 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "config/unit.hpp"
+
+namespace jailsvc::service {
+
+using Token = std::uint64_t;  ///< names one start of one process for ever; 0 is none
+
+/// Where a unit is. `running` and `reloading` carry a readiness beside them (see Service).
+enum class State : std::uint8_t {
+    kInactive,
+    kWaiting,    ///< wants to start, something it needs is not up yet
+    kStarting,   ///< exec_start_pre, exec_start until ready, exec_start_post
+    kRunning,
+    kReloading,
+    kStopping,   ///< exec_stop, signals, until the last process is gone, exec_stop_post
+    kBackoff,    ///< crashed, waits for its delay before it starts again
+    kFailed,
+    kDone,       ///< a oneshot (or target) that succeeded and remains
+};
+[[nodiscard]] std::string_view name_of(State state);
+
+/// Same meanings and values as ipc::Purpose, which this folder may not include.
+enum class Purpose : std::uint16_t {
+    kMain, kStartPre, kStartPost, kReload, kStop, kStopPost, kHealth, kClient, kStub,
+};
+
+enum class TimerKind : std::uint8_t { kStartTimeout, kStopTimeout, kBackoff, kStable };
+inline constexpr std::size_t kTimerKinds = 4;
+
+/// How a process ended: an exit code, or a signal.
+struct ExitInfo {
+    bool by_signal = false;
+    int code = 0;  ///< exit code or signal number
+    std::uint64_t ended_ns = 0;
+    std::uint64_t cpu_us = 0;
+    std::uint64_t max_rss_kib = 0;
+};
+
+/// Why a launch did not lead to an executed program.
+struct LaunchFailure {
+    int code = 0;           ///< errno
+    std::string plugin;     ///< "core" or the plugin's name
+    std::string operation;
+    std::string text;       ///< for people, complete
+};
+
+struct LaunchRequest {
+    Token token = 0;
+    Token main_token = 0;   ///< of the running service, for every purpose but kMain
+    std::string_view unit;
+    Purpose purpose = Purpose::kMain;
+    std::uint16_t command = 0;  ///< index into the unit's commands of that purpose
+    int main_status = 0;        ///< wait status of the ended service, for kStopPost
+};
+
+enum class Whom : std::uint8_t { kProcess, kAll };
+
+/// What the state machine needs done by somebody with privileges. Every call returns at once; the
+/// outcome comes back through Manager::on_*.
+class Launcher {
+public:
+    virtual ~Launcher() = default;
+    virtual void launch(const LaunchRequest& request) = 0;
+    virtual void signal(std::string_view unit, Token token, int signo, Whom whom) = 0;
+    /// Ends whatever is left of the start `token` and frees its jail; answered by on_torn_down.
+    virtual void teardown(std::string_view unit, Token token) = 0;
+};
+
+/// One-shot timers, one of each kind per unit; arming again replaces.
+class Timers {
+public:
+    virtual ~Timers() = default;
+    virtual void arm(std::string_view unit, TimerKind kind, config::Duration after) = 0;
+    virtual void disarm(std::string_view unit, TimerKind kind) = 0;
+    [[nodiscard]] virtual std::uint64_t now_ns() const = 0;  ///< CLOCK_BOOTTIME
+};
+
+}  // namespace jailsvc::service
