@@ -2,6 +2,7 @@
 
 #include <jailsvc_plugin.h>
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,6 +14,25 @@
 #include "jailer/plan.hpp"
 
 namespace jailsvc::jailer {
+
+/// A plan worker at work. Destroying it kills and reaps the worker.
+class PlanJob {
+public:
+    PlanJob(PlanJob&&) noexcept;
+    PlanJob& operator=(PlanJob&&) noexcept;
+    ~PlanJob();
+    /// Readable when finish_plan will not block: the plan is there, or the worker has died.
+    [[nodiscard]] int fd() const;
+
+private:
+    friend class PluginHost;
+    struct Impl;
+    explicit PlanJob(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+/// How long the loop lets a plan worker run before it gives up on it.
+inline constexpr std::chrono::seconds kPlanTimeout{5};
 
 /// The loaded plugins, and plans made with them. Lives as long as the jailer.
 class PluginHost {
@@ -30,10 +50,12 @@ public:
     /// Core and plugin tables together.
     [[nodiscard]] const config::Schema& schema() const;
 
-    /// Makes the unit's plan in a short-lived, sandboxed worker, so that a plugin that crashes,
-    /// hangs or eats memory costs this one start. Blocks for at most `kWorkerTimeout`; called once
-    /// per version of a unit. Three crashes in a row put the plugin in quarantine.
-    [[nodiscard]] Result<Plan> plan(const config::Unit& unit);
+    /// Begins to make the unit's plan in a short-lived, sandboxed worker, so that a plugin that
+    /// crashes, hangs or eats memory costs this one start. Three crashes in a row put the plugin
+    /// in quarantine: units that use its table are refused, with the reason.
+    [[nodiscard]] Result<PlanJob> begin_plan(const config::Unit& unit);
+    /// What became of it; call when the job's descriptor is readable, or to give up on it.
+    [[nodiscard]] Result<Plan> finish_plan(PlanJob job);
 
     // [parent] hooks of all plugins, in order. Errors name the plugin.
     [[nodiscard]] Result<void> prepare(const std::string& unit);
