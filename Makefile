@@ -1,0 +1,44 @@
+# The two commands: `make demo` and `make test`. Both install what is missing, build, and can be
+# repeated. The rest is for developers; CONTRIBUTING.md says more.
+
+PRESET ?= release
+JOBS ?= $(shell nproc)
+BUILD = build/$(PRESET)
+DESTDIR ?=
+PREFIX ?= /usr
+
+.PHONY: all build demo test test-unit test-asan bench install deps clean check-format lint fuzz
+
+all: build
+
+deps:
+	@tools/install-deps build
+
+build: deps
+	@cmake --preset $(PRESET) -DCMAKE_INSTALL_PREFIX=$(PREFIX)
+	@cmake --build $(BUILD) -j $(JOBS)
+
+demo:
+	@tools/install-deps build demo
+	@$(MAKE) --no-print-directory build
+	@examples/hello/run $(BUILD)
+
+test:
+	@tools/install-deps build test
+	@tools/run-tests $(JOBS)
+
+bench: build
+	@tools/install-deps build test
+	@tests/bench/run $(BUILD)
+
+install: build
+	@DESTDIR=$(DESTDIR) cmake --install $(BUILD)
+
+fuzz:
+	@cmake --preset fuzz >/dev/null && cmake --build build/fuzz -j $(JOBS)
+
+check-format:
+	@git ls-files '*.cpp' '*.hpp' '*.h' '*.c' | xargs clang-format-19 --dry-run -Werror
+
+clean:
+	@rm -rf build
