@@ -1,5 +1,48 @@
 #include "logger/run.hpp"
-namespace jailsvc::logger {
-int run(const Places&) { return 1; }
 
+#include <ev.h>
+#include <spdlog/spdlog.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include "base/privilege.hpp"
+#include "base/sys.hpp"
+#include "logger/loop.hpp"
+
+namespace jailsvc::logger {
+namespace {
+
+/// Makes the log directory ours while we are still root.
+Result<void> prepare_directory(const std::string& path) {
+    TRY_VOID(sys::make_directories(path, 0755));
+    if (::geteuid() != 0) return {};
+    if (::chown(path.c_str(), kLoggerUid, kLoggerUid) == -1) return fail_errno("chown " + path);
+    // Logs may hold what only the administrator should read.
+    if (::chmod(path.c_str(), 0750) == -1) return fail_errno("chmod " + path);
+    return {};
 }
+
+Result<int> serve(const Places& places) {
+    TRY_VOID(prepare_directory(places.log));
+    TRY_VOID(drop_privileges(kLoggerUid));
+    TRY(auto loop, Loop::make(places.log));
+    return loop->run();
+}
+
+}  // namespace
+
+int run(const Places& places) {
+    if (places.quiet) spdlog::set_level(spdlog::level::warn);
+    ::signal(SIGPIPE, SIG_IGN);  // a follower that went away is an error code, not a death
+    ::umask(027);
+    const auto status = serve(places);
+    if (!status) {
+        spdlog::error("logger: {}", status.error().message);
+        return 1;
+    }
+    return *status;
+}
+
+}  // namespace jailsvc::logger

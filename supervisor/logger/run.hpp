@@ -10,5 +10,4 @@ namespace jailsvc::logger {
 /// The logger's loop on ipc::kKeeperFd; returns the process's exit status.
 [[nodiscard]] int run(const Places& places);
 
-
 }  // namespace jailsvc::logger

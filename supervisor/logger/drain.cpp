@@ -1,0 +1,68 @@
+#include "logger/drain.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/clock.hpp"
+#include "base/sys.hpp"
+
+namespace jailsvc::logger {
+namespace {
+
+constexpr std::size_t kBlock = 64 * 1024;  ///< a pipe's default capacity, pipe(7)
+
+/// Takes `size` bytes that were logged off the service's pipe.
+Result<void> consume(int pipe, int nowhere, std::size_t size) {
+    while (size > 0) {
+        const ssize_t count =
+            ::splice(pipe, nullptr, nowhere, nullptr, size, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+        if (count < 0 && errno == EINTR) continue;
+        if (count <= 0) return fail_errno("take logged bytes from a pipe", count < 0 ? errno : EIO);
+        size -= static_cast<std::size_t>(count);
+    }
+    return {};
+}
+
+Result<void> read_exactly(int fd, char* into, std::size_t size) {
+    while (size > 0) {
+        const ssize_t count = ::read(fd, into, size);
+        if (count < 0 && errno == EINTR) continue;
+        if (count <= 0) return fail_errno("read the duplicate", count < 0 ? errno : EIO);
+        into += count;
+        size -= static_cast<std::size_t>(count);
+    }
+    return {};
+}
+
+}  // namespace
+
+Drain::Drain(Fd reader, Fd writer, Fd nowhere)
+    : reader_(std::move(reader)),
+      writer_(std::move(writer)),
+      nowhere_(std::move(nowhere)),
+      block_(kBlock) {}
+
+Result<Drain> Drain::make() {
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK) == -1) return fail_errno("pipe");
+    Fd reader(ends[0]);
+    Fd writer(ends[1]);
+    TRY(Fd nowhere, sys::open("/dev/null", O_WRONLY));
+    return Drain(std::move(reader), std::move(writer), std::move(nowhere));
+}
+
+Result<Drain::Outcome> Drain::move_block(int pipe, UnitLog& log) {
+    const ssize_t count = ::tee(pipe, writer_.get(), kBlock, SPLICE_F_NONBLOCK);
+    if (count == 0) return Outcome::kEnd;
+    if (count < 0) {
+        if (errno == EAGAIN || errno == EINTR) return Outcome::kNothing;
+        return fail_errno("tee");
+    }
+    const auto size = static_cast<std::size_t>(count);
+    TRY_VOID(read_exactly(reader_.get(), block_.data(), size));
+    log.append({block_.data(), size}, realtime_ns());
+    TRY_VOID(consume(pipe, nowhere_.get(), size));
+    return Outcome::kMoved;
+}
+
+}  // namespace jailsvc::logger
