@@ -1,0 +1,55 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "context.hpp"
+
+/// One function per command; each returns the process's exit code.
+namespace jailsvc::ctl {
+
+struct ActionOptions {
+    std::string method;  ///< "Start", "Stop", "Restart", "Reload", "ResetFailed"
+    std::vector<std::string> units;
+    bool no_block = false;
+};
+int run_action(const Context& context, const ActionOptions& options);
+
+struct KillOptions {
+    std::vector<std::string> units;
+    std::string signal = "TERM";  ///< name with or without SIG, or number
+    bool all = false;             ///< everything in the jail, not only the main process
+};
+int run_kill(const Context& context, const KillOptions& options);
+
+struct StatusOptions {
+    std::vector<std::string> units;  ///< empty: all
+    std::string value;               ///< print only this field of each unit
+    bool table = false;              ///< one line per unit even for named ones
+};
+int run_status(const Context& context, const StatusOptions& options);
+
+int run_show(const Context& context, const std::string& unit);
+int run_plan(const Context& context, const std::string& unit);
+
+struct LogsOptions {
+    std::string unit;
+    bool follow = false;
+    long lines = -1;    ///< newest N; -1: all
+    std::string since;  ///< "10min", "2026-01-31", "2026-01-31T12:00:00Z"
+};
+int run_logs(const Context& context, const LogsOptions& options);
+
+struct ExecOptions {
+    std::string unit;
+    std::vector<std::string> command;
+};
+int run_exec(const Context& context, const ExecOptions& options);
+
+int run_daemon_reload(const Context& context);
+int run_version(const Context& context);
+int run_shutdown(const Context& context);
+int run_verify(const Context& context, const std::vector<std::string>& files);
+int run_explain(const Context& context, const std::string& key);
+
+}  // namespace jailsvc::ctl

@@ -1,0 +1,95 @@
+#include "context.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+
+namespace jailsvc::ctl {
+namespace {
+
+constexpr std::string_view kInterface = "io.jailsvc.Control.";
+
+std::string text_of(const Json& parameters, const char* key) {
+    const auto found = parameters.find(key);
+    return found != parameters.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+std::string lines_of(const Json& parameters, const char* key) {
+    std::string lines;
+    for (const auto& line : parameters.value(key, Json::array())) {
+        lines += "\n  " + (line.is_string() ? line.get<std::string>() : line.dump());
+    }
+    return lines;
+}
+
+/// What an error reply means for the user, and the exit code.
+Error explain(const control::Reply& reply) {
+    std::string_view name = reply.error;
+    if (name.starts_with(kInterface)) name.remove_prefix(kInterface.size());
+    const Json& details = reply.parameters;
+    const std::string unit = text_of(details, "unit");
+    if (name == "NoSuchUnit") {
+        const std::string nearest = text_of(details, "nearest");
+        const std::string hint = nearest.empty() ? "`jailsvc list` shows what there is"
+                                                 : fmt::format("did you mean \"{}\"?", nearest);
+        return {fmt::format("no unit \"{}\"; {}", unit, hint), kNoSuchUnit};
+    }
+    if (name == "PermissionDenied") {
+        return {fmt::format("this needs the role \"{}\"; run it as root", text_of(details, "role")),
+                kNotPermitted};
+    }
+    if (name == "NotRunning") {
+        return {fmt::format("{} is not running; `jailsvc start {}` starts it", unit, unit),
+                kFailure};
+    }
+    if (name == "InvalidUnit") {
+        return {fmt::format("{} has errors:{}", unit, lines_of(details, "errors")), kFailure};
+    }
+    if (name == "LimitReached") {
+        return {fmt::format("too many {} at once; try again", text_of(details, "what")), kFailure};
+    }
+    if (name == "Failed") return {text_of(details, "message"), kFailure};
+    return {fmt::format("{} {}", name, details.dump()), kFailure};
+}
+
+std::string socket_of(const Context& context) {
+    if (!context.socket.empty()) return context.socket;
+    return (context.state.empty() ? "/run/jailsvc" : context.state + "/run") + "/control";
+}
+
+}  // namespace
+
+Result<control::Client> connect(const Context& context) {
+    const std::string socket = socket_of(context);
+    auto client = control::Client::connect(socket);
+    if (client) return client;
+    const int code = client.error().code;
+    if (code == EACCES) return fail(socket + ": permission denied", kNotPermitted);
+    return fail(fmt::format("no supervisor answers at {} ({}); start jailsvc-init, or say where it "
+                            "is with --state DIR",
+                            socket, ::strerrordesc_np(code)),
+                kFailure);
+}
+
+Result<control::Answer> checked(Result<control::Answer> answer) {
+    if (!answer) return fail_in("the supervisor went away", {answer.error().message, kFailure});
+    if (!answer->reply.error.empty()) return std::unexpected(explain(answer->reply));
+    return answer;
+}
+
+Result<control::Answer> ask(const Context& context, std::string_view method,
+                            const Json& parameters) {
+    TRY(control::Client client, connect(context));
+    return checked(client.call(method, parameters));
+}
+
+int report(const Error& error) {
+    std::fprintf(stderr, "jailsvc: %s\n", error.message.c_str());
+    return error.code != 0 ? error.code : kFailure;
+}
+
+void print_json(const Json& value) {
+    std::puts(value.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
+}
+
+}  // namespace jailsvc::ctl

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+#include "control/client.hpp"
+
+/// The `jailsvc` command: asks the supervisor and shows what it says.
+namespace jailsvc::ctl {
+
+using control::Json;
+
+/// Exit codes: those of LSB init scripts (Linux Standard Base, "Init Script Actions").
+inline constexpr int kOk = 0;
+inline constexpr int kFailure = 1;
+inline constexpr int kUsage = 2;
+inline constexpr int kNotPermitted = 4;
+inline constexpr int kNoSuchUnit = 5;
+inline constexpr int kStatusStopped = 3;  ///< of `status`: not running
+inline constexpr int kStatusUnknown = 4;  ///< of `status`: no such unit, or nobody to ask
+
+/// What every command knows: where the supervisor is and how to speak to the user.
+struct Context {
+    std::string socket;  ///< --socket PATH; empty: below `state`, or the installed place
+    std::string state;   ///< --state DIR, as the supervisor was given it
+    std::string config;  ///< --config DIR, likewise
+    bool json = false;
+    bool colour = false;
+};
+
+/// Connects, or explains what to do.
+[[nodiscard]] Result<control::Client> connect(const Context& context);
+
+/// One call; a varlink error in the reply becomes an Error whose code is one of the exit codes.
+[[nodiscard]] Result<control::Answer> ask(const Context& context, std::string_view method,
+                                          const Json& parameters);
+
+/// The same on a connection that is already there.
+[[nodiscard]] Result<control::Answer> checked(Result<control::Answer> answer);
+
+/// "jailsvc: MESSAGE" on stderr; the exit code that fits the error.
+int report(const Error& error);
+
+/// The reply as JSON, for --json.
+void print_json(const Json& value);
+
+}  // namespace jailsvc::ctl

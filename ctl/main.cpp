@@ -1,0 +1,136 @@
+// jailsvc: starts, stops and asks. Each command is a function of commands.hpp; here is only how
+// they are called.
+
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+
+#include "commands.hpp"
+
+namespace {
+
+using namespace jailsvc::ctl;
+
+struct Options {
+    Context context;
+    ActionOptions action;
+    KillOptions kill;
+    StatusOptions status;
+    LogsOptions logs;
+    ExecOptions exec;
+    std::string unit;
+    std::string key;
+    std::vector<std::string> files;
+    int exit_code = kOk;
+};
+
+void add_places(CLI::App& app, Options& options) {
+    app.add_option("--socket", options.context.socket, "the supervisor's control socket");
+    app.add_option("--state", options.context.state, "the supervisor's --state directory");
+    app.add_option("--config", options.context.config, "a --config directory, for verify");
+    app.add_flag("--json", options.context.json, "print JSON");
+}
+
+void add_actions(CLI::App& app, Options& options) {
+    const struct {
+        const char* name;
+        const char* method;
+        const char* help;
+    } actions[] = {
+        {"start", "Start", "Start units and what they require"},
+        {"stop", "Stop", "Stop units and what requires them"},
+        {"restart", "Restart", "Stop and start units"},
+        {"reload", "Reload", "Ask units to read their configuration again"},
+        {"reset-failed", "ResetFailed", "Forget failures and start limits of units"},
+    };
+    for (const auto& action : actions) {
+        CLI::App* command = app.add_subcommand(action.name, action.help);
+        command->add_option("unit", options.action.units)->required();
+        command->add_flag("--no-block", options.action.no_block, "do not wait for the outcome");
+        const std::string method = action.method;
+        command->callback([&options, method] {
+            options.action.method = method;
+            options.exit_code = run_action(options.context, options.action);
+        });
+    }
+    CLI::App* kill = app.add_subcommand("kill", "Send a signal to units");
+    kill->add_option("unit", options.kill.units)->required();
+    kill->add_option("-s,--signal", options.kill.signal, "name or number; default TERM");
+    kill->add_flag("--all", options.kill.all, "everything in the jail, not the main process alone");
+    kill->callback([&options] { options.exit_code = run_kill(options.context, options.kill); });
+}
+
+void add_questions(CLI::App& app, Options& options) {
+    CLI::App* status = app.add_subcommand(
+        "status", "Show units; exit code 0: all run, 3: one does not, 4: one is unknown");
+    status->add_option("unit", options.status.units);
+    status->add_option("--value", options.status.value, "print this one field only (\"pid\")");
+    status->add_flag("--table", options.status.table, "one line per unit");
+    status->callback(
+        [&options] { options.exit_code = run_status(options.context, options.status); });
+    CLI::App* list = app.add_subcommand("list", "Show all units, one line each");
+    list->callback([&options] { options.exit_code = run_status(options.context, {}); });
+
+    CLI::App* show = app.add_subcommand("show", "Print a unit as it is in effect");
+    show->add_option("unit", options.unit)->required();
+    show->callback([&options] { options.exit_code = run_show(options.context, options.unit); });
+    CLI::App* plan = app.add_subcommand("plan", "Print the operations that make a unit's jail");
+    plan->add_option("unit", options.unit)->required();
+    plan->callback([&options] { options.exit_code = run_plan(options.context, options.unit); });
+
+    CLI::App* logs = app.add_subcommand("logs", "Print what a unit wrote");
+    logs->add_option("unit", options.logs.unit)->required();
+    logs->add_flag("-f,--follow", options.logs.follow, "go on with what is written from now on");
+    logs->add_option("-n,--lines", options.logs.lines, "only the newest N lines")
+        ->check(CLI::NonNegativeNumber);
+    logs->add_option("--since", options.logs.since, "\"10min\" or \"2026-01-31 12:00\" (UTC)");
+    logs->callback([&options] { options.exit_code = run_logs(options.context, options.logs); });
+}
+
+void add_tools(CLI::App& app, Options& options) {
+    CLI::App* exec = app.add_subcommand("exec", "Run a command in the jail of a running unit");
+    exec->add_option("unit", options.exec.unit)->required();
+    exec->add_option("command", options.exec.command)->required();
+    exec->prefix_command(false)->positionals_at_end(true);
+    exec->callback([&options] { options.exit_code = run_exec(options.context, options.exec); });
+
+    app.add_subcommand("daemon-reload", "Read the unit files again")->callback([&options] {
+        options.exit_code = run_daemon_reload(options.context);
+    });
+    CLI::App* verify = app.add_subcommand("verify", "Check unit files; 1 if there are errors");
+    verify->add_option("file", options.files)->required();
+    verify->callback(
+        [&options] { options.exit_code = run_verify(options.context, options.files); });
+    CLI::App* explain = app.add_subcommand("explain", "Say what a key of a unit file means");
+    explain->add_option("key", options.key, "\"service.restart\"; all tables if left out");
+    explain->callback(
+        [&options] { options.exit_code = run_explain(options.context, options.key); });
+    app.add_subcommand("version", "Print versions")->callback([&options] {
+        options.exit_code = run_version(options.context);
+    });
+    app.add_subcommand("shutdown", "Stop all units and end the supervisor")->callback([&options] {
+        options.exit_code = run_shutdown(options.context);
+    });
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    Options options;
+    options.context.colour = ::isatty(STDOUT_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr;
+    CLI::App app("Starts, stops and shows services, each in its own jail.", "jailsvc");
+    app.require_subcommand(1);
+    app.fallthrough();  // --json and --state may stand behind the command too
+    add_places(app, options);
+    add_actions(app, options);
+    add_questions(app, options);
+    add_tools(app, options);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        const int code = app.exit(error);
+        return code == 0 ? kOk : kUsage;
+    }
+    return options.exit_code;
+}

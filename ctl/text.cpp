@@ -1,0 +1,109 @@
+#include "text.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace jailsvc::ctl {
+
+std::string human_bytes(std::uint64_t bytes) {
+    constexpr double kStep = 1024.0;
+    double value = static_cast<double>(bytes);
+    std::size_t unit = 0;
+    constexpr std::string_view kUnits = "BKMGT";
+    while (value >= kStep && unit + 1 < kUnits.size()) {
+        value /= kStep;
+        ++unit;
+    }
+    const bool fraction = unit > 0 && value < 10.0;
+    return fmt::format("{:.{}f}{}", value, fraction ? 1 : 0, kUnits[unit]);
+}
+
+std::string human_duration(std::uint64_t microseconds) {
+    struct Unit {
+        std::uint64_t microseconds;
+        std::string_view name;
+    };
+    constexpr Unit kUnits[] = {
+        {86'400'000'000, "d"}, {3'600'000'000, "h"}, {60'000'000, "min"},
+        {1'000'000, "s"},      {1'000, "ms"},        {1, "us"},
+    };
+    for (std::size_t i = 0; i < std::size(kUnits); ++i) {
+        const auto& unit = kUnits[i];
+        if (microseconds < unit.microseconds) continue;
+        std::string text = fmt::format("{}{}", microseconds / unit.microseconds, unit.name);
+        const bool second_unit = unit.microseconds > 1'000'000;
+        const std::uint64_t rest =
+            second_unit ? microseconds % unit.microseconds / kUnits[i + 1].microseconds : 0;
+        if (rest > 0) text += fmt::format(" {}{}", rest, kUnits[i + 1].name);
+        return text;
+    }
+    return "0s";
+}
+
+std::size_t display_width(std::string_view text) {
+    std::size_t width = 0;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] == '\x1b') {  // a colour sequence ends with 'm'
+            while (i < text.size() && text[i] != 'm') ++i;
+            continue;
+        }
+        const bool continuation = (static_cast<unsigned char>(text[i]) & 0xC0U) == 0x80U;
+        if (!continuation) ++width;
+    }
+    return width;
+}
+
+std::string table(const std::vector<std::vector<std::string>>& rows) {
+    std::vector<std::size_t> widths;
+    for (const auto& row : rows) {
+        if (widths.size() < row.size()) widths.resize(row.size(), 0);
+        for (std::size_t i = 0; i < row.size(); ++i) {
+            widths[i] = std::max(widths[i], display_width(row[i]));
+        }
+    }
+    std::string out;
+    for (const auto& row : rows) {
+        for (std::size_t i = 0; i < row.size(); ++i) {
+            out += row[i];
+            if (i + 1 == row.size()) break;
+            out.append(widths[i] - display_width(row[i]) + 2, ' ');
+        }
+        out += '\n';
+    }
+    return out;
+}
+
+std::string paint(bool enabled, Colour colour, std::string_view text) {
+    if (!enabled) return std::string(text);
+    std::string_view code;
+    switch (colour) {
+        case Colour::kGreen:
+            code = "32";
+            break;
+        case Colour::kYellow:
+            code = "33";
+            break;
+        case Colour::kRed:
+            code = "31";
+            break;
+        case Colour::kGrey:
+            code = "90";
+            break;
+        case Colour::kBold:
+            code = "1";
+            break;
+    }
+    return fmt::format("\x1b[{}m{}\x1b[0m", code, text);
+}
+
+std::string printable(std::string_view text) {
+    std::string out(text);
+    for (char& c : out) {
+        const auto byte = static_cast<unsigned char>(c);
+        if ((byte < 0x20 && c != '\t') || byte == 0x7f) c = '?';
+    }
+    return out;
+}
+
+}  // namespace jailsvc::ctl
