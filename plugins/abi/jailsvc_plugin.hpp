@@ -1,0 +1,176 @@
+// For plugins written in C++: the host's functions as plain values, and one list of operations.
+// Header only, nothing of jailsvc but its C interface, nothing to link.
+//
+// A Planner remembers the first refusal; after it every call does nothing, so that `plan` reads as
+// a list of what it wants and returns planner.result() at the end.
+#ifndef JAILSVC_PLUGIN_HPP
+#define JAILSVC_PLUGIN_HPP
+
+#include <jailsvc_plugin.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace jsv {
+
+/// One row of a plugin's constexpr key table.
+constexpr jsv_key key(jsv_type type, const char* name, const char* fallback, const char* doc,
+                      const char* choices = nullptr) {
+    return {sizeof(jsv_key), type, name, fallback, doc, choices};
+}
+
+/// The stage of a kind: the numbering of jsv_kind has one range per stage.
+constexpr jsv_stage stage_of(jsv_kind kind) {
+    if (kind < JSV_OP_NAMESPACE) return JSV_STAGE_PARENT;
+    if (kind < JSV_OP_HOSTNAME) return JSV_STAGE_NAMESPACES;
+    if (kind < JSV_OP_RLIMIT) return JSV_STAGE_MOUNTS;
+    if (kind < JSV_OP_IDS) return JSV_STAGE_PROCESS;
+    if (kind < JSV_OP_NO_NEW_PRIVS) return JSV_STAGE_IDENTITY;
+    return JSV_STAGE_LOCKDOWN;
+}
+
+/// One operation in C++ terms; see jsv_kind for what the fields mean.
+struct Op {
+    jsv_kind kind;
+    const char* key = nullptr;  ///< of the plugin's table; what `optional` in [jail] goes by
+    std::array<std::string, 2> text{};
+    std::array<std::uint64_t, 3> number{};
+    std::uint32_t flags = 0;
+    std::vector<std::uint32_t> blob{};
+};
+
+/// Reads a decimal number and nothing else: no sign, blank, prefix or leading zero.
+inline std::optional<std::uint64_t> parse_decimal(std::string_view text, std::uint64_t largest) {
+    if (text.empty() || (text.size() > 1 && text.front() == '0')) return std::nullopt;
+    std::uint64_t value = 0;
+    for (const char c : text) {
+        if (c < '0' || c > '9') return std::nullopt;
+        const auto digit = static_cast<std::uint64_t>(c - '0');
+        if (value > (largest - digit) / 10) return std::nullopt;
+        value = value * 10 + digit;
+    }
+    return value;
+}
+
+/// "64M": a decimal number with an optional K, M, G or T (powers of 1024).
+inline std::optional<std::uint64_t> parse_bytes(std::string_view text) {
+    constexpr std::string_view kSuffixes = "KMGT";
+    unsigned shift = 0;
+    if (!text.empty()) {
+        if (const auto at = kSuffixes.find(text.back()); at != std::string_view::npos) {
+            shift = 10 * (static_cast<unsigned>(at) + 1);
+            text.remove_suffix(1);
+        }
+    }
+    const auto value = parse_decimal(text, UINT64_MAX >> shift);
+    if (!value) return std::nullopt;
+    return *value << shift;
+}
+
+/// Octal file mode of three to five digits: "0755", "01777".
+inline std::optional<std::uint32_t> parse_mode(std::string_view text) {
+    if (text.size() < 3 || text.size() > 5) return std::nullopt;
+    std::uint32_t mode = 0;
+    for (const char c : text) {
+        if (c < '0' || c > '7') return std::nullopt;
+        mode = mode * 8 + static_cast<std::uint32_t>(c - '0');
+    }
+    return mode;
+}
+
+class Planner {
+public:
+    explicit Planner(const jsv_host* host) : host_(*host) {}
+
+    /// What `plan` returns: 0, or why not.
+    [[nodiscard]] int result() const { return error_; }
+    [[nodiscard]] bool failed() const { return error_ != 0; }
+
+    /// Refuses the unit, unless it is refused already: `key` is the offender, the message ends
+    /// with the cure.
+    void fail(const char* key, const std::string& message) {
+        if (!failed()) error_ = host_.fail(host_.ctx, key, message.c_str());
+    }
+
+    void add(const Op& op) {
+        if (failed()) return;
+        const jsv_op raw{.size = sizeof(jsv_op),
+                         .kind = static_cast<std::uint16_t>(op.kind),
+                         .stage = static_cast<std::uint16_t>(stage_of(op.kind)),
+                         .flags = op.flags,
+                         .blob_size = static_cast<std::uint32_t>(op.blob.size() * sizeof(uint32_t)),
+                         .number = {op.number[0], op.number[1], op.number[2]},
+                         .text = {op.text[0].c_str(), op.text[1].c_str()},
+                         .blob = op.blob.data(),
+                         .key = op.key};
+        note(host_.add_op(host_.ctx, &raw));
+    }
+
+    [[nodiscard]] std::optional<bool> flag(const char* name) {
+        int value = 0;
+        if (!note(host_.get_bool(host_.ctx, name, &value))) return std::nullopt;
+        return value != 0;
+    }
+    [[nodiscard]] std::optional<std::string> text(const char* name) {
+        const char* value = nullptr;
+        if (!note(host_.get_string(host_.ctx, name, &value))) return std::nullopt;
+        return value;
+    }
+    /// Elements of a list; nullopt for an absent key. (A list of no elements looks absent too.)
+    [[nodiscard]] std::optional<std::vector<std::string>> list(const char* name) {
+        std::vector<std::string> all;
+        const char* value = nullptr;
+        while (note(host_.get_element(host_.ctx, name, all.size(), &value)))
+            all.emplace_back(value);
+        if (all.empty()) return std::nullopt;
+        return all;
+    }
+    /// Entries of a map, sorted by name.
+    [[nodiscard]] std::vector<std::pair<std::string, std::string>> entries(const char* name) {
+        std::vector<std::pair<std::string, std::string>> all;
+        const char* entry = nullptr;
+        const char* value = nullptr;
+        while (note(host_.get_entry(host_.ctx, name, all.size(), &entry, &value))) {
+            all.emplace_back(entry, value);
+        }
+        return all;
+    }
+    [[nodiscard]] std::optional<bool> other_flag(const char* table, const char* name) {
+        int value = 0;
+        if (!note(host_.get_other_bool(host_.ctx, table, name, &value))) return std::nullopt;
+        return value != 0;
+    }
+
+    [[nodiscard]] std::string unit_name() { return host_.unit_name(host_.ctx); }
+    [[nodiscard]] std::vector<std::string> private_directories() {
+        std::vector<std::string> all;
+        const char* path = nullptr;
+        while (note(host_.private_directory(host_.ctx, all.size(), &path))) all.emplace_back(path);
+        return all;
+    }
+    [[nodiscard]] std::string directory_root(const char* what) {
+        const char* path = nullptr;
+        return note(host_.directory_root(host_.ctx, what, &path)) ? path : "";
+    }
+
+private:
+    /// Whether the call gave something. -ENOENT says "absent"; any other error ends the plan.
+    bool note(int rc) {
+        if (failed() || rc == -ENOENT) return false;
+        error_ = rc < 0 ? rc : 0;
+        return rc >= 0;
+    }
+
+    const jsv_host& host_;
+    int error_ = 0;
+};
+
+}  // namespace jsv
+
+#endif  // JAILSVC_PLUGIN_HPP

@@ -1,0 +1,161 @@
+#pragma once
+
+#include <jailsvc_plugin.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace jailsvc::test {
+
+/// A plugin's host made of a map: hands out what a test put into `keys`, collects the operations.
+/// An operation of another size is refused.
+class FakeHost {
+public:
+    using Strings = std::vector<std::string>;
+    using Map = std::map<std::string, std::string>;
+    using Value = std::variant<bool, std::string, Strings, Map>;
+
+    std::map<std::string, Value> keys;
+    std::map<std::string, bool> other_flags;  ///< "namespaces.mount"
+    Strings private_directories;
+    std::map<std::string, std::string> roots = {
+        {"state", "/var/lib"}, {"cache", "/var/cache"}, {"logs", "/var/log"}, {"runtime", "/run"}};
+
+    struct Added {
+        unsigned kind;
+        unsigned stage;
+        std::uint32_t flags;
+        std::uint64_t number[3];
+        std::string text[2];
+        std::vector<std::uint32_t> blob;
+        std::string key;
+    };
+    std::vector<Added> ops;
+    std::string failed_key;
+    std::string failure;
+
+    /// Runs the plugin's plan afresh; what it returned.
+    int plan(const jsv_plugin& plugin) {
+        ops.clear();
+        failed_key.clear();
+        failure.clear();
+        const jsv_host host = table();
+        return plugin.plan(&host);
+    }
+
+    [[nodiscard]] std::vector<Added> of_kind(unsigned kind) const {
+        std::vector<Added> found;
+        std::ranges::copy_if(ops, std::back_inserter(found),
+                             [kind](const Added& op) { return op.kind == kind; });
+        return found;
+    }
+    /// The only operation of `kind` with this first text, or nullptr.
+    [[nodiscard]] const Added* find(unsigned kind, const std::string& text) const {
+        const auto found = std::ranges::find_if(
+            ops, [&](const Added& op) { return op.kind == kind && op.text[0] == text; });
+        return found == ops.end() ? nullptr : &*found;
+    }
+
+private:
+    static FakeHost& self(void* ctx) { return *static_cast<FakeHost*>(ctx); }
+
+    template <typename T>
+    static const T* get(void* ctx, const char* key) {
+        const auto& keys = self(ctx).keys;
+        const auto found = keys.find(key);
+        return found == keys.end() ? nullptr : std::get_if<T>(&found->second);
+    }
+
+    static int get_bool(void* ctx, const char* key, int* value) {
+        const auto* flag = get<bool>(ctx, key);
+        if (flag == nullptr) return -ENOENT;
+        *value = *flag ? 1 : 0;
+        return 0;
+    }
+    static int get_string(void* ctx, const char* key, const char** value) {
+        const auto* text = get<std::string>(ctx, key);
+        if (text == nullptr) return -ENOENT;
+        *value = text->c_str();
+        return 0;
+    }
+    static int get_element(void* ctx, const char* key, size_t i, const char** value) {
+        const auto* list = get<Strings>(ctx, key);
+        if (list == nullptr || i >= list->size()) return -ENOENT;
+        *value = (*list)[i].c_str();
+        return 0;
+    }
+    static int get_entry(void* ctx, const char* key, size_t i, const char** name,
+                         const char** value) {
+        const auto* map = get<Map>(ctx, key);
+        if (map == nullptr || i >= map->size()) return -ENOENT;
+        const auto entry = std::next(map->begin(), static_cast<std::ptrdiff_t>(i));
+        *name = entry->first.c_str();
+        *value = entry->second.c_str();
+        return 0;
+    }
+    static int get_other_bool(void* ctx, const char* table, const char* key, int* value) {
+        const auto& flags = self(ctx).other_flags;
+        const auto found = flags.find(std::string(table) + "." + key);
+        if (found == flags.end()) return -ENOENT;
+        *value = found->second ? 1 : 0;
+        return 0;
+    }
+    static int private_directory(void* ctx, size_t i, const char** path) {
+        const auto& all = self(ctx).private_directories;
+        if (i >= all.size()) return -ENOENT;
+        *path = all[i].c_str();
+        return 0;
+    }
+    static int directory_root(void* ctx, const char* what, const char** path) {
+        const auto& roots = self(ctx).roots;
+        const auto found = roots.find(what);
+        if (found == roots.end()) return -ENOENT;
+        *path = found->second.c_str();
+        return 0;
+    }
+    static int add_op(void* ctx, const jsv_op* op) {
+        if (op->size != sizeof(jsv_op)) return -EINVAL;
+        Added added{op->kind, op->stage, op->flags, {}, {}, {}, op->key == nullptr ? "" : op->key};
+        std::copy_n(op->number, 3, added.number);
+        for (int i = 0; i < 2; ++i) added.text[i] = op->text[i] == nullptr ? "" : op->text[i];
+        const auto* ids = static_cast<const std::uint32_t*>(op->blob);
+        added.blob.assign(ids, ids + op->blob_size / sizeof(std::uint32_t));
+        self(ctx).ops.push_back(std::move(added));
+        return 0;
+    }
+    static int fail(void* ctx, const char* key, const char* message) {
+        self(ctx).failed_key = key == nullptr ? "" : key;
+        self(ctx).failure = message;
+        return -ECANCELED;
+    }
+
+    jsv_host table() {
+        return {
+            .size = sizeof(jsv_host),
+            .reserved = 0,
+            .ctx = this,
+            .get_bool = get_bool,
+            .get_integer = [](void*, const char*, int64_t*) { return -ENOENT; },
+            .get_string = get_string,
+            .get_bytes = [](void*, const char*, uint64_t*) { return -ENOENT; },
+            .get_duration = [](void*, const char*, uint64_t*) { return -ENOENT; },
+            .get_element = get_element,
+            .get_entry = get_entry,
+            .get_other_string = [](void*, const char*, const char*,
+                                   const char**) { return -ENOENT; },
+            .get_other_bool = get_other_bool,
+            .unit_name = [](void*) { return "web"; },
+            .private_directory = private_directory,
+            .directory_root = directory_root,
+            .add_op = add_op,
+            .fail = fail,
+        };
+    }
+};
+
+}  // namespace jailsvc::test
