@@ -19,11 +19,12 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <pwd.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
+#include <cstdlib>
 
 #include <jailsvc_plugin.hpp>
 
@@ -237,14 +238,18 @@ constexpr std::array<std::string_view, CAP_LAST_CAP + 1> kCapabilities = {
     "checkpoint_restore",
 };
 
-/// All capabilities this kernel has, that is, those the bounding set can be asked about.
-std::uint64_t all_capabilities() {
-    std::uint64_t all = 0;
-    for (unsigned long number = 0; number < 64; ++number) {
-        if (::prctl(PR_CAPBSET_READ, number, 0, 0, 0) < 0) break;
-        all |= std::uint64_t{1} << number;
+/// What the supervisor has to give: the bounding set that the worker inherits from it (proc(5),
+/// CapBnd). Read from /proc because the worker's sandbox has no prctl(2).
+std::optional<std::uint64_t> own_bounding_set() {
+    std::FILE* const status = std::fopen("/proc/self/status", "re");
+    if (status == nullptr) return std::nullopt;
+    std::optional<std::uint64_t> set;
+    for (char line[256]; !set && std::fgets(line, sizeof line, status) != nullptr;) {
+        if (std::string_view(line).starts_with("CapBnd:"))
+            set = std::strtoull(line + 7, nullptr, 16);
     }
-    return all;
+    std::fclose(status);
+    return set;
 }
 
 /// "CAP_NET_RAW", "net_raw", …: as a bit; 0 if there is none of that name.
@@ -259,14 +264,18 @@ std::uint64_t capability_bit(std::string text) {
     return std::uint64_t{1} << (found - kCapabilities.begin());
 }
 
-std::uint64_t read_capabilities(Planner& plan, const char* name) {
+std::uint64_t read_capabilities(Planner& plan, const char* name, std::uint64_t own) {
     std::uint64_t set = 0;
     for (const auto& text : plan.list(name).value_or(std::vector<std::string>{})) {
-        const std::uint64_t bits = text == "all" ? all_capabilities() : capability_bit(text);
+        const std::uint64_t bits = text == "all" ? own : capability_bit(text);
         if (bits == 0) {
             plan.fail(name, "there is no capability \"" + text +
-                                "\"; see capabilities(7), or "
-                                "write \"all\"");
+                                "\"; see capabilities(7), or write \"all\"");
+        }
+        if ((bits & ~own) != 0) {
+            plan.fail(name, "\"" + text +
+                                "\" is not the supervisor's to give; start it with that "
+                                "capability in its bounding set, or leave it out");
         }
         set |= bits;
     }
@@ -275,8 +284,10 @@ std::uint64_t read_capabilities(Planner& plan, const char* name) {
 
 /// A program of uid 0 gets its bounding set by execve(2); any other only what is ambient.
 void add_capabilities(Planner& plan, bool is_root) {
-    const std::uint64_t bounding = read_capabilities(plan, "capabilities");
-    const std::uint64_t ambient = read_capabilities(plan, "ambient_capabilities");
+    const auto own = own_bounding_set();
+    if (!own) return plan.fail("capabilities", "cannot read /proc/self/status; mount /proc");
+    const std::uint64_t bounding = read_capabilities(plan, "capabilities", *own);
+    const std::uint64_t ambient = read_capabilities(plan, "ambient_capabilities", *own);
     if ((ambient & ~bounding) != 0) {
         plan.fail("ambient_capabilities", "holds what capabilities does not; add it there too");
     }
