@@ -44,9 +44,13 @@ int receive(int socket, Packet& packet) noexcept {
     message.msg_iovlen = 1;
     message.msg_control = control.bytes;
     message.msg_controllen = sizeof control.bytes;
-    const ssize_t count = ::recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    ssize_t count = ::recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    // A peer that ends with packets unread leaves ECONNRESET, told once, before the packets that it
+    // had sent itself (unix_release_sock): those must not be lost.
+    if (count < 0 && errno == ECONNRESET) {
+        count = ::recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    }
     if (count < 0) return errno == ECONNRESET ? EPIPE : errno;
-    if (count == 0) return EPIPE;
     for (cmsghdr* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c)) {
         if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
         const std::size_t fds = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
@@ -54,6 +58,10 @@ int receive(int socket, Packet& packet) noexcept {
             std::memcpy(&packet.fds_[packet.fd_count_++], CMSG_DATA(c) + i * sizeof(int),
                         sizeof(int));
         }
+    }
+    if (count == 0) {
+        packet.reset();  // an empty packet looks like the end, but may carry descriptors
+        return EPIPE;
     }
     packet.size_ = static_cast<std::size_t>(count);
     const auto* header = reinterpret_cast<const Header*>(packet.bytes_);
