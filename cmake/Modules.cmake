@@ -7,6 +7,7 @@ find_package(nlohmann_json REQUIRED)
 # The archive, since the static `jailsvc` links it too.
 find_library(SODIUM_LIBRARY libsodium.a REQUIRED)
 pkg_check_modules(TOMLPLUSPLUS REQUIRED IMPORTED_TARGET tomlplusplus)
+pkg_check_modules(SECCOMP REQUIRED IMPORTED_TARGET libseccomp)
 find_path(EV_INCLUDE ev.h REQUIRED)
 find_library(EV_LIBRARY ev REQUIRED)
 

@@ -71,7 +71,7 @@ typedef enum jsv_kind {
     JSV_OP_OOM_SCORE = 42,  /* number[0], as a two's complement int */
     JSV_OP_UMASK = 43,      /* number[0] */
     JSV_OP_CHDIR = 44,      /* jail path text[0] */
-    JSV_OP_ENVIRONMENT = 45,/* text[0] := text[1] in the program's environment */
+    JSV_OP_ENVIRONMENT = 45,/* text[0] := text[1] in the program's environment; JSV_ENV_SECRET */
     JSV_OP_SESSION = 46,    /* setsid(2) */
     /* JSV_STAGE_IDENTITY */
     JSV_OP_IDS = 60,          /* uid number[0], gid number[1]; supplementary gids in `blob` (uint32
@@ -94,6 +94,8 @@ typedef enum jsv_kind {
 #define JSV_DIR_RECREATE 1u    /* emptied before each start, removed at teardown */
 
 #define JSV_IDS_DYNAMIC 1u
+
+#define JSV_ENV_SECRET 1u      /* the value is left out where plans are printed */
 
 typedef struct jsv_op {
     uint32_t size; /* sizeof(jsv_op) of the plugin's header */

@@ -33,7 +33,9 @@ struct Plan {
     std::string unit;
     Digest digest{};  ///< of the effective unit it was made from
     std::vector<Op> ops;
-    std::vector<std::string> environment;  ///< "NAME=VALUE", sorted
+    /// "NAME=VALUE", sorted, complete: follows from `unit` and the environment operations, see
+    /// collect_environment.
+    std::vector<std::string> environment;
 
     /// Sum of CLONE_NEW* flags of the namespace operations.
     [[nodiscard]] std::uint64_t namespace_flags() const;
@@ -43,15 +45,19 @@ struct Plan {
 struct KindInfo {
     jsv_kind kind;
     jsv_stage stage;
-    std::string_view name;                     ///< "bind"
-    std::array<std::string_view, 2> text;      ///< field names; empty: unused
+    std::string_view name;                 ///< "bind"
+    std::array<std::string_view, 2> text;  ///< field names; empty: unused
     std::array<std::string_view, 3> number;
-    bool paths;                                ///< text fields are absolute paths
+    unsigned paths;  ///< so many of the texts, from the first, are paths
 };
 
 /// nullptr for an unknown kind.
 [[nodiscard]] const KindInfo* find_kind(unsigned kind);
 [[nodiscard]] std::string_view stage_name(jsv_stage stage);
+
+/// The program's whole environment: PATH and JAILSVC_UNIT, what plugins set, over that what the
+/// unit sets (operations of "core"). JAILSVC_UNIT cannot be replaced.
+[[nodiscard]] std::vector<std::string> collect_environment(const Plan& plan);
 
 /// One line for people: "mounts  bind  source=/srv target=/data ro  (chroot)".
 [[nodiscard]] std::string to_line(const Op& op);
@@ -60,7 +66,8 @@ struct KindInfo {
 [[nodiscard]] std::string to_json(const Plan& plan);
 
 /// Flat bytes for the way from the plan worker to the jailer. Reading back checks every length and
-/// kind: the worker ran plugin code on hostile input.
+/// kind and puts the plan through check_plan: the worker ran plugin code on hostile input. The
+/// environment is not carried but collected anew.
 [[nodiscard]] std::string serialise(const Plan& plan);
 [[nodiscard]] Result<Plan> deserialise(std::string_view bytes);
 
