@@ -1,27 +1,18 @@
 #pragma once
 
 #include <expected>
-#include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/result.hpp"
+#include "config/diagnostic.hpp"
+#include "config/names.hpp"
 #include "config/schema.hpp"
 #include "config/unit.hpp"
 
 namespace jailsvc::config {
-
-/// One thing wrong in a file; line and column count from 1, 0 where a file as a whole is meant.
-struct Diagnostic {
-    std::string file;
-    std::uint32_t line = 0;
-    std::uint32_t column = 0;
-    std::string message;
-};
-
-/// "web.toml:2:11: restart: unknown policy …", and below it the line with a caret where known.
-[[nodiscard]] std::string to_string(const Diagnostic& diagnostic);
 
 /// Where unit files come from, highest priority first, and where profiles do.
 struct Sources {
@@ -35,21 +26,28 @@ struct Sources {
     std::string runtime_root = "/run";
 };
 
-using Diagnostics = std::vector<Diagnostic>;
 template <typename T>
 using Checked = std::expected<T, Diagnostics>;
 
 /// Names of all units that have a file, templates left out, sorted, each once.
 [[nodiscard]] std::vector<std::string> list_units(const Sources& sources);
 
-/// Whether `name` may name a unit: [A-Za-z0-9:_.-] with at most one '@', 1 to 127 bytes, not
-/// starting with '.' or '-'.
-[[nodiscard]] bool is_unit_name(std::string_view name);
-
 /// The effective unit NAME: file (or template), profile and drop-ins, checked against `schema`, or
 /// everything wrong with them at once. A unit without a file is one diagnostic.
 [[nodiscard]] Checked<Unit> load_unit(const Sources& sources, const Schema& schema,
                                       const std::string& name);
+
+/// All units that have a file, and the template instances that they require or want.
+struct LoadedUnits {
+    std::vector<Unit> units;
+    /// What is wrong with the others, by unit name; by path for what belongs to no unit (a
+    /// directory that cannot be trusted, a file whose name is no unit's).
+    std::map<std::string, Diagnostics> broken;
+};
+
+/// load_unit for every unit, with directories listed and profiles read once. A broken unit does not
+/// disturb the others.
+[[nodiscard]] LoadedUnits load_all(const Sources& sources, const Schema& schema);
 
 /// The typed unit from the canonical text that `Unit::text` holds (as kept in a sealed memfd).
 [[nodiscard]] Checked<Unit> parse_effective(const Schema& schema, const std::string& name,

@@ -15,11 +15,12 @@ enum class KeyType : std::uint8_t {
     kInteger,
     kString,
     kStringList,
-    kDuration,  ///< "200ms", or a number of seconds
-    kBytes,     ///< "512M", or a number of bytes
-    kStringMap, ///< table of string values
-    kCommand,   ///< argv array
-    kCommands,  ///< argv array, or array of argv arrays
+    kDuration,   ///< "200ms", or a number of seconds
+    kBytes,      ///< "512M", or a number of bytes
+    kStringMap,  ///< table of string values
+    kCommand,    ///< argv array
+    kCommands,   ///< argv array, or array of argv arrays
+    kIntegerList,
 };
 
 /// One key of a unit file, described once: checking, `explain`, docs/UNITS.md and the JSON Schema
@@ -27,17 +28,17 @@ enum class KeyType : std::uint8_t {
 struct Key {
     std::string name;
     KeyType type = KeyType::kString;
-    std::string fallback;              ///< default as one would write it; empty: none
-    std::string doc;                   ///< one line
-    std::vector<std::string> choices;  ///< for kString: the allowed values; empty: any
+    std::string fallback = {};              ///< default as one would write it; empty: none
+    std::string doc = {};                   ///< one line
+    std::vector<std::string> choices = {};  ///< for kString: the allowed values; empty: any
 };
 
-/// One table: "service", "jail.chroot". An open table takes any key as a string value.
+/// One table: "service", "jail.chroot".
 struct Table {
     std::string name;
-    std::string doc;
-    std::vector<Key> keys;
-    std::string plugin;  ///< "core", or the plugin that owns it
+    std::string doc = {};
+    std::vector<Key> keys = {};
+    std::string plugin = {};  ///< "core", or the plugin that owns it
 };
 
 /// Every table that this installation understands: the core's plus one per loaded plugin.
@@ -45,6 +46,8 @@ struct Schema {
     std::vector<Table> tables;
 
     [[nodiscard]] const Table* find(std::string_view table) const;
+    /// A key by its full name ("service.restart"); nullptr where there is none.
+    [[nodiscard]] const Key* find_key(std::string_view table, std::string_view key) const;
 };
 
 /// The tables of the core alone.

@@ -37,18 +37,18 @@ struct ServiceTable {
     std::vector<Command> exec_start_pre, exec_start_post, exec_reload, exec_stop, exec_stop_post;
     Restart restart = Restart::kNo;
     Duration restart_delay = std::chrono::milliseconds(100);
-    Duration restart_delay_max = std::chrono::seconds(30);   ///< the delay doubles up to this
-    Duration restart_reset_after = std::chrono::seconds(10); ///< up this long: delay starts anew
+    Duration restart_delay_max = std::chrono::seconds(30);    ///< the delay doubles up to this
+    Duration restart_reset_after = std::chrono::seconds(10);  ///< up this long: delay starts anew
     Duration timeout_start = std::chrono::seconds(90);
     Duration timeout_stop = std::chrono::seconds(90);
     int kill_signal = 15;
     KillMode kill_mode = KillMode::kJail;
     bool remain_after_exit = false;
-    std::vector<int> success_exit_status;      ///< exit codes besides 0
-    std::vector<int> success_signals;          ///< signals besides TERM, INT, HUP, PIPE on stop
-    std::string working_directory;             ///< in the jail; empty: /
-    std::optional<int> nice;                   ///< -20..19
-    std::optional<int> oom_score_adjust;       ///< -1000..1000
+    std::vector<int> success_exit_status;  ///< exit codes besides 0
+    std::vector<int> success_signals;      ///< signals besides TERM, INT, HUP, PIPE on stop
+    std::string working_directory;         ///< in the jail; empty: /
+    std::optional<int> nice;               ///< -20..19
+    std::optional<int> oom_score_adjust;   ///< -1000..1000
 };
 
 /// [environment]
@@ -74,7 +74,8 @@ struct InstallTable {
 /// What [jail] itself says; the tables below it belong to the plugins.
 struct JailTable {
     std::string profile = "default";
-    std::vector<std::string> optional;  ///< "plugin" or "plugin.key": may fail, then shows in status
+    std::vector<std::string>
+        optional;  ///< "plugin" or "plugin.key": may fail, then shows in status
 };
 
 /// One effective unit: profile, file, drop-ins and template arguments made into one.

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstdint>
+
+#include "config/core_keys.hpp"
+
+/// What values must be beyond their types. All take values whose specifiers are expanded.
+namespace jailsvc::config {
+
+/// What the key's type and choices ask for: quantities parse, choices are met, commands begin with
+/// an absolute path, no control characters. Reports, and says whether all is well.
+[[nodiscard]] bool check_type(const Key& key, const Value& value, const CheckContext& context);
+
+/// check_type and the core's own checks for every key of a document.
+void check_document(const Document& document, const Schema& schema, Reporter& reporter);
+
+[[nodiscard]] Check in_range(std::int64_t low, std::int64_t high);
+[[nodiscard]] Check bytes_in_range(std::uint64_t low, std::uint64_t high);
+void positive(const Value& value, const CheckContext& context);
+void unit_names(const Value& value, const CheckContext& context);
+void signal_name(const Value& value, const CheckContext& context);
+void absolute_path(const Value& value, const CheckContext& context);
+void environment_names(const Value& value, const CheckContext& context);
+void profile_name(const Value& value, const CheckContext& context);
+void optional_parts(const Value& value, const CheckContext& context);
+
+}  // namespace jailsvc::config

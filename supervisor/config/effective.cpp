@@ -1,0 +1,105 @@
+#include "config/effective.hpp"
+
+#include <fmt/format.h>
+
+#include "config/checks.hpp"
+#include "config/core_keys.hpp"
+#include "config/names.hpp"
+
+namespace jailsvc::config {
+namespace {
+
+/// A target starts no process, so nothing may be said about one: it would be said in vain.
+constexpr std::string_view kServiceOnly[] = {"environment", "logging", "jail"};
+
+void check_target(const Document& document, Reporter& reporter) {
+    for (const auto& [name, section] : document.sections) {
+        const std::string_view top = std::string_view(name).substr(0, name.find('.'));
+        for (const auto only : kServiceOnly) {
+            if (top != only) continue;
+            reporter.add(section.where,
+                         fmt::format("[{}]: a unit without [service] starts no program; add "
+                                     "[service] or remove this table",
+                                     name));
+        }
+    }
+}
+
+void check_service(const Document& document, const Section& service, Reporter& reporter) {
+    if (!service.keys.contains("exec_start") && !service.incomplete) {
+        reporter.add(service.where, "exec_start: missing; [service] needs the program to run");
+    }
+    const Text* type = document.find_text("service", "type");
+    const Text* restart = document.find_text("service", "restart");
+    const bool oneshot = type != nullptr && type->text == "oneshot";
+    if (oneshot && restart != nullptr &&
+        (restart->text == "always" || restart->text == "unless-stopped")) {
+        reporter.add(restart->where,
+                     fmt::format("restart: \"{}\" would run a oneshot again and again; use \"no\", "
+                                 "\"on-failure\" or \"on-abnormal\"",
+                                 restart->text));
+    }
+}
+
+}  // namespace
+
+void check_kind(const Document& document, FileKind kind, Reporter& reporter) {
+    if (kind != FileKind::kProfile) return;
+    for (const auto& [name, section] : document.sections) {
+        if (name.starts_with("jail.")) continue;
+        if (name != "jail") {
+            reporter.add(section.where,
+                         fmt::format("[{}]: a profile holds [jail.NAME] tables alone", name));
+        }
+        for (const auto& [key, value] : section.keys) {
+            if (name != "jail") break;
+            reporter.add(
+                value.where,
+                fmt::format("{}: not in a profile; only a unit's own [jail] says it", key));
+        }
+    }
+}
+
+void check_whole(const Document& document, Reporter& reporter) {
+    const auto service = document.sections.find("service");
+    if (service == document.sections.end()) {
+        check_target(document, reporter);
+    } else {
+        check_service(document, service->second, reporter);
+    }
+}
+
+Unit make_unit(const std::string& name, const Document& document) {
+    Unit unit;
+    unit.name = name;
+    unit.instance = split_name(name).instance;
+    unit.is_target = !document.sections.contains("service");
+    for (const CoreKey& row : core_keys()) {
+        const Value* value = document.find(row.table, row.key.name);
+        if (value != nullptr && row.store) row.store(*value, unit);
+    }
+    unit.text = to_toml(document);
+    unit.digest = digest_of(unit.text);
+    return unit;
+}
+
+Specifiers specifiers_for(const Sources& sources, const std::string& name) {
+    NameParts parts = split_name(name);
+    Specifiers out{.name = name,
+                   .prefix = std::move(parts.prefix),
+                   .instance = std::nullopt,
+                   .user = std::nullopt,
+                   .runtime_root = sources.runtime_root,
+                   .state_root = sources.state_root};
+    if (parts.is_instance) out.instance = std::move(parts.instance);
+    return out;
+}
+
+std::optional<Document> parse_document(const SourceText& source, const Schema& schema,
+                                       Reporter& reporter) {
+    const auto raw = parse_toml(source, reporter);
+    if (!raw) return std::nullopt;
+    return read_document(*raw, schema, reporter);
+}
+
+}  // namespace jailsvc::config

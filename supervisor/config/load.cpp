@@ -1,0 +1,84 @@
+#include "config/load.hpp"
+
+#include <fmt/format.h>
+
+#include <deque>
+#include <set>
+
+#include "config/checks.hpp"
+#include "config/effective.hpp"
+#include "config/loader.hpp"
+
+namespace jailsvc::config {
+namespace {
+
+/// Also a bound for templates that name ever longer instances of themselves.
+constexpr std::size_t kMaxUnits = 16384;
+
+/// Instances that the unit pulls in; they have no file of their own that a listing would show.
+void add_instances(const Unit& unit, std::deque<std::string>& names) {
+    for (const auto* list : {&unit.unit.requires_, &unit.unit.wants}) {
+        for (const std::string& name : *list) {
+            if (name.find('@') != std::string::npos) names.push_back(name);
+        }
+    }
+}
+
+}  // namespace
+
+std::vector<std::string> list_units(const Sources& sources) {
+    return UnitFiles(sources).unit_names();
+}
+
+Checked<Unit> load_unit(const Sources& sources, const Schema& schema, const std::string& name) {
+    return Loader(sources, schema).load(name);
+}
+
+LoadedUnits load_all(const Sources& sources, const Schema& schema) {
+    Loader loader(sources, schema);
+    LoadedUnits out;
+    for (const Diagnostic& problem : loader.files().problems()) {
+        out.broken[problem.file].push_back(problem);
+    }
+    for (const std::string& path : loader.files().misnamed()) {
+        out.broken[path].push_back({.file = path,
+                                    .message = "the file's name is no name of a unit; rename it",
+                                    .source = {}});
+    }
+    const auto listed = loader.files().unit_names();
+    std::deque<std::string> queue(listed.begin(), listed.end());
+    std::set<std::string> seen;
+    while (!queue.empty() && seen.size() < kMaxUnits) {
+        const std::string name = queue.front();
+        queue.pop_front();
+        if (!loader.files().has_unit(name) || !seen.insert(name).second) continue;
+        auto unit = loader.load(name);
+        if (!unit) {
+            out.broken.emplace(name, std::move(unit).error());
+            continue;
+        }
+        add_instances(*unit, queue);
+        out.units.push_back(std::move(*unit));
+    }
+    if (!queue.empty()) {
+        out.broken[queue.front()].push_back(
+            {.file = queue.front(),
+             .message = fmt::format("not loaded: there are more than {} units", kMaxUnits)});
+    }
+    return out;
+}
+
+Checked<Unit> parse_effective(const Schema& schema, const std::string& name,
+                              std::string_view text) {
+    const SourceText source{.name = name + " (effective unit)", .text = std::string(text)};
+    Reporter reporter;
+    const auto document = parse_document(source, schema, reporter);
+    if (!document) return std::unexpected(reporter.take());
+    check_document(*document, schema, reporter);
+    check_whole(*document, reporter);
+    if (!is_unit_name(name)) reporter.add_file(source.name, "no name of a unit");
+    if (!reporter.empty()) return std::unexpected(reporter.take());
+    return make_unit(name, *document);
+}
+
+}  // namespace jailsvc::config

@@ -1,0 +1,147 @@
+#include "config/loader.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "config/checks.hpp"
+#include "config/names.hpp"
+#include "config/nearest.hpp"
+
+// A unit is made in four steps: read its files, put the profile below them, check each file by
+// itself (so that an error names its place), merge.
+namespace jailsvc::config {
+namespace {
+
+Diagnostics one_problem(const std::string& file, std::string message) {
+    return {{.file = file, .message = std::move(message)}};
+}
+
+/// The text of the highest layer that has the key.
+template <typename Layers>
+const Text* top_text(const Layers& layers, std::string_view section, std::string_view key) {
+    const Text* found = nullptr;
+    for (const auto& layer : layers) {
+        if (const Text* text = layer.document.find_text(section, key)) found = text;
+    }
+    return found;
+}
+
+template <typename Layers>
+bool any_has(const Layers& layers, std::string_view section) {
+    return std::any_of(layers.begin(), layers.end(), [&](const auto& layer) {
+        return layer.document.sections.contains(section);
+    });
+}
+
+Value text_value(const std::string& text) {
+    return {.where = {}, .data = Text{.text = text, .where = {}}};
+}
+
+}  // namespace
+
+Loader::Loader(const Sources& sources, const Schema& schema)
+    : sources_(sources), schema_(schema), files_(sources) {}
+
+Loader::Layer Loader::read_layer(const UnitFiles::File& file, FileKind kind,
+                                 Reporter& reporter) const {
+    auto content = file.dir->read(file.name);
+    if (!content) {
+        reporter.add_file(file.path(), content.error().message);
+        return {};
+    }
+    auto source = std::make_shared<const SourceText>(file.path(), std::move(*content));
+    auto document = parse_document(*source, schema_, reporter);
+    if (!document) return {.source = source, .document = {}};
+    check_kind(*document, kind, reporter);
+    return {.source = source, .document = std::move(*document), .readable = true};
+}
+
+std::vector<Loader::Layer> Loader::read_layers(const std::string& name, Reporter& reporter) const {
+    std::vector<Layer> layers;
+    const auto file = files_.find_unit(name);
+    if (!file) return layers;
+    layers.push_back(read_layer(*file, FileKind::kUnit, reporter));
+    std::vector<TrustedDir> opened;
+    for (const auto& drop_in : files_.find_drop_ins(name, opened, reporter)) {
+        layers.push_back(read_layer(drop_in, FileKind::kDropIn, reporter));
+    }
+    return layers;
+}
+
+const Loader::Profile& Loader::profile(const std::string& name, const UnitFiles::File& file) {
+    const auto [place, added] = profiles_.try_emplace(name);
+    if (added) {
+        Reporter reporter;
+        place->second.layer = read_layer(file, FileKind::kProfile, reporter);
+        place->second.errors = reporter.take();
+    }
+    return place->second;
+}
+
+void Loader::unknown_profile(const Text& name, Reporter& reporter) const {
+    const auto known = files_.profile_names();
+    const auto near = nearest(name.text, known);
+    std::string cure = known.empty() ? "there are no profiles" : "known are " + join_or(known);
+    if (!near.empty()) cure = fmt::format("did you mean \"{}\"? {}", near, cure);
+    reporter.add(name.where, fmt::format("profile: no profile {}; {}", quoted(name.text), cure));
+}
+
+void Loader::add_profile(std::vector<Layer>& layers, const Specifiers& specifiers,
+                         Reporter& reporter) {
+    const Text* written = top_text(layers, "jail", "profile");
+    Text name{.text = JailTable{}.profile, .where = {.source = layers.front().source.get()}};
+    if (written != nullptr) {
+        name = *written;
+        const auto expanded = expand(name.text, specifiers);
+        if (!expanded || !is_profile_name(*expanded)) return;  // reported by the layer's own check
+        name.text = *expanded;
+    }
+    const auto file = files_.find_profile(name.text);
+    if (!file) return unknown_profile(name, reporter);
+    const Profile& found = profile(name.text, *file);
+    for (const Diagnostic& error : found.errors) reporter.add(error);
+    layers.insert(layers.begin(), found.layer);
+}
+
+Checked<Unit> Loader::load(const std::string& name) {
+    if (!is_unit_name(name)) {
+        return std::unexpected(one_problem(name.substr(0, kMaxName), "no name of a unit"));
+    }
+    Reporter reporter;
+    for (const Diagnostic& problem : files_.problems()) reporter.add(problem);
+    std::vector<Layer> layers = read_layers(name, reporter);
+    if (layers.empty() && reporter.empty()) {
+        return std::unexpected(one_problem(name, "no such unit: there is no file for it"));
+    }
+    if (layers.empty()) return std::unexpected(reporter.take());
+
+    Specifiers specifiers = specifiers_for(sources_, name);
+    const bool is_service = any_has(layers, "service");
+    if (is_service) add_profile(layers, specifiers, reporter);
+    if (const Text* user = top_text(layers, "jail.identity", "user")) {
+        if (auto expanded = expand(user->text, specifiers)) specifiers.user = std::move(*expanded);
+    }
+    Document merged;
+    for (Layer& layer : layers) {
+        expand(layer.document, specifiers, reporter);
+        check_document(layer.document, schema_, reporter);
+        merge(merged, layer.document);
+    }
+    const bool whole = std::all_of(layers.begin(), layers.end(),
+                                   [](const Layer& layer) { return layer.readable; });
+    if (whole) check_whole(merged, reporter);
+    if (is_service) {
+        merged.sections["jail"].keys.try_emplace("profile", text_value(JailTable{}.profile));
+    }
+    if (!reporter.empty()) return std::unexpected(reporter.take());
+
+    Unit unit = make_unit(name, merged);
+    if (unit.text.size() > kMaxFileSize) {
+        return std::unexpected(one_problem(name, "its files together are too long"));
+    }
+    for (const Layer& layer : layers) unit.files.push_back(layer.source->name);
+    return unit;
+}
+
+}  // namespace jailsvc::config

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/document.hpp"
+#include "config/effective.hpp"
+#include "config/load.hpp"
+#include "config/unit_files.hpp"
+
+namespace jailsvc::config {
+
+/// Loads units from one snapshot of the directories; each profile is read once however many units
+/// name it.
+class Loader {
+public:
+    Loader(const Sources& sources, const Schema& schema);
+
+    [[nodiscard]] Checked<Unit> load(const std::string& name);
+    [[nodiscard]] const UnitFiles& files() const { return files_; }
+
+private:
+    /// One file of a unit.
+    struct Layer {
+        std::shared_ptr<const SourceText> source;  ///< nullptr if the file could not be read
+        Document document;
+        bool readable = false;  ///< read, and its syntax is good
+    };
+    struct Profile {
+        Layer layer;
+        Diagnostics errors;
+    };
+
+    Layer read_layer(const UnitFiles::File& file, FileKind kind, Reporter& reporter) const;
+    std::vector<Layer> read_layers(const std::string& name, Reporter& reporter) const;
+    void add_profile(std::vector<Layer>& layers, const Specifiers& specifiers, Reporter& reporter);
+    const Profile& profile(const std::string& name, const UnitFiles::File& file);
+    void unknown_profile(const Text& name, Reporter& reporter) const;
+
+    const Sources& sources_;
+    const Schema& schema_;
+    UnitFiles files_;
+    std::map<std::string, Profile> profiles_;
+};
+
+}  // namespace jailsvc::config

@@ -1,0 +1,46 @@
+#include "config/names.hpp"
+
+#include <algorithm>
+#include <climits>
+
+namespace jailsvc::config {
+namespace {
+
+bool is_alnum(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+bool is_made_of(std::string_view name, std::string_view others) {
+    return std::all_of(name.begin(), name.end(), [others](char c) {
+        return is_alnum(c) || others.find(c) != std::string_view::npos;
+    });
+}
+
+}  // namespace
+
+bool is_unit_name(std::string_view name) {
+    if (name.empty() || name.size() > kMaxName) return false;
+    if (name.front() == '.' || name.front() == '-' || name.front() == '@') return false;
+    if (name.back() == '@' || std::count(name.begin(), name.end(), '@') > 1) return false;
+    return is_made_of(name, ":_.-@");
+}
+
+bool is_profile_name(std::string_view name) {
+    return !name.empty() && name.size() <= kMaxName && name.front() != '-' &&
+           is_made_of(name, "_-");
+}
+
+bool is_absolute_path(std::string_view path) {
+    if (path.empty() || path.front() != '/' || path.size() >= PATH_MAX) return false;
+    return path.find("/../") == std::string_view::npos && !path.ends_with("/..");
+}
+
+NameParts split_name(std::string_view name) {
+    const auto at = name.find('@');
+    if (at == std::string_view::npos) return {.prefix = std::string(name), .instance = {}};
+    return {.prefix = std::string(name.substr(0, at)),
+            .instance = std::string(name.substr(at + 1)),
+            .is_instance = true};
+}
+
+}  // namespace jailsvc::config

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace jailsvc::config {
+
+inline constexpr std::size_t kMaxName = 127;  ///< of units, profiles, variables [bytes]
+
+/// Whether `name` may name a unit: [A-Za-z0-9:_.-] with at most one '@', neither first nor last, 1
+/// to 127 bytes, not starting with '.' or '-'.
+[[nodiscard]] bool is_unit_name(std::string_view name);
+
+/// [A-Za-z0-9_-], 1 to 127 bytes, not starting with '-'.
+[[nodiscard]] bool is_profile_name(std::string_view name);
+
+/// Begins with '/', no component "..", shorter than PATH_MAX.
+[[nodiscard]] bool is_absolute_path(std::string_view path);
+
+/// "worker@3" in its parts; a plain name is all prefix.
+struct NameParts {
+    std::string prefix;
+    std::string instance;
+    bool is_instance = false;
+};
+[[nodiscard]] NameParts split_name(std::string_view name);
+
+}  // namespace jailsvc::config

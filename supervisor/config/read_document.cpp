@@ -1,0 +1,290 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "config/document.hpp"
+#include "config/nearest.hpp"
+
+// TOML values -> the schema's types. Names and shapes are checked here, what values mean later.
+namespace jailsvc::config {
+namespace {
+
+/// Where a value is read, and whom its errors go to.
+struct Context {
+    std::string_view key;
+    Reporter& reporter;
+
+    void expected(const Raw& raw, std::string_view what) const {
+        reporter.add(raw.where,
+                     fmt::format("{}: expected {}, found {}", key, what, raw.type_name()));
+    }
+    bool fits(const RawList& list, const Where& where) const {
+        if (list.size() <= kMaxListEntries) return true;
+        reporter.add(where, fmt::format("{}: more than {} entries", key, kMaxListEntries));
+        return false;
+    }
+};
+
+/// A name from the file without quotes around it.
+std::string plain(std::string_view name) {
+    const std::string text = quoted(name);
+    return text.substr(1, text.size() - 2);
+}
+
+using Data = decltype(Value::data);
+
+std::optional<Data> read_text(const Raw& raw, const Context& context) {
+    if (const auto* text = std::get_if<std::string>(&raw.data)) return Text{*text, raw.where};
+    context.expected(raw, "a string");
+    return std::nullopt;
+}
+
+std::optional<Data> read_bool(const Raw& raw, const Context& context) {
+    if (const auto* value = std::get_if<bool>(&raw.data)) return *value;
+    context.expected(raw, "true or false");
+    return std::nullopt;
+}
+
+std::optional<Data> read_integer(const Raw& raw, const Context& context) {
+    if (const auto* value = std::get_if<std::int64_t>(&raw.data)) return *value;
+    context.expected(raw, "an integer");
+    return std::nullopt;
+}
+
+/// Numbers of seconds or bytes become the text that means the same.
+std::optional<Data> read_duration(const Raw& raw, const Context& context) {
+    if (const auto* text = std::get_if<std::string>(&raw.data)) return Text{*text, raw.where};
+    if (const auto* whole = std::get_if<std::int64_t>(&raw.data)) {
+        return Text{fmt::format("{}s", *whole), raw.where};
+    }
+    if (const auto* number = std::get_if<double>(&raw.data)) {
+        return Text{fmt::format("{}s", *number), raw.where};
+    }
+    context.expected(raw, "a duration (\"200ms\", or a number of seconds)");
+    return std::nullopt;
+}
+
+std::optional<Data> read_bytes(const Raw& raw, const Context& context) {
+    if (const auto* text = std::get_if<std::string>(&raw.data)) return Text{*text, raw.where};
+    if (const auto* whole = std::get_if<std::int64_t>(&raw.data)) {
+        return Text{fmt::format("{}", *whole), raw.where};
+    }
+    context.expected(raw, "a size (\"512M\", or a number of bytes)");
+    return std::nullopt;
+}
+
+std::optional<TextList> read_texts(const Raw& raw, const Context& context, std::string_view what) {
+    const auto* list = std::get_if<RawList>(&raw.data);
+    if (list == nullptr) {
+        context.expected(raw, what);
+        return std::nullopt;
+    }
+    if (!context.fits(*list, raw.where)) return std::nullopt;
+    TextList out;
+    for (const Raw& element : *list) {
+        const auto* text = std::get_if<std::string>(&element.data);
+        if (text == nullptr) {
+            context.expected(element, "a string");
+            return std::nullopt;
+        }
+        out.push_back({*text, element.where});
+    }
+    return out;
+}
+
+std::optional<Data> read_list(const Raw& raw, const Context& context) {
+    return read_texts(raw, context, "an array of strings");
+}
+
+std::optional<Data> read_integers(const Raw& raw, const Context& context) {
+    const auto* list = std::get_if<RawList>(&raw.data);
+    if (list == nullptr) {
+        context.expected(raw, "an array of integers");
+        return std::nullopt;
+    }
+    if (!context.fits(*list, raw.where)) return std::nullopt;
+    IntegerList out;
+    for (const Raw& element : *list) {
+        const auto* number = std::get_if<std::int64_t>(&element.data);
+        if (number == nullptr) {
+            context.expected(element, "an integer");
+            return std::nullopt;
+        }
+        out.push_back(*number);
+    }
+    return out;
+}
+
+std::optional<Data> read_map(const Raw& raw, const Context& context) {
+    const auto* table = std::get_if<RawTable>(&raw.data);
+    if (table == nullptr) {
+        context.expected(raw, "a table of strings");
+        return std::nullopt;
+    }
+    if (table->size() > kMaxListEntries) {
+        context.reporter.add(raw.where,
+                             fmt::format("{}: more than {} entries", context.key, kMaxListEntries));
+        return std::nullopt;
+    }
+    TextMap out;
+    for (const auto& [name, entry] : *table) {
+        if (name.empty() || name.size() > kMaxMapName) {
+            context.reporter.add(entry.key, fmt::format("{}: a name must have 1 to {} bytes",
+                                                        context.key, kMaxMapName));
+        } else if (const auto* text = std::get_if<std::string>(&entry.value.data)) {
+            out.emplace(name, Text{*text, entry.value.where});
+        } else if (const auto* number = std::get_if<std::int64_t>(&entry.value.data)) {
+            out.emplace(name, Text{fmt::format("{}", *number), entry.value.where});
+        } else {
+            const std::string label = fmt::format("{}.{}", context.key, plain(name));
+            Context{label, context.reporter}.expected(entry.value, "a string or an integer");
+        }
+    }
+    return out;
+}
+
+constexpr std::string_view kCommandForm = "an array of strings ([\"/usr/bin/true\", \"-x\"])";
+
+std::optional<Data> read_command(const Raw& raw, const Context& context) {
+    return read_texts(raw, context, kCommandForm);
+}
+
+/// One argv array stands for a list of one.
+std::optional<Data> read_commands(const Raw& raw, const Context& context) {
+    const auto* list = std::get_if<RawList>(&raw.data);
+    const bool nested =
+        list != nullptr && !list->empty() && std::holds_alternative<RawList>(list->front().data);
+    std::vector<TextList> out;
+    if (list != nullptr && list->empty()) return out;
+    if (!nested) {
+        auto command = read_texts(raw, context, kCommandForm);
+        if (!command) return std::nullopt;
+        out.push_back(std::move(*command));
+        return out;
+    }
+    if (!context.fits(*list, raw.where)) return std::nullopt;
+    for (const Raw& element : *list) {
+        auto command = read_texts(element, context, kCommandForm);
+        if (!command) return std::nullopt;
+        out.push_back(std::move(*command));
+    }
+    return out;
+}
+
+std::optional<Data> read_value(const Raw& raw, KeyType type, const Context& context) {
+    switch (type) {
+        case KeyType::kBool:
+            return read_bool(raw, context);
+        case KeyType::kInteger:
+            return read_integer(raw, context);
+        case KeyType::kString:
+            return read_text(raw, context);
+        case KeyType::kStringList:
+            return read_list(raw, context);
+        case KeyType::kDuration:
+            return read_duration(raw, context);
+        case KeyType::kBytes:
+            return read_bytes(raw, context);
+        case KeyType::kStringMap:
+            return read_map(raw, context);
+        case KeyType::kCommand:
+            return read_command(raw, context);
+        case KeyType::kCommands:
+            return read_commands(raw, context);
+        case KeyType::kIntegerList:
+            return read_integers(raw, context);
+    }
+    return std::nullopt;
+}
+
+std::string hint(const std::string& near, std::string_view before, std::string_view after) {
+    return near.empty() ? std::string()
+                        : fmt::format("; did you mean {}{}{}?", before, near, after);
+}
+
+void unknown_table(const std::string& name, const Where& where, const Schema& schema,
+                   Reporter& reporter) {
+    std::vector<std::string> names;
+    for (const Table& table : schema.tables) names.push_back(table.name);
+    reporter.add(where, fmt::format("[{}]: table not known by this build{}", plain(name),
+                                    hint(nearest(name, names), "[", "]")));
+}
+
+void unknown_key(const std::string& name, const Where& where, const Table& table,
+                 Reporter& reporter) {
+    std::vector<std::string> names;
+    for (const Key& key : table.keys) names.push_back(key.name);
+    reporter.add(where, fmt::format("{}: key of [{}] not known by this build{}", plain(name),
+                                    table.name, hint(nearest(name, names), "\"", "\"")));
+}
+
+class TableReader {
+public:
+    TableReader(const Schema& schema, Reporter& reporter) : schema_(schema), reporter_(reporter) {}
+
+    Document read(const RawTable& raw) {
+        for (const auto& [name, entry] : raw) read_top(name, entry);
+        return std::move(document_);
+    }
+
+private:
+    void read_top(const std::string& name, const RawEntry& entry) {
+        // A quoted "jail.chroot" is another name than the table chroot of jail.
+        const bool dotted = name.find('.') != std::string::npos;
+        const Table* table = dotted ? nullptr : schema_.find(name);
+        if (table == nullptr) return unknown_table(name, entry.key, schema_, reporter_);
+        read_table(*table, entry);
+    }
+
+    /// `jail` holds keys of its own and the plugins' tables; no other table has tables below it.
+    void read_table(const Table& table, const RawEntry& entry) {
+        const auto* keys = std::get_if<RawTable>(&entry.value.data);
+        if (keys == nullptr) {
+            reporter_.add(entry.value.where, fmt::format("{}: expected a table, found {}",
+                                                         table.name, entry.value.type_name()));
+            return;
+        }
+        Section& section = document_.sections[table.name];
+        section.where = entry.key;
+        for (const auto& [name, inner] : *keys) {
+            const std::string full = table.name + "." + name;
+            if (const Table* below = schema_.find(full)) {
+                read_table(*below, inner);
+            } else if (const Key* key = find_key(table, name)) {
+                read_key(section, *key, inner);
+            } else if (table.name == "jail" && std::holds_alternative<RawTable>(inner.value.data)) {
+                unknown_table(full, inner.key, schema_, reporter_);
+            } else {
+                unknown_key(name, inner.key, table, reporter_);
+            }
+        }
+    }
+
+    static const Key* find_key(const Table& table, std::string_view name) {
+        const auto found = std::find_if(table.keys.begin(), table.keys.end(),
+                                        [&](const Key& key) { return key.name == name; });
+        return found == table.keys.end() ? nullptr : &*found;
+    }
+
+    void read_key(Section& section, const Key& key, const RawEntry& entry) {
+        auto data = read_value(entry.value, key.type, {key.name, reporter_});
+        if (!data) {
+            section.incomplete = true;
+            return;
+        }
+        section.keys.insert_or_assign(key.name, Value{entry.value.where, std::move(*data)});
+    }
+
+    const Schema& schema_;
+    Reporter& reporter_;
+    Document document_;
+};
+
+}  // namespace
+
+Document read_document(const RawTable& raw, const Schema& schema, Reporter& reporter) {
+    return TableReader(schema, reporter).read(raw);
+}
+
+}  // namespace jailsvc::config

@@ -1,0 +1,64 @@
+#include "config/schema.hpp"
+
+#include <algorithm>
+
+#include "config/core_keys.hpp"
+
+namespace jailsvc::config {
+namespace {
+
+Schema make_core_schema() {
+    Schema schema;
+    schema.tables = {
+        {.name = "unit",
+         .doc = "What the unit is and how it relates to others.",
+         .keys = {},
+         .plugin = "core"},
+        {.name = "service",
+         .doc = "The program, and when it is started again. A unit without it is a target.",
+         .keys = {},
+         .plugin = "core"},
+        {.name = "environment",
+         .doc = "The program's environment; nothing else is in it.",
+         .keys = {},
+         .plugin = "core"},
+        {.name = "logging",
+         .doc = "What becomes of the program's output.",
+         .keys = {},
+         .plugin = "core"},
+        {.name = "install", .doc = "What enabling the unit does.", .keys = {}, .plugin = "core"},
+        {.name = "jail",
+         .doc = "Which jail the service gets; [jail.*] says what it may touch.",
+         .keys = {},
+         .plugin = "core"},
+    };
+    for (const CoreKey& row : core_keys()) {
+        const auto table = std::find_if(schema.tables.begin(), schema.tables.end(),
+                                        [&](const Table& one) { return one.name == row.table; });
+        table->keys.push_back(row.key);
+    }
+    return schema;
+}
+
+}  // namespace
+
+const Table* Schema::find(std::string_view table) const {
+    const auto found = std::find_if(tables.begin(), tables.end(),
+                                    [&](const Table& one) { return one.name == table; });
+    return found == tables.end() ? nullptr : &*found;
+}
+
+const Key* Schema::find_key(std::string_view table, std::string_view key) const {
+    const Table* owner = find(table);
+    if (owner == nullptr) return nullptr;
+    const auto found = std::find_if(owner->keys.begin(), owner->keys.end(),
+                                    [&](const Key& one) { return one.name == key; });
+    return found == owner->keys.end() ? nullptr : &*found;
+}
+
+const Schema& core_schema() {
+    static const Schema kSchema = make_core_schema();
+    return kSchema;
+}
+
+}  // namespace jailsvc::config

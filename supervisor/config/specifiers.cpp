@@ -1,0 +1,93 @@
+#include "config/specifiers.hpp"
+
+#include <fmt/format.h>
+
+#include "config/nearest.hpp"
+
+namespace jailsvc::config {
+namespace {
+
+/// Of one value after replacement [bytes]: names repeated in a large file must not fill memory.
+constexpr std::size_t kMaxExpanded = 1U << 17;
+
+Result<std::string_view> meaning_of(char letter, const Specifiers& specifiers) {
+    switch (letter) {
+        case '%':
+            return "%";
+        case 'n':
+            return specifiers.name;
+        case 'p':
+            return specifiers.prefix;
+        case 't':
+            return specifiers.runtime_root;
+        case 'S':
+            return specifiers.state_root;
+        case 'i':
+            if (specifiers.instance) return *specifiers.instance;
+            return fail("%i stands for nothing: the unit is no instance of a template");
+        case 'u':
+            if (specifiers.user) return *specifiers.user;
+            return fail("%u stands for nothing: set user in [jail.identity]");
+        default:
+            break;
+    }
+    return fail(fmt::format("unknown specifier {}; use %i %n %p %u %t %S, or %% for a percent sign",
+                            quoted(std::string{'%', letter})));
+}
+
+class Expander {
+public:
+    Expander(const Specifiers& specifiers, Reporter& reporter)
+        : specifiers_(specifiers), reporter_(reporter) {}
+
+    void operator()(bool) {}
+    void operator()(std::int64_t) {}
+    void operator()(const IntegerList&) {}
+    void operator()(Text& text) {
+        auto expanded = expand(text.text, specifiers_);
+        if (expanded) {
+            text.text = std::move(*expanded);
+        } else {
+            reporter_.add(text.where, expanded.error().message);
+        }
+    }
+    void operator()(TextList& list) {
+        for (Text& one : list) (*this)(one);
+    }
+    void operator()(TextMap& map) {
+        for (auto& [name, text] : map) (*this)(text);
+    }
+    void operator()(std::vector<TextList>& lists) {
+        for (TextList& one : lists) (*this)(one);
+    }
+
+private:
+    const Specifiers& specifiers_;
+    Reporter& reporter_;
+};
+
+}  // namespace
+
+Result<std::string> expand(std::string_view text, const Specifiers& specifiers) {
+    std::string out;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] != '%') {
+            out += text[i];
+            continue;
+        }
+        if (++i == text.size()) return fail("a lone % at the end; write %% for a percent sign");
+        TRY(const std::string_view meaning, meaning_of(text[i], specifiers));
+        out += meaning;
+        if (out.size() > kMaxExpanded) return fail("too long after its specifiers are replaced");
+    }
+    return out;
+}
+
+void expand(Document& document, const Specifiers& specifiers, Reporter& reporter) {
+    Expander expander(specifiers, reporter);
+    for (auto& [name, section] : document.sections) {
+        for (auto& [key, value] : section.keys) std::visit(expander, value.data);
+    }
+}
+
+}  // namespace jailsvc::config

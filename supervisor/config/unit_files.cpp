@@ -1,0 +1,145 @@
+#include "config/unit_files.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "config/names.hpp"
+
+namespace jailsvc::config {
+namespace {
+
+constexpr std::string_view kSuffix = ".toml";
+
+/// "web" of "web.toml"; empty for other names.
+std::string_view stem(std::string_view file_name) {
+    return file_name.ends_with(kSuffix) ? file_name.substr(0, file_name.size() - kSuffix.size())
+                                        : std::string_view();
+}
+
+bool is_template(std::string_view name) {
+    return name.ends_with('@') && is_unit_name(name.substr(0, name.size() - 1)) &&
+           name.find('@') == name.size() - 1;
+}
+
+/// Names of the unit's own file and of the template's, most specific first.
+std::vector<std::string> file_names(const std::string& unit) {
+    const NameParts parts = split_name(unit);
+    std::vector<std::string> names{unit + ".toml"};
+    if (parts.is_instance) names.push_back(parts.prefix + "@.toml");
+    return names;
+}
+
+}  // namespace
+
+UnitFiles::UnitFiles(const Sources& sources) {
+    const Trust trust = sources.require_trusted_owner ? Trust::kRootOnly : Trust::kAny;
+    open_all(sources.unit_dirs, trust, units_);
+    open_all(sources.profile_dirs, trust, profiles_);
+}
+
+void UnitFiles::open_all(const std::vector<std::string>& paths, Trust trust, Listing& out) {
+    for (const std::string& path : paths) {
+        auto dir = TrustedDir::open(path, trust);
+        if (!dir && dir.error().code == ENOENT) continue;
+        auto names =
+            dir ? dir->list() : Result<std::vector<std::string>>(std::unexpected(dir.error()));
+        if (!names) {
+            problems_.push_back({.file = path, .message = names.error().message});
+            continue;
+        }
+        out.push_back({std::move(*dir), {names->begin(), names->end()}});
+    }
+}
+
+std::vector<std::string> UnitFiles::unit_names() const {
+    std::set<std::string> names;
+    for (const Listed& listed : units_) {
+        for (const std::string& file : listed.names) {
+            if (is_unit_name(stem(file))) names.emplace(stem(file));
+        }
+    }
+    return {names.begin(), names.end()};
+}
+
+std::vector<std::string> UnitFiles::profile_names() const {
+    std::set<std::string> names;
+    for (const Listed& listed : profiles_) {
+        for (const std::string& file : listed.names) {
+            if (is_profile_name(stem(file))) names.emplace(stem(file));
+        }
+    }
+    return {names.begin(), names.end()};
+}
+
+std::vector<std::string> UnitFiles::misnamed() const {
+    std::vector<std::string> paths;
+    for (const Listed& listed : units_) {
+        for (const std::string& file : listed.names) {
+            const auto name = stem(file);
+            const bool ours = file.ends_with(kSuffix);
+            if (ours && !is_unit_name(name) && !is_template(name)) {
+                paths.push_back(listed.dir.path_of(file));
+            }
+        }
+    }
+    return paths;
+}
+
+bool UnitFiles::has_unit(const std::string& name) const {
+    return find_unit(name).has_value();
+}
+
+std::optional<UnitFiles::File> UnitFiles::find(const Listing& listing,
+                                               const std::string& file_name) {
+    for (const Listed& listed : listing) {
+        if (listed.names.contains(file_name)) return File{&listed.dir, file_name};
+    }
+    return std::nullopt;
+}
+
+std::optional<UnitFiles::File> UnitFiles::find_unit(const std::string& name) const {
+    for (const std::string& file_name : file_names(name)) {
+        if (auto file = find(units_, file_name)) return file;
+    }
+    return std::nullopt;
+}
+
+std::optional<UnitFiles::File> UnitFiles::find_profile(const std::string& name) const {
+    return find(profiles_, name + ".toml");
+}
+
+std::vector<UnitFiles::File> UnitFiles::find_drop_ins(const std::string& name,
+                                                      std::vector<TrustedDir>& opened,
+                                                      Reporter& reporter) const {
+    const auto owners = file_names(name);
+    opened.reserve(units_.size() * owners.size());  // files point into it
+    std::map<std::string, File> chosen;
+    for (const Listed& listed : units_) {
+        for (const std::string& owner : owners) {
+            const std::string below = owner + ".d";
+            if (!listed.names.contains(below)) continue;
+            auto dir = listed.dir.open_below(below);
+            auto files =
+                dir ? dir->list() : Result<std::vector<std::string>>(std::unexpected(dir.error()));
+            if (!files) {
+                reporter.add_file(listed.dir.path_of(below), files.error().message);
+                continue;
+            }
+            opened.push_back(std::move(*dir));
+            for (const std::string& file : *files) {
+                if (!stem(file).empty()) chosen.try_emplace(file, File{&opened.back(), file});
+            }
+        }
+    }
+    if (chosen.size() > kMaxDropIns) {
+        reporter.add_file(name, fmt::format("more than {} drop-ins", kMaxDropIns));
+        return {};
+    }
+    std::vector<File> out;
+    for (auto& [file_name, file] : chosen) out.push_back(std::move(file));
+    return out;
+}
+
+}  // namespace jailsvc::config

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "config/diagnostic.hpp"
+#include "config/load.hpp"
+#include "config/trusted_dir.hpp"
+
+namespace jailsvc::config {
+
+inline constexpr std::size_t kMaxDropIns = 64;  ///< per unit
+
+/// The unit and profile directories, opened and listed once. A snapshot of names; contents are read
+/// when asked for.
+class UnitFiles {
+public:
+    explicit UnitFiles(const Sources& sources);
+
+    /// Directories that cannot be read or trusted. What they hold might restrict a unit further, so
+    /// no unit may be loaded without them.
+    [[nodiscard]] const Diagnostics& problems() const { return problems_; }
+
+    [[nodiscard]] std::vector<std::string> unit_names() const;     ///< templates left out, sorted
+    [[nodiscard]] std::vector<std::string> profile_names() const;  ///< sorted
+    /// Files ending in .toml whose names can be no unit's, with their paths.
+    [[nodiscard]] std::vector<std::string> misnamed() const;
+    [[nodiscard]] bool has_unit(const std::string& name) const;  ///< file or template
+
+    struct File {
+        const TrustedDir* dir = nullptr;
+        std::string name;
+        [[nodiscard]] std::string path() const { return dir->path_of(name); }
+    };
+    /// NAME.toml of the first directory that has it, else the template likewise.
+    [[nodiscard]] std::optional<File> find_unit(const std::string& name) const;
+    [[nodiscard]] std::optional<File> find_profile(const std::string& name) const;
+
+    /// NAME.toml.d/*.toml of all directories (and PREFIX@.toml.d), by rising priority: sorted by
+    /// file name, where the higher directory masks a file of the same name, and an instance's own
+    /// directory the template's. Keeps what it opened in `opened`.
+    [[nodiscard]] std::vector<File> find_drop_ins(const std::string& name,
+                                                  std::vector<TrustedDir>& opened,
+                                                  Reporter& reporter) const;
+
+private:
+    struct Listed {
+        TrustedDir dir;
+        std::set<std::string, std::less<>> names;
+    };
+    using Listing = std::vector<Listed>;
+
+    void open_all(const std::vector<std::string>& paths, Trust trust, Listing& out);
+    static std::optional<File> find(const Listing& listing, const std::string& file_name);
+
+    Listing units_;
+    Listing profiles_;
+    Diagnostics problems_;
+};
+
+}  // namespace jailsvc::config

@@ -1,0 +1,99 @@
+#include <algorithm>
+#include <string>
+#include <string_view>
+
+#include "config/checks.hpp"
+#include "config/effective.hpp"
+#include "config/load.hpp"
+#include "config/names.hpp"
+#include "config/trusted_dir.hpp"
+#include "config/unit_files.hpp"
+
+// One file by itself: what can be said without the unit's other files.
+namespace jailsvc::config {
+namespace {
+
+/// What stands in for a template's instance, and for a user whom another file may name.
+constexpr std::string_view kStandIn = "instance";
+
+struct FilePath {
+    std::string directory;
+    std::string name;
+};
+
+FilePath split_path(const std::string& path) {
+    const auto slash = path.rfind('/');
+    if (slash == std::string::npos) return {.directory = ".", .name = path};
+    return {.directory = slash == 0 ? "/" : path.substr(0, slash), .name = path.substr(slash + 1)};
+}
+
+std::string without_suffix(std::string name, std::string_view suffix) {
+    if (name.ends_with(suffix)) name.resize(name.size() - suffix.size());
+    return name;
+}
+
+/// "web.toml", "worker@.toml", "web.toml.d/10-more.toml", "profiles/tight.toml".
+struct Identified {
+    FileKind kind = FileKind::kUnit;
+    std::string unit;
+};
+
+Identified identify(const std::string& path) {
+    const FilePath parts = split_path(path);
+    const std::string parent = split_path(parts.directory).name;
+    Identified out;
+    std::string name = without_suffix(parts.name, ".toml");
+    if (parent == "profiles") {
+        out.kind = FileKind::kProfile;
+        // A profile serves instances too, so %i is good in it.
+        name = "unit@";
+    } else if (parent.ends_with(".toml.d")) {
+        out.kind = FileKind::kDropIn;
+        name = without_suffix(parent, ".toml.d");
+    }
+    if (name.ends_with('@')) name += kStandIn;
+    out.unit = is_unit_name(name) ? name : "unit";
+    return out;
+}
+
+Diagnostics check_source(const Sources& sources, const Schema& schema, const SourceText& source,
+                         const Identified& identified) {
+    Reporter reporter;
+    auto document = parse_document(source, schema, reporter);
+    if (!document) return reporter.take();
+    check_kind(*document, identified.kind, reporter);
+    Specifiers specifiers = specifiers_for(sources, identified.unit);
+    specifiers.user = kStandIn;
+    expand(*document, specifiers, reporter);
+    check_document(*document, schema, reporter);
+    if (identified.kind == FileKind::kUnit) check_whole(*document, reporter);
+    return reporter.take();
+}
+
+}  // namespace
+
+Diagnostics verify_text(const Schema& schema, const std::string& file_name, std::string_view text) {
+    const SourceText source{.name = file_name, .text = std::string(text)};
+    return check_source(Sources{}, schema, source, identify(file_name));
+}
+
+Diagnostics verify_file(const Sources& sources, const Schema& schema, const std::string& path) {
+    const FilePath parts = split_path(path);
+    const Trust trust = sources.require_trusted_owner ? Trust::kRootOnly : Trust::kAny;
+    const auto complain = [&](const std::string& file, const Error& error) {
+        return Diagnostics{{.file = file, .message = error.message}};
+    };
+    const auto dir = TrustedDir::open(parts.directory, trust);
+    if (!dir) return complain(parts.directory, dir.error());
+    auto text = dir->read(parts.name);
+    if (!text) return complain(path, text.error());
+
+    Identified identified = identify(path);
+    const auto& profiles = sources.profile_dirs;
+    if (std::find(profiles.begin(), profiles.end(), parts.directory) != profiles.end()) {
+        identified = identify("profiles/" + parts.name);
+    }
+    return check_source(sources, schema, {.name = path, .text = std::move(*text)}, identified);
+}
+
+}  // namespace jailsvc::config

@@ -1,0 +1,104 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "config/document.hpp"
+
+// The one way to write each value: equal effective units give equal text, hence equal digests.
+namespace jailsvc::config {
+namespace {
+
+template <typename... Cases>
+struct Overloaded : Cases... {
+    using Cases::operator()...;
+};
+
+/// A TOML basic string (toml.io, "String").
+std::string quote(std::string_view text) {
+    std::string out = "\"";
+    for (const char c : text) {
+        switch (c) {
+            case '"':
+                out += "\\\"";
+                break;
+            case '\\':
+                out += "\\\\";
+                break;
+            case '\n':
+                out += "\\n";
+                break;
+            case '\t':
+                out += "\\t";
+                break;
+            default:
+                if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
+                    out += fmt::format("\\u{:04X}", static_cast<unsigned char>(c));
+                } else {
+                    out += c;
+                }
+        }
+    }
+    return out + "\"";
+}
+
+std::string key_text(std::string_view key) {
+    const bool bare = !key.empty() && std::all_of(key.begin(), key.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               c == '_' || c == '-';
+    });
+    return bare ? std::string(key) : quote(key);
+}
+
+template <typename List, typename Write>
+std::string array(const List& list, Write write) {
+    std::string out = "[";
+    for (const auto& element : list) out += (out.size() > 1 ? ", " : "") + write(element);
+    return out + "]";
+}
+
+std::string text_array(const TextList& list) {
+    return array(list, [](const Text& one) { return quote(one.text); });
+}
+
+std::string value_text(const Value& value) {
+    return std::visit(
+        Overloaded{
+            [](bool flag) { return std::string(flag ? "true" : "false"); },
+            [](std::int64_t number) { return fmt::format("{}", number); },
+            [](const Text& text) { return quote(text.text); },
+            [](const TextList& list) { return text_array(list); },
+            [](const IntegerList& list) {
+                return array(list, [](std::int64_t one) { return fmt::format("{}", one); });
+            },
+            [](const std::vector<TextList>& lists) { return array(lists, text_array); },
+            [](const TextMap&) { return std::string("{}"); },
+        },
+        value.data);
+}
+
+void write_section(std::string& out, const std::string& name, const Section& section) {
+    out += fmt::format("{}[{}]\n", out.empty() ? "" : "\n", name);
+    for (const auto& [key, value] : section.keys) {
+        const auto* map = std::get_if<TextMap>(&value.data);
+        if (map != nullptr && !map->empty()) continue;  // has a header of its own, below
+        out += fmt::format("{} = {}\n", key_text(key), value_text(value));
+    }
+    for (const auto& [key, value] : section.keys) {
+        const auto* map = std::get_if<TextMap>(&value.data);
+        if (map == nullptr || map->empty()) continue;
+        out += fmt::format("\n[{}.{}]\n", name, key_text(key));
+        for (const auto& [entry, text] : *map) {
+            out += fmt::format("{} = {}\n", key_text(entry), quote(text.text));
+        }
+    }
+}
+
+}  // namespace
+
+std::string to_toml(const Document& document) {
+    std::string out;
+    for (const auto& [name, section] : document.sections) write_section(out, name, section);
+    return out;
+}
+
+}  // namespace jailsvc::config
