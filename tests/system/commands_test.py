@@ -1,0 +1,260 @@
+"""What a user types, and what comes back."""
+import json
+import os
+import signal
+import subprocess
+import unittest
+
+from harness import KEEPER, SystemTest, Varlink, alive, await_true, main
+
+SLEEP = '[service]\nexec_start = ["/bin/sleep", "infinity"]\n'
+
+
+class Commands(SystemTest):
+    UNITS = {
+        "sleep": SLEEP,
+        "web": SLEEP + '[unit]\nrequires = ["db"]\ndescription = "needs db"\n',
+        "db": SLEEP,
+        "true": '[service]\ntype = "oneshot"\nexec_start = ["/bin/true"]\n',
+        "false": '[service]\ntype = "oneshot"\nexec_start = ["/bin/false"]\n',
+        "missing": '[service]\nexec_start = ["/no/such/program"]\n',
+        "speaks": '[service]\ntype = "oneshot"\nexec_start = ["/bin/sh", "-c",'
+                  ' "echo one; echo two >&2; printf three"]\n',
+        "stubborn": '[service]\nexec_start = ["/bin/sh", "-c", "trap \'\' TERM; while :; do sleep 1;'
+                    ' done"]\ntimeout_stop = "300ms"\n',
+        "worker@": '[service]\nexec_start = ["/bin/sh", "-c", "echo instance %i; sleep 1000"]\n',
+    }
+
+    def test_start_stop_and_status_with_lsb_codes(self):
+        self.assertEqual(self.supervisor.run("status", "sleep").returncode, 3)
+        self.ok("start", "sleep")
+        self.assertEqual(self.supervisor.run("status", "sleep").returncode, 0)
+        status = self.supervisor.status("sleep")
+        self.assertEqual(status["state"], "running")
+        self.assertTrue(alive(status["pid"]))
+        self.ok("start", "sleep")
+        self.assertEqual(self.supervisor.pid("sleep"), status["pid"], "a second start restarts")
+        self.ok("stop", "sleep")
+        self.assertFalse(alive(status["pid"]))
+        self.assertEqual(self.supervisor.run("status", "sleep").returncode, 3)
+        self.assertEqual(self.supervisor.run("status", "nosuch").returncode, 4)
+
+    def test_restart_gives_a_new_process(self):
+        self.ok("start", "sleep")
+        before = self.supervisor.pid("sleep")
+        self.ok("restart", "sleep")
+        after = self.supervisor.pid("sleep")
+        self.assertNotEqual(before, after)
+        self.assertFalse(alive(before))
+        self.ok("stop", "sleep")
+
+    def test_a_requirement_comes_first_and_goes_last(self):
+        self.ok("start", "web")
+        self.assertEqual(self.supervisor.status("db")["state"], "running")
+        self.ok("stop", "db")
+        self.assertEqual(self.supervisor.status("web")["state"], "inactive")
+
+    def test_several_units_at_once(self):
+        self.ok("start", "sleep", "db")
+        table = self.ok("status", "sleep", "db", "--table")
+        self.assertEqual(table.count("running"), 2, table)
+        self.ok("stop", "sleep", "db")
+
+    def test_failures_say_what_happened_and_where(self):
+        self.assertIn("exit code 1", self.fails(1, "start", "false"))
+        error = self.fails(1, "start", "missing")
+        self.assertIn("/no/such/program", error)
+        self.assertIn("No such file or directory", error)
+        self.assertEqual(self.supervisor.status("missing")["state"], "failed")
+        self.ok("reset-failed", "missing", "false")
+        self.assertEqual(self.supervisor.status("missing")["state"], "inactive")
+
+    def test_an_unknown_unit_gets_a_suggestion(self):
+        self.assertIn('did you mean "sleep"', self.fails(5, "start", "slep"))
+
+    def test_a_oneshot_is_waited_for(self):
+        self.ok("start", "true")
+        self.assertEqual(self.supervisor.status("true")["state"], "inactive")
+
+    def test_a_service_that_ignores_term_is_killed_after_its_timeout(self):
+        self.ok("start", "stubborn")
+        pid = self.supervisor.pid("stubborn")
+        self.ok("stop", "stubborn")
+        self.assertFalse(alive(pid))
+
+    def test_output_is_in_the_log_and_complete(self):
+        self.ok("start", "speaks")
+        lines = [line.split(" ", 1)[1] for line in self.ok("logs", "speaks").splitlines()]
+        self.assertEqual(lines[:3], ["one", "two", "three"])
+        last = self.ok("logs", "speaks", "-n", "1")
+        self.assertTrue(last.endswith("three"), last)
+        self.assertEqual(self.ok("logs", "speaks", "--since", "2099-01-01"), "")
+        parsed = json.loads(self.ok("logs", "speaks", "--json").splitlines()[0])
+        self.assertEqual(parsed["message"], "one")
+
+    def test_a_template_makes_instances(self):
+        self.ok("start", "worker@a", "worker@b")
+        await_true("its first words", lambda: "instance b" in self.ok("logs", "worker@b"))
+        self.assertIn("instance a", self.ok("logs", "worker@a"))
+        self.ok("stop", "worker@a", "worker@b")
+
+    def test_kill_sends_a_signal(self):
+        self.ok("start", "sleep")
+        pid = self.supervisor.pid("sleep")
+        self.ok("kill", "-s", "KILL", "sleep")
+        await_true("the end", lambda: not alive(pid))
+        self.supervisor.await_state("sleep", "failed")
+        self.assertIn("unknown signal", self.fails(2, "kill", "-s", "NOSUCH", "sleep"))
+        self.ok("reset-failed", "sleep")
+
+    def test_show_and_plan(self):
+        text = self.ok("show", "web")
+        self.assertIn("exec_start", text)
+        self.assertIn("profile", text)
+        plan = json.loads(self.ok("plan", "web", "--json"))
+        kinds = [op["kind"] for op in plan["ops"]]
+        self.assertIn("root", kinds)
+        self.assertLess(kinds.index("root"), kinds.index("no_new_privs"))
+        self.assertIn("no_new_privs", self.ok("plan", "web"))
+
+    def test_introspection(self):
+        link = Varlink(self.supervisor.control)
+        info = link.call("org.varlink.service.GetInfo")["parameters"]
+        self.assertIn("io.jailsvc.Control", info["interfaces"])
+        text = link.call("org.varlink.service.GetInterfaceDescription",
+                         interface="io.jailsvc.Control")["parameters"]["description"]
+        self.assertIn("method Start(", text)
+        error = link.call("io.jailsvc.Control.NoSuch")["error"]
+        self.assertEqual(error, "org.varlink.service.MethodNotFound")
+        link.close()
+
+    def test_a_second_supervisor_on_the_same_place_refuses(self):
+        result = subprocess.run([KEEPER, "--state", self.supervisor.state, "--config",
+                                 self.supervisor.folder / "config"],
+                                capture_output=True, text=True, timeout=20, check=False)
+        self.assertNotEqual(result.returncode, 0)
+        self.ok("version")
+
+
+class Reload(SystemTest):
+    UNITS = {"stays": SLEEP, "changes": SLEEP, "goes": SLEEP}
+
+    def test_what_changed_is_said_and_a_broken_file_disturbs_nothing(self):
+        self.ok("start", "stays", "changes")
+        pids = self.supervisor.pid("stays"), self.supervisor.pid("changes")
+        self.supervisor.write("changes", SLEEP + '[unit]\ndescription = "new"\n')
+        self.supervisor.write("comes", SLEEP)
+        (self.supervisor.units / "goes.toml").unlink()
+        said = self.ok("daemon-reload")
+        self.assertIn("added: comes", said)
+        self.assertIn("changed: changes", said)
+        self.assertIn("removed: goes", said)
+        self.assertIn("running with its old file: changes", said)
+        self.assertEqual(pids, (self.supervisor.pid("stays"), self.supervisor.pid("changes")))
+
+        self.supervisor.write("changes", SLEEP + "[unit]\ndescripton = 1\n")
+        error = self.fails(1, "daemon-reload")
+        self.assertRegex(error, r"changes\.toml:4:\d+: .*descripton")
+        self.assertIn("description", error)
+        self.assertEqual(pids, (self.supervisor.pid("stays"), self.supervisor.pid("changes")))
+        self.ok("start", "comes")
+        self.ok("stop", "stays", "changes", "comes")
+
+    def test_verify_names_file_line_and_column(self):
+        path = self.supervisor.folder / "wrong.toml"
+        path.write_text('[service]\nexec_start = ["/bin/true"]\nrestart = "allways"\n')
+        result = self.supervisor.run("--config", self.supervisor.folder / "config", "verify", path)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("wrong.toml:3:11: restart", result.stderr)
+        path.write_text('[service]\nexec_start = ["/bin/true"]\n')
+        result = self.supervisor.run("--config", self.supervisor.folder / "config", "verify", path)
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+
+
+class Clients(SystemTest):
+    UNITS = {"sleep": SLEEP}
+
+    def as_nobody(self, *arguments):
+        return self.supervisor.run(*arguments, user=65534, group=65534, extra_groups=[])
+
+    def test_anybody_may_ask_but_only_root_may_change(self):
+        self.assertEqual(self.as_nobody("status", "sleep").returncode, 3)
+        for command in (["start", "sleep"], ["stop", "sleep"], ["kill", "sleep"],
+                        ["daemon-reload"], ["shutdown"]):
+            result = self.as_nobody(*command)
+            self.assertEqual(result.returncode, 4, command)
+            self.assertIn("run it as root", result.stderr)
+        self.assertEqual(self.supervisor.status("sleep")["state"], "inactive")
+        self.ok("start", "sleep")  # the control: root may
+        self.assertEqual(self.as_nobody("exec", "sleep", "--", "/bin/true").returncode, 4)
+        self.ok("exec", "sleep", "--", "/bin/true")
+        self.ok("stop", "sleep")
+
+    def test_a_thousand_idle_connections_and_bad_frames_leave_it_responsive(self):
+        idle = []
+        refused = 0
+        for _ in range(1000):
+            try:
+                idle.append(Varlink(self.supervisor.control))
+            except OSError:
+                refused += 1
+        bad = Varlink(self.supervisor.control)
+        bad.send_bytes(b"this is no JSON\0")
+        with self.assertRaises((ConnectionError, OSError)):
+            while True:
+                if "error" in bad.receive():
+                    raise ConnectionError("answered with an error")
+        huge = Varlink(self.supervisor.control)
+        with self.assertRaises((ConnectionError, OSError)):
+            for _ in range(10):
+                huge.send_bytes(b"x" * (1 << 20))
+            huge.receive()
+        self.ok("version", "--json")
+        self.ok("start", "sleep")
+        self.ok("stop", "sleep")
+        for link in idle + [bad, huge]:
+            link.close()
+        self.ok("version", "--json")
+
+
+class Exec(SystemTest):
+    UNITS = {"sleep": SLEEP}
+
+    def setUp(self):
+        self.ok("start", "sleep")
+
+    def tearDown(self):
+        self.ok("stop", "sleep")
+
+    def test_a_command_runs_in_the_jail_as_the_service(self):
+        inside = self.ok("exec", "sleep", "--", "/bin/sh", "-c",
+                         "id -u; readlink /proc/self/ns/mnt /proc/self/ns/pid; ls /proc")
+        uid, mount, pid_space = inside.splitlines()[:3]
+        main_pid = self.supervisor.pid("sleep")
+        with open(f"/proc/{main_pid}/status", encoding="ascii") as file:
+            service_uid = next(line.split()[1] for line in file if line.startswith("Uid:"))
+        self.assertEqual(uid, service_uid)
+        self.assertNotEqual(uid, "0")
+        self.assertEqual(mount, os.readlink(f"/proc/{main_pid}/ns/mnt"))
+        self.assertEqual(pid_space, os.readlink(f"/proc/{main_pid}/ns/pid"))
+        self.assertNotEqual(mount, os.readlink("/proc/self/ns/mnt"))
+        self.assertNotIn(str(self.supervisor.keeper.pid), inside.split())
+
+    def test_exit_codes_signals_and_input_come_through(self):
+        self.assertEqual(self.supervisor.run("exec", "sleep", "--", "/bin/sh", "-c",
+                                             "exit 7").returncode, 7)
+        self.assertEqual(self.supervisor.run("exec", "sleep", "--", "/bin/sh", "-c",
+                                             "kill -KILL $$").returncode, 128 + signal.SIGKILL)
+        result = subprocess.run([KEEPER.parent / "jailsvc", "--state", self.supervisor.state,
+                                 "exec", "sleep", "--", "cat"], input="through\n",
+                                capture_output=True, text=True, timeout=20, check=False)
+        self.assertEqual(result.stdout, "through\n", result.stderr)
+
+    def test_a_missing_program_is_named(self):
+        error = self.supervisor.run("exec", "sleep", "--", "/no/such")
+        self.assertNotEqual(error.returncode, 0)
+        self.assertIn("/no/such", error.stderr)
+
+
+if __name__ == "__main__":
+    main()

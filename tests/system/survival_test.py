@@ -1,0 +1,112 @@
+"""Services outlive the death of the processes that look after them; nothing outlives a stop."""
+import os
+import pathlib
+import signal
+import unittest
+
+from harness import Supervisor, SystemTest, alive, await_true, main
+
+SLEEP = '[service]\nexec_start = ["/bin/sleep", "infinity"]\n'
+RESTARTED = SLEEP + 'restart = "always"\nrestart_delay = 0\n'
+TALKS = ('[service]\nexec_start = ["/bin/sh", "-c", "i=0; while :; do i=$((i+1)); echo line $i;'
+         ' sleep 0.01; done"]\n')
+
+
+class Survival(SystemTest):
+    UNITS = {"kept": RESTARTED, "other": SLEEP, "talks": TALKS}
+
+    def setUp(self):
+        self.ok("start", "kept", "other")
+
+    def kill_role(self, name):
+        before = self.supervisor.role(name)
+        os.kill(before, signal.SIGKILL)
+        await_true(f"a new {name}", lambda: self.supervisor.role(name) != before)
+        await_true("answers", self.supervisor.answers)
+
+    def supervised_again(self):
+        """A crash is noticed, restarted once, and a stop works."""
+        before = self.supervisor.pid("kept")
+        restarts = self.supervisor.status("kept")["restarts"]
+        os.kill(before, signal.SIGKILL)
+        after = await_true("the restart", lambda: (
+            lambda pid: pid if pid not in (None, before) else None)(self.supervisor.pid("kept")))
+        self.assertTrue(alive(after))
+        self.assertEqual(self.supervisor.status("kept")["restarts"], restarts + 1)
+        other = self.supervisor.pid("other")
+        self.ok("stop", "other")
+        self.assertFalse(alive(other))
+
+    def check_death_of(self, role):
+        pids = self.supervisor.pid("kept"), self.supervisor.pid("other")
+        self.kill_role(role)
+        self.assertEqual(pids, (self.supervisor.pid("kept"), self.supervisor.pid("other")))
+        self.assertTrue(all(alive(pid) for pid in pids))
+        self.supervised_again()
+
+    def test_the_engine_dies(self):
+        self.check_death_of("engine")
+
+    def test_the_jailer_dies(self):
+        self.check_death_of("jailer")
+
+    def test_a_service_that_ends_while_the_engine_is_dead_is_restarted(self):
+        before = self.supervisor.pid("kept")
+        engine = self.supervisor.role("engine")
+        os.kill(engine, signal.SIGSTOP)  # so that it cannot see the end
+        os.kill(before, signal.SIGKILL)
+        os.kill(engine, signal.SIGKILL)
+        after = await_true("the restart", lambda: (
+            lambda pid: pid if pid not in (None, before) else None)(
+                self.supervisor.answers() and self.supervisor.pid("kept")))
+        self.assertTrue(alive(after))
+
+    def test_the_logger_dies_and_no_line_is_lost(self):
+        self.ok("start", "talks")
+        pid = self.supervisor.pid("talks")
+        log = self.supervisor.state / "log/talks.log"
+        await_true("lines", lambda: log.exists() and log.read_text().count("\n") > 5)
+        self.kill_role("logger")
+        seen = log.read_text().count("\n")
+        await_true("more lines", lambda: log.read_text().count("\n") > seen + 5)
+        self.assertEqual(self.supervisor.pid("talks"), pid)
+        self.ok("stop", "talks")
+        numbers = [int(line.rsplit(" ", 1)[1]) for line in log.read_text().splitlines()]
+        self.assertEqual(sorted(set(numbers)), list(range(1, max(numbers) + 1)))
+
+
+class End(unittest.TestCase):
+    """What is left after the supervisor's end: nothing."""
+
+    def setUp(self):
+        if os.geteuid() != 0:
+            self.skipTest("skipped: needs root")
+
+    def test_stop_is_in_reverse_order_and_leaves_nothing(self):
+        def unit(name, requires):
+            return ('[unit]\n' + (f'requires = ["{requires}"]\n' if requires else "") +
+                    '[service]\nexec_start = ["/bin/sleep", "infinity"]\n'
+                    f'exec_stop_post = ["/bin/sh", "-c", "echo {name} >> /run/order/log"]\n'
+                    '[jail.identity]\ndynamic_user = false\nuser = "root"\n'
+                    '[jail.chroot]\nbinds = ["@HERE@/order:/run/order"]\n'
+                    '[install]\nwanted_by = ["default"]\n')
+        supervisor = Supervisor({"a": unit("a", ""), "b": unit("b", "a"), "c": unit("c", "b")},
+                                {"order/log": ""})
+        mounts = pathlib.Path("/proc/self/mountinfo").read_text()
+        try:
+            supervisor.start()
+            supervisor.await_state("c", "running")
+            pids = [supervisor.pid(unit) for unit in "abc"]
+            self.assertEqual(supervisor.stop(), 0, supervisor.said())
+            self.assertFalse(any(alive(pid) for pid in pids))
+            self.assertEqual((supervisor.folder / "order/log").read_text().split(),
+                             ["c", "b", "a"])
+            self.assertEqual(pathlib.Path("/proc/self/mountinfo").read_text(), mounts)
+            self.assertFalse(supervisor.control.exists())
+        finally:
+            supervisor.stop()
+            supervisor.remove()
+
+
+if __name__ == "__main__":
+    main()
