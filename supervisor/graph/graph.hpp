@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <map>
 #include <string>
 #include <string_view>
@@ -11,18 +12,23 @@
 namespace jailsvc::graph {
 
 /// Dependencies of a set of units, with the reverse edges, checked. Pure; built anew at each load.
+///
+/// `requires` implies `after` (docs/adr/0002-requires-implies-order.md). A target is also after
+/// what it wants, unless that unit says that it comes after the target.
 class Graph {
 public:
     /// Units that lie on an ordering cycle, or require one that does not exist, are marked broken
-    /// with the reason ("cycle: a -> b -> a"); units that require a broken one too. Others are not
-    /// affected: an edge of `wants` or order to a broken or absent unit is left out.
+    /// with the reason ("cycle: a -> b -> a", read "a comes after b"); units that require a broken
+    /// one too. Others are not affected: an edge of `wants` or order to a broken or absent unit is
+    /// left out. The units must have different names.
     [[nodiscard]] static Graph build(const std::vector<const config::Unit*>& units);
 
     struct Node {
         std::vector<std::string> requires_, wants, part_of, conflicts;
-        std::vector<std::string> after;        ///< to be up (or settled) before this one starts
+        std::vector<std::string> after;  ///< to be up (or settled) before this one starts
         std::vector<std::string> required_by, wanted_by, before, parts, conflicted_by;
-        std::string broken;                    ///< why it cannot be started; empty: it can
+        std::string broken;    ///< why it cannot be started; empty: it can
+        std::size_t rank = 0;  ///< larger than that of every unit in `after`
     };
     [[nodiscard]] const Node* find(std::string_view unit) const;
 
@@ -32,6 +38,10 @@ public:
     [[nodiscard]] std::vector<std::string> stop_order(std::string_view unit) const;
 
 private:
+    using Edges = std::vector<std::string> Node::*;
+    [[nodiscard]] std::vector<const std::pair<const std::string, Node>*> closure(
+        std::string_view unit, Edges first, Edges second) const;
+
     std::map<std::string, Node, std::less<>> nodes_;
 };
 

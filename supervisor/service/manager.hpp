@@ -9,6 +9,7 @@
 
 #include "base/result.hpp"
 #include "config/unit.hpp"
+#include "service/record.hpp"
 #include "service/types.hpp"
 
 namespace jailsvc::service {
@@ -18,43 +19,26 @@ using JobId = std::uint64_t;
 enum class Request : std::uint8_t { kStart, kStop, kRestart, kReload };
 
 /// How a request ended. Every request settles exactly once.
-enum class JobOutcome : std::uint8_t { kDone, kFailed, kCancelled, kDependency, kTimeout, kRefused };
+enum class JobOutcome : std::uint8_t {
+    kDone,
+    kFailed,
+    kCancelled,
+    kDependency,
+    kTimeout,
+    kRefused
+};
 struct JobResult {
     JobOutcome outcome = JobOutcome::kDone;
     std::string text;  ///< names the unit, condition or limit that decided; empty when kDone
-};
-
-/// What survives the engine: enough for a new one to go on with this unit as if nothing happened.
-/// Trivially copyable; the engine writes it into the state memfd (two slots, checksummed) before
-/// the act it announces (a token is recorded before its launch is requested).
-struct Record {
-    char unit[128];
-    State state;
-    std::uint8_t ready;
-    std::uint8_t wanted_up;      ///< the last request was a start
-    std::uint8_t last_by_signal;
-    std::int32_t last_code;
-    Token main_token;            ///< current or last main process
-    Token control_token;         ///< running exec_* command, or 0
-    Purpose control_purpose;
-    std::uint16_t control_index;
-    std::int32_t main_pid;       ///< 0 while none runs
-    std::uint64_t state_since_ns;
-    std::uint64_t main_started_ns;
-    std::uint64_t backoff_until_ns;
-    std::uint32_t restarts;      ///< automatic restarts since the last request to start
-    std::uint32_t backoff_level; ///< how often the delay has doubled
-    std::uint32_t recent_starts; ///< within the start limit's interval
-    std::uint32_t reserved;
-    std::uint64_t interval_began_ns;
-    std::uint8_t digest[32];     ///< of the effective unit that was started
 };
 
 /// Told of every change, after the queues have settled; must not call back into the manager.
 class Observer {
 public:
     virtual ~Observer() = default;
-    virtual void changed(const Record& record, State before) = 0;  ///< persist, log, publish
+    /// Persist, log, publish. Comes before the acts that the record announces. `before` is the
+    /// state that was last told; equal to record.state where only other fields changed.
+    virtual void changed(const Record& record, State before) = 0;
     virtual void settled(JobId job, const JobResult& result) = 0;
 };
 
@@ -65,12 +49,22 @@ struct Status {
     std::string because;  ///< for waiting, backoff, failed: what it waits for or why
     std::uint64_t next_restart_ns = 0;
     std::optional<JobId> job;
-    bool stale = false;   ///< its file has changed since it was started
+    bool stale = false;  ///< its file has changed since it was started
 };
 
-/// All units, their dependencies, requests and state machines. No I/O: everything to be done goes to
-/// Launcher and Timers, everything that happened comes in by on_*. Two phases as in dinit: state
+/// All units, their dependencies, requests and state machines. No I/O: everything to be done goes
+/// to Launcher and Timers, everything that happened comes in by on_*. Two phases as in dinit: state
 /// changes propagate through queues until quiet, then actions are executed; no recursion.
+/// What the states mean is told in state.hpp; how units act on each other:
+///
+/// - Start pulls in requires and wants; a unit waits until each `requires` is up and each other
+///   `after` has settled. Conflicting units are stopped first.
+/// - Stop takes down required_by and part_of, each before what it is ordered after.
+/// - A required unit that fails, is stopped, or ends for good takes its dependents down; those that
+///   fail for it say so ("db failed: exit code 1"). While a restart policy brings it back, it
+///   counts as coming and dependents stay (docs/adr/0002-requires-implies-order.md).
+/// - Restart takes the same units down as stop and brings those up again that were up.
+/// - A later request in the opposite direction cancels the earlier, which is told by whom.
 class Manager {
 public:
     Manager(Launcher& launcher, Timers& timers, Observer& observer);
@@ -78,9 +72,9 @@ public:
     Manager(const Manager&) = delete;
     Manager& operator=(const Manager&) = delete;
 
-    /// Takes a new set of units. Units that vanished go once they are down; changed ones take effect
-    /// at their next start. Cycles and missing requirements make a unit refuse to start, each error
-    /// named here; no other unit is affected.
+    /// Takes a new set of units. Units that vanished go once they are down; changed ones take
+    /// effect at their next start. Cycles and missing requirements make a unit refuse to start,
+    /// each error named here; no other unit is affected.
     struct LoadReport {
         std::vector<std::string> added, changed, removed, running_stale;
         std::vector<std::string> errors;
@@ -106,9 +100,16 @@ public:
     void on_torn_down(std::string_view unit, Token token);
     void on_timer(std::string_view unit, TimerKind kind);
 
-    /// After an engine's death: the records found, before any on_*; then each on_exited that the
-    /// keeper kept, and on_started for what lives. Timers are armed again from the records.
+    /// After an engine's death, after load(): the records found, before any on_*; then each
+    /// on_exited that the keeper kept; then resume(). Timers are armed again with what is left of
+    /// their time. A record whose unit has no file any more is kept with default policies until it
+    /// is down.
     void restore(const std::vector<Record>& records);
+
+    /// Asks the Launcher again, with the same tokens, for everything that has not been answered:
+    /// launches, signals of a stop, teardowns. For a new engine and for a new jailer; repetition
+    /// is harmless.
+    void resume();
 
     /// Next token to use: larger than every token in the restored records. Saved by the engine.
     [[nodiscard]] Token next_token() const;
@@ -120,6 +121,7 @@ public:
 
 private:
     struct Impl;
+    friend class Explorer;  ///< tests/unit/service/explorer.hpp: jumps between states
     std::unique_ptr<Impl> impl_;
 };
 

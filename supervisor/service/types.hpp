@@ -13,21 +13,44 @@ using Token = std::uint64_t;  ///< names one start of one process for ever; 0 is
 /// Where a unit is. `running` and `reloading` carry a readiness beside them (see Service).
 enum class State : std::uint8_t {
     kInactive,
-    kWaiting,    ///< wants to start, something it needs is not up yet
-    kStarting,   ///< exec_start_pre, exec_start until ready, exec_start_post
+    kWaiting,   ///< wants to start, something it needs is not up yet
+    kStarting,  ///< exec_start_pre, exec_start until ready, exec_start_post
     kRunning,
     kReloading,
-    kStopping,   ///< exec_stop, signals, until the last process is gone, exec_stop_post
-    kBackoff,    ///< crashed, waits for its delay before it starts again
+    kStopping,  ///< exec_stop, signals, until the last process is gone, exec_stop_post
+    kBackoff,   ///< crashed, waits for its delay before it starts again
     kFailed,
-    kDone,       ///< a oneshot (or target) that succeeded and remains
+    kDone,  ///< a oneshot (or target) that succeeded and remains
 };
 [[nodiscard]] std::string_view name_of(State state);
 
+/// Which part of a state a unit is in; kNone outside kStarting and kStopping.
+enum class Phase : std::uint8_t {
+    kNone,
+    kPre,          ///< starting: exec_start_pre
+    kMain,         ///< starting: exec_start is being launched; of a oneshot: runs
+    kPost,         ///< starting: exec_start_post
+    kStopCommand,  ///< stopping: exec_stop
+    kTerminate,    ///< stopping: kill_signal is sent, processes are to end
+    kKill,         ///< stopping: SIGKILL is sent
+    kStopPost,     ///< stopping: exec_stop_post
+    kTeardown,     ///< stopping: the jail is being taken apart
+};
+
 /// Same meanings and values as ipc::Purpose, which this folder may not include.
 enum class Purpose : std::uint16_t {
-    kMain, kStartPre, kStartPost, kReload, kStop, kStopPost, kHealth, kClient, kStub,
+    kMain,
+    kStartPre,
+    kStartPost,
+    kReload,
+    kStop,
+    kStopPost,
+    kHealth,
+    kClient,
+    kStub,
 };
+/// The key of the unit file that such a command stands under ("exec_start_pre").
+[[nodiscard]] std::string_view key_of(Purpose purpose);
 
 enum class TimerKind : std::uint8_t { kStartTimeout, kStopTimeout, kBackoff, kStable };
 inline constexpr std::size_t kTimerKinds = 4;
@@ -43,15 +66,15 @@ struct ExitInfo {
 
 /// Why a launch did not lead to an executed program.
 struct LaunchFailure {
-    int code = 0;           ///< errno
-    std::string plugin;     ///< "core" or the plugin's name
+    int code = 0;        ///< errno
+    std::string plugin;  ///< "core" or the plugin's name
     std::string operation;
-    std::string text;       ///< for people, complete
+    std::string text;  ///< for people, complete
 };
 
 struct LaunchRequest {
     Token token = 0;
-    Token main_token = 0;   ///< of the running service, for every purpose but kMain
+    Token main_token = 0;  ///< of the running service, for every purpose but kMain
     std::string_view unit;
     Purpose purpose = Purpose::kMain;
     std::uint16_t command = 0;  ///< index into the unit's commands of that purpose

@@ -1,0 +1,170 @@
+// What the world reports: translated into events of the state machine.
+
+#include <cstring>
+#include <utility>
+
+#include "service/impl.hpp"
+#include "service/rules.hpp"
+
+namespace jailsvc::service {
+namespace {
+
+std::string tell(const ExitInfo& info) {
+    if (!info.by_signal) return "exit code " + std::to_string(info.code);
+    const char* name = ::sigabbrev_np(info.code);
+    if (name == nullptr) return "ended by signal " + std::to_string(info.code);
+    return std::string("ended by SIG") + name;
+}
+
+std::string tell(config::Duration duration) {
+    const auto milliseconds =
+        std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
+    if (milliseconds % 1000 != 0) return std::to_string(milliseconds) + " ms";
+    return std::to_string(milliseconds / 1000) + " s";
+}
+
+/// "exec_start_pre", or "exec_start_pre 2" where there are several.
+std::string tell_command(const Entry& entry) {
+    const Record& record = entry.record();
+    std::string text(key_of(record.control_purpose));
+    if (commands_of(entry.unit(), record.control_purpose).size() > 1) {
+        text.append(" ").append(std::to_string(record.control_index + 1));
+    }
+    return text;
+}
+
+std::string tell(const LaunchFailure& failure) {
+    if (!failure.text.empty()) return failure.text;
+    std::string text = failure.plugin + ": " + failure.operation;
+    const char* what = failure.code != 0 ? ::strerrordesc_np(failure.code) : nullptr;
+    return what != nullptr ? text + ": " + what : text;
+}
+
+/// What a launch failure, heard after the exit of the same child, can say better.
+bool waits_for_better_reason(const Entry& entry) {
+    const Record& record = entry.record();
+    const bool fell = record.state == State::kFailed || record.state == State::kBackoff ||
+                      (record.state == State::kStopping && record.after != State::kInactive);
+    return fell && record.main_started_ns == 0 &&
+           static_cast<JobOutcome>(record.outcome) == JobOutcome::kFailed;
+}
+
+}  // namespace
+
+bool Manager::Impl::on_started(Token token, int pid, std::uint64_t exec_ns) {
+    const auto found = tokens.find(token);
+    if (found == tokens.end()) return false;
+    Entry& entry = *found->second;
+    Record& record = entry.record();
+    if (token == record.main_token) {
+        // An exit may be heard before the start of the same process; a repeated answer says
+        // nothing.
+        if (record.main_alive == 0 || record.main_pid != 0) return true;
+        record.main_pid = pid;
+        record.main_started_ns = exec_ns;
+        touch(entry);
+        apply(entry, Event::kStarted, {});
+    } else if (record.state == State::kStopping) {
+        apply(entry, Event::kStarted, {});
+    }
+    run();
+    return true;
+}
+
+bool Manager::Impl::on_launch_failed(Token token, const LaunchFailure& failure) {
+    const auto found = tokens.find(token);
+    if (found == tokens.end()) return false;
+    Entry& entry = *found->second;
+    Record& record = entry.record();
+    Happening happening{.ending = Ending::kExitCode, .text = tell(failure)};
+    if (token != record.main_token) {
+        command_ended(entry, std::move(happening), false);
+    } else if (record.main_alive != 0) {
+        record.main_alive = 0;
+        record.main_pid = 0;
+        apply(entry, Event::kLaunchFailed, happening);
+    } else if (waits_for_better_reason(entry)) {
+        set_because(entry, std::move(happening.text));
+        touch(entry);
+    }
+    run();
+    return true;
+}
+
+bool Manager::Impl::on_exited(Token token, const ExitInfo& info) {
+    const auto found = tokens.find(token);
+    if (found == tokens.end()) return false;
+    Entry& entry = *found->second;
+    const Record& record = entry.record();
+    if (token != record.main_token) {
+        const bool well = !info.by_signal && info.code == 0;
+        const Ending ending = info.by_signal ? Ending::kSignal : Ending::kExitCode;
+        command_ended(entry, {.ending = ending, .text = tell(info)}, well);
+    } else if (record.main_alive != 0) {
+        main_exited(entry, info);
+    }
+    run();
+    return true;
+}
+
+void Manager::Impl::main_exited(Entry& entry, const ExitInfo& info) {
+    Record& record = entry.record();
+    record.main_alive = 0;
+    record.main_pid = 0;
+    record.last_by_signal = info.by_signal ? 1 : 0;
+    record.last_code = info.code;
+    const Happening happening{.ending = ending_of(info, entry.unit().service), .text = tell(info)};
+    touch(entry);
+    if (is_up(entry) || record.state == State::kStarting) set_because(entry, happening.text);
+    apply(entry, Event::kMainExited, happening);
+}
+
+void Manager::Impl::command_ended(Entry& entry, Happening happening, bool well) {
+    Record& record = entry.record();
+    const std::size_t count = commands_of(entry.unit(), record.control_purpose).size();
+    happening.last_command = record.control_index + std::size_t{1} >= count;
+    happening.text = well ? std::string() : tell_command(entry) + ": " + happening.text;
+    if (well) happening.ending = Ending::kClean;
+    tokens.erase(record.control_token);
+    record.control_token = 0;
+    apply(entry, well ? Event::kCommandDone : Event::kCommandFailed, happening);
+}
+
+void Manager::Impl::on_torn_down(Entry& entry, Token token) {
+    if (token != entry.record().main_token) return;
+    apply(entry, Event::kTornDown, {});
+    run();
+}
+
+void Manager::Impl::on_timer(Entry& entry, TimerKind kind) {
+    const config::ServiceTable& service = entry.unit().service;
+    switch (kind) {
+        case TimerKind::kStartTimeout:
+            apply(entry, Event::kStartTimeout,
+                  {.ending = Ending::kTimeout,
+                   .outcome = JobOutcome::kTimeout,
+                   .text = "did not start within " + tell(service.timeout_start) +
+                           "; raise timeout_start if it needs longer"});
+            break;
+        case TimerKind::kStopTimeout:
+            apply(entry, Event::kStopTimeout,
+                  {.ending = Ending::kTimeout,
+                   .outcome = JobOutcome::kTimeout,
+                   .text = "did not stop within " + tell(service.timeout_stop) + ", killed"});
+            break;
+        case TimerKind::kBackoff: {
+            const config::UnitTable& unit = entry.loaded->unit;
+            apply(entry, Event::kBackoffOver,
+                  {.text = "start limit: " + std::to_string(unit.start_limit_burst) +
+                           " starts within " + tell(unit.start_limit_interval) +
+                           "; last: " + entry.life.because});
+            break;
+        }
+        case TimerKind::kStable:
+            apply(entry, Event::kStable, {});
+            break;
+    }
+    run();
+}
+
+}  // namespace jailsvc::service

@@ -1,0 +1,138 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "service/entry.hpp"
+#include "service/manager.hpp"
+#include "service/state.hpp"
+
+namespace jailsvc::service {
+
+/// Something to be done outside, kept until the queues are quiet.
+struct Effect {
+    enum class Kind : std::uint8_t { kLaunch, kSignal, kTeardown, kArm, kDisarm };
+    Kind kind = Kind::kLaunch;
+    Entry* entry = nullptr;
+    LaunchRequest launch{};
+    Token token = 0;
+    int signo = 0;
+    Whom whom = Whom::kProcess;
+    TimerKind timer = TimerKind::kStartTimeout;
+    config::Duration after{};
+};
+
+/// What a run of the queues needs to know about what just happened: texts, endings. Only one event
+/// is being handled at any time.
+struct Happening {
+    Ending ending = Ending::kClean;
+    JobOutcome outcome = JobOutcome::kFailed;
+    std::string text;
+    bool last_command = false;
+};
+
+/// The manager's parts: load.cpp, requests.cpp, propagate.cpp, perform.cpp, happen.cpp,
+/// restore.cpp. Each public call ends with run().
+struct Manager::Impl {
+    Impl(Launcher& launches, Timers& times, Observer& observes)
+        : launcher(launches), timers(times), observer(observes) {}
+
+    Launcher& launcher;
+    Timers& timers;
+    Observer& observer;
+
+    std::map<std::string, std::unique_ptr<Entry>, std::less<>> entries;
+    std::unordered_map<Token, Entry*> tokens;  ///< main (until the next start) and running commands
+    Token next_token = 1;
+    JobId next_job = 1;
+    std::uint64_t transaction = 0;
+    std::size_t active = 0;   ///< units not at rest
+    std::size_t removed = 0;  ///< units to be forgotten once they are at rest
+    bool shutting_down = false;
+    std::vector<JobId> shutdown_jobs;
+
+    EntryQueue queue;
+    std::vector<Entry*> touched;
+    std::vector<Effect> effects;
+    std::vector<std::pair<JobId, JobResult>> settled;
+
+    // load.cpp
+    LoadReport load(std::vector<config::Unit> units);
+    void link();          ///< edges anew from a new graph
+    void drop_removed();  ///< forgets removed units that are at rest
+    Entry* find(std::string_view name) const;
+
+    // requests.cpp
+    using Set = std::vector<Entry*>;
+    Result<JobId> request(Request what, Entry& root);
+    Result<Set> start_set(Entry& root);
+    Set stop_set(Entry& root);
+    Set must_set(Entry& root);
+    bool add_wanted(Set& set, Entry& wanted);
+    void want_up(Entry& entry, bool explicitly, const std::string& by);
+    void want_down(Entry& entry, const std::string& by);
+    void want_again(Entry& entry);
+    void pull(const Set& set, Entry& root, const std::string& by);
+    Result<JobId> reload(Entry& entry);
+    void cancel(Entry& entry, bool stops, const std::string& by);
+    JobId stop_all();
+    JobId add_job(Entry& entry, Request what);
+
+    // propagate.cpp: phase one
+    void run();  ///< until quiet, then execute
+    void consider(Entry& entry);
+    void pursue_up(Entry& entry);
+    void pursue_down(Entry& entry);
+    void take_down_dependents(Entry& failed);
+    void start_reload(Entry& entry);
+    void apply(Entry& entry, Event event, const Happening& happening);
+    void enter(Entry& entry, const Step& step);
+    void conclude(Entry& entry);
+    void conclude_reloads(Entry& entry);
+    void settle_jobs(Entry& entry);
+    void settle(JobId job, JobOutcome outcome, std::string text);
+    void touch(Entry& entry);
+    void touch_neighbours(Entry& entry);
+    Facts facts_of(const Entry& entry, Event event, const Happening& happening) const;
+
+    // perform.cpp: actions into records and effects; phase two
+    void perform(Entry& entry, Action action, const Happening& happening);
+    void new_main(Entry& entry);
+    void launch_main(Entry& entry);
+    void launch_command(Entry& entry, Purpose purpose, std::uint16_t index);
+    void request_command(Entry& entry);
+    void terminate(Entry& entry);
+    void kill_all(Entry& entry);
+    void signal(Entry& entry, Token token, int signo, Whom whom);
+    void arm(Entry& entry, TimerKind timer, config::Duration after);
+    void disarm(Entry& entry, TimerKind timer);
+    void execute();
+
+    // happen.cpp
+    bool on_started(Token token, int pid, std::uint64_t exec_ns);
+    bool on_launch_failed(Token token, const LaunchFailure& failure);
+    bool on_exited(Token token, const ExitInfo& info);
+    void main_exited(Entry& entry, const ExitInfo& info);
+    void command_ended(Entry& entry, Happening happening, bool well);
+    void on_torn_down(Entry& entry, Token token);
+    void on_timer(Entry& entry, TimerKind kind);
+
+    // restore.cpp
+    void restore(const Record& record);
+    void rearm(Entry& entry);
+    void resume(Entry& entry);
+};
+
+/// Sets both forms of the text.
+void set_because(Entry& entry, std::string text);
+
+/// The commands of a purpose in a unit.
+[[nodiscard]] const std::vector<config::Command>& commands_of(const config::Unit& unit,
+                                                              Purpose purpose);
+
+}  // namespace jailsvc::service

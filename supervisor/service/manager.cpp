@@ -1,0 +1,124 @@
+#include "service/manager.hpp"
+
+#include <algorithm>
+#include <csignal>
+#include <cstring>
+#include <utility>
+
+#include "service/impl.hpp"
+#include "service/rules.hpp"
+
+namespace jailsvc::service {
+
+Manager::Manager(Launcher& launcher, Timers& timers, Observer& observer)
+    : impl_(std::make_unique<Impl>(launcher, timers, observer)) {}
+
+Manager::~Manager() = default;
+
+Manager::LoadReport Manager::load(std::vector<config::Unit> units) {
+    return impl_->load(std::move(units));
+}
+
+Result<JobId> Manager::request(Request what, std::string_view unit) {
+    Entry* entry = impl_->find(unit);
+    if (entry == nullptr) {
+        return fail(std::string(unit) + ": no such unit; see `jailsvc list`", ENOENT);
+    }
+    return impl_->request(what, *entry);
+}
+
+JobId Manager::stop_all() {
+    return impl_->stop_all();
+}
+
+Result<void> Manager::kill(std::string_view unit, int signo, Whom whom) {
+    Entry* entry = impl_->find(unit);
+    if (entry == nullptr) {
+        return fail(std::string(unit) + ": no such unit; see `jailsvc list`", ENOENT);
+    }
+    if (signo < 1 || signo > SIGRTMAX) {
+        return fail(std::string(unit) + ": no such signal: " + std::to_string(signo), EINVAL);
+    }
+    const Record& record = entry->record();
+    if (record.main_pid == 0) return fail(std::string(unit) + ": no main process runs", ESRCH);
+    impl_->signal(*entry, record.main_token, signo, whom);
+    impl_->run();
+    return {};
+}
+
+void Manager::reset_failed(std::string_view unit) {
+    Entry* entry = impl_->find(unit);
+    if (entry == nullptr || entry->record().state != State::kFailed) return;
+    Record& record = entry->record();
+    record.restarts = record.backoff_level = record.recent_starts = 0;
+    set_because(*entry, {});
+    impl_->apply(*entry, Event::kReset, {});
+    impl_->run();
+}
+
+bool Manager::on_started(Token token, int pid, std::uint64_t exec_ns) {
+    return impl_->on_started(token, pid, exec_ns);
+}
+
+bool Manager::on_launch_failed(Token token, const LaunchFailure& failure) {
+    return impl_->on_launch_failed(token, failure);
+}
+
+bool Manager::on_exited(Token token, const ExitInfo& info) {
+    return impl_->on_exited(token, info);
+}
+
+void Manager::on_torn_down(std::string_view unit, Token token) {
+    if (Entry* entry = impl_->find(unit)) impl_->on_torn_down(*entry, token);
+}
+
+void Manager::on_timer(std::string_view unit, TimerKind kind) {
+    if (Entry* entry = impl_->find(unit)) impl_->on_timer(*entry, kind);
+}
+
+void Manager::restore(const std::vector<Record>& records) {
+    for (const Record& record : records) impl_->restore(record);
+    impl_->execute();
+}
+
+void Manager::resume() {
+    for (auto& [name, entry] : impl_->entries) impl_->resume(*entry);
+    impl_->run();
+}
+
+Token Manager::next_token() const {
+    return impl_->next_token;
+}
+
+void Manager::set_next_token(Token token) {
+    impl_->next_token = std::max(impl_->next_token, token);
+}
+
+std::optional<Status> Manager::status(std::string_view unit) const {
+    const Entry* entry = impl_->find(unit);
+    if (entry == nullptr) return std::nullopt;
+    const Record& record = entry->record();
+    Status status;
+    status.unit = entry->loaded.get();
+    status.record = record;
+    status.because = because_of(*entry);
+    if (record.state == State::kBackoff) status.next_restart_ns = record.backoff_until_ns;
+    if (!entry->life.jobs.empty()) status.job = entry->life.jobs.front().id;
+    const bool differs = !std::ranges::equal(record.digest, entry->loaded->digest);
+    status.stale = !is_idle(*entry) && (differs || entry->removed);
+    return status;
+}
+
+std::vector<std::string> Manager::names() const {
+    std::vector<std::string> names;
+    names.reserve(impl_->entries.size());
+    for (const auto& [name, entry] : impl_->entries) names.push_back(name);
+    return names;
+}
+
+const config::Unit* Manager::find(std::string_view unit) const {
+    const Entry* entry = impl_->find(unit);
+    return entry == nullptr ? nullptr : entry->loaded.get();
+}
+
+}  // namespace jailsvc::service

@@ -1,0 +1,253 @@
+// Actions: their part in the record at once, their part outside as an effect; phase two executes
+// the effects in order, after the observer has been told.
+
+#include <algorithm>
+#include <csignal>
+#include <cstring>
+#include <utility>
+
+#include "service/impl.hpp"
+
+namespace jailsvc::service {
+namespace {
+
+/// As wait(2) would have given it.
+int wait_status(const Record& record) {
+    return record.last_by_signal != 0 ? record.last_code : record.last_code << 8;
+}
+
+}  // namespace
+
+void set_because(Entry& entry, std::string text) {
+    auto& cut = entry.record().because;
+    const std::size_t length = std::min(text.size(), sizeof(cut) - 1);
+    std::memset(cut, 0, sizeof(cut));
+    std::memcpy(cut, text.data(), length);
+    entry.life.because = std::move(text);
+}
+
+const std::vector<config::Command>& commands_of(const config::Unit& unit, Purpose purpose) {
+    static const std::vector<config::Command> kEmpty;
+    switch (purpose) {
+        case Purpose::kStartPre:
+            return unit.service.exec_start_pre;
+        case Purpose::kStartPost:
+            return unit.service.exec_start_post;
+        case Purpose::kReload:
+            return unit.service.exec_reload;
+        case Purpose::kStop:
+            return unit.service.exec_stop;
+        case Purpose::kStopPost:
+            return unit.service.exec_stop_post;
+        case Purpose::kMain:
+        case Purpose::kHealth:
+        case Purpose::kClient:
+        case Purpose::kStub:
+            return kEmpty;
+    }
+    return kEmpty;
+}
+
+void Manager::Impl::perform(Entry& entry, Action action, const Happening& happening) {
+    Record& record = entry.record();
+    const config::ServiceTable& service = entry.unit().service;
+    switch (action) {
+        case Action::kAdopt:
+            entry.life.started = entry.loaded;
+            std::ranges::copy(entry.loaded->digest, record.digest);
+            record.succeeded = 0;
+            return;
+        case Action::kNewMain:
+            return new_main(entry);
+        case Action::kLaunchPre:
+            return launch_command(entry, Purpose::kStartPre, 0);
+        case Action::kLaunchMain:
+            return launch_main(entry);
+        case Action::kLaunchPost:
+            return launch_command(entry, Purpose::kStartPost, 0);
+        case Action::kLaunchReload:
+            return launch_command(entry, Purpose::kReload, 0);
+        case Action::kLaunchStop:
+            return launch_command(entry, Purpose::kStop, 0);
+        case Action::kLaunchStopPost:
+            return launch_command(entry, Purpose::kStopPost, 0);
+        case Action::kLaunchNext:
+            return launch_command(entry, record.control_purpose,
+                                  static_cast<std::uint16_t>(record.control_index + 1));
+        case Action::kTerminate:
+            return terminate(entry);
+        case Action::kKillAll:
+            return kill_all(entry);
+        case Action::kKillCommand:
+            return signal(entry, record.control_token, SIGKILL, Whom::kProcess);
+        case Action::kTeardown:
+            effects.push_back(
+                {.kind = Effect::Kind::kTeardown, .entry = &entry, .token = record.main_token});
+            return;
+        case Action::kReady:
+            record.ready = 1;
+            set_because(entry, {});
+            return;
+        case Action::kSucceeded:
+            record.succeeded = 1;
+            return;
+        case Action::kReloaded:
+        case Action::kReloadFailed: {
+            const bool well = action == Action::kReloaded;
+            for (const JobId job : entry.life.reloads) {
+                settle(job, well ? JobOutcome::kDone : JobOutcome::kFailed, happening.text);
+            }
+            entry.life.reloads.clear();
+            return;
+        }
+        case Action::kBlame:
+            record.outcome = static_cast<std::uint8_t>(happening.outcome);
+            return set_because(entry, happening.text);
+        case Action::kCountRestart:
+            ++record.restarts;
+            ++record.backoff_level;
+            return;
+        case Action::kForgive:
+            record.backoff_level = 0;
+            return;
+        case Action::kArmStart:
+            return arm(entry, TimerKind::kStartTimeout, service.timeout_start);
+        case Action::kArmStop:
+            record.phase_since_ns = timers.now_ns();
+            return arm(entry, TimerKind::kStopTimeout, service.timeout_stop);
+        case Action::kArmBackoff: {
+            const auto delay = backoff_delay(service, record.backoff_level);
+            record.backoff_until_ns =
+                timers.now_ns() + static_cast<std::uint64_t>(std::max(delay.count(), 0L));
+            return arm(entry, TimerKind::kBackoff, delay);
+        }
+        case Action::kArmStable:
+            return arm(entry, TimerKind::kStable, service.restart_reset_after);
+        case Action::kDisarmStart:
+            return disarm(entry, TimerKind::kStartTimeout);
+        case Action::kDisarmStop:
+            return disarm(entry, TimerKind::kStopTimeout);
+        case Action::kDisarmBackoff:
+            return disarm(entry, TimerKind::kBackoff);
+        case Action::kDisarmStable:
+            return disarm(entry, TimerKind::kStable);
+    }
+}
+
+void Manager::Impl::new_main(Entry& entry) {
+    Record& record = entry.record();
+    tokens.erase(record.main_token);
+    record.main_token = next_token++;
+    record.main_pid = 0;
+    record.main_started_ns = 0;
+    record.backoff_until_ns = 0;
+    tokens.emplace(record.main_token, &entry);
+    const StartWindow window = counted({record.interval_began_ns, record.recent_starts},
+                                       entry.loaded->unit, timers.now_ns());
+    record.interval_began_ns = window.began_ns;
+    record.recent_starts = window.starts;
+}
+
+void Manager::Impl::launch_main(Entry& entry) {
+    Record& record = entry.record();
+    record.main_alive = 1;
+    effects.push_back(
+        {.kind = Effect::Kind::kLaunch,
+         .entry = &entry,
+         .launch = {.token = record.main_token, .unit = entry.name(), .purpose = Purpose::kMain}});
+}
+
+void Manager::Impl::launch_command(Entry& entry, Purpose purpose, std::uint16_t index) {
+    Record& record = entry.record();
+    record.control_token = next_token++;
+    record.control_purpose = purpose;
+    record.control_index = index;
+    tokens.emplace(record.control_token, &entry);
+    request_command(entry);
+}
+
+/// Asks for the command that the record names.
+void Manager::Impl::request_command(Entry& entry) {
+    const Record& record = entry.record();
+    const Purpose purpose = record.control_purpose;
+    effects.push_back(
+        {.kind = Effect::Kind::kLaunch,
+         .entry = &entry,
+         .launch = {.token = record.control_token,
+                    .main_token = record.main_token,
+                    .unit = entry.name(),
+                    .purpose = purpose,
+                    .command = record.control_index,
+                    .main_status = purpose == Purpose::kStopPost ? wait_status(record) : 0}});
+}
+
+void Manager::Impl::terminate(Entry& entry) {
+    const Record& record = entry.record();
+    const int signo = entry.unit().service.kill_signal;
+    const Token main = record.main_alive != 0 ? record.main_token : 0;
+    for (const Token token : {main, record.control_token}) {
+        if (token == 0) continue;
+        signal(entry, token, signo, Whom::kProcess);
+        // A stopped process acts on a signal only once it goes on (signal(7)).
+        if (signo != SIGKILL) signal(entry, token, SIGCONT, Whom::kProcess);
+    }
+}
+
+void Manager::Impl::kill_all(Entry& entry) {
+    const Record& record = entry.record();
+    const bool alone = entry.unit().service.kill_mode == config::KillMode::kProcess;
+    signal(entry, record.main_token, SIGKILL, alone ? Whom::kProcess : Whom::kAll);
+    signal(entry, record.control_token, SIGKILL, Whom::kProcess);
+}
+
+void Manager::Impl::signal(Entry& entry, Token token, int signo, Whom whom) {
+    if (token == 0) return;
+    effects.push_back({.kind = Effect::Kind::kSignal,
+                       .entry = &entry,
+                       .token = token,
+                       .signo = signo,
+                       .whom = whom});
+}
+
+void Manager::Impl::arm(Entry& entry, TimerKind timer, config::Duration after) {
+    if (after == config::kForever) return disarm(entry, timer);
+    effects.push_back(
+        {.kind = Effect::Kind::kArm, .entry = &entry, .timer = timer, .after = after});
+}
+
+void Manager::Impl::disarm(Entry& entry, TimerKind timer) {
+    effects.push_back({.kind = Effect::Kind::kDisarm, .entry = &entry, .timer = timer});
+}
+
+void Manager::Impl::execute() {
+    for (Entry* entry : touched) {
+        entry->touched = false;
+        observer.changed(entry->record(), std::exchange(entry->told, entry->record().state));
+    }
+    touched.clear();
+    for (const Effect& effect : effects) {
+        const std::string& unit = effect.entry->name();
+        switch (effect.kind) {
+            case Effect::Kind::kLaunch:
+                launcher.launch(effect.launch);
+                break;
+            case Effect::Kind::kSignal:
+                launcher.signal(unit, effect.token, effect.signo, effect.whom);
+                break;
+            case Effect::Kind::kTeardown:
+                launcher.teardown(unit, effect.token);
+                break;
+            case Effect::Kind::kArm:
+                timers.arm(unit, effect.timer, effect.after);
+                break;
+            case Effect::Kind::kDisarm:
+                timers.disarm(unit, effect.timer);
+                break;
+        }
+    }
+    effects.clear();
+    for (const auto& [job, result] : settled) observer.settled(job, result);
+    settled.clear();
+}
+
+}  // namespace jailsvc::service

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+
+#include "service/types.hpp"
+
+namespace jailsvc::service {
+
+/// What a unit is on its way to.
+enum class Want : std::uint8_t {
+    kNothing,  ///< stays as it is; restart policy alone moves it
+    kUp,
+    kDown,
+    kAgain,  ///< down, then up
+};
+
+/// What survives the engine: enough for a new one to go on with this unit as if nothing happened.
+/// Trivially copyable; the engine writes it into the state memfd (two slots, checksummed) before
+/// the act it announces (a token is recorded before its launch is requested).
+struct Record {
+    char unit[128];
+    State state;
+    std::uint8_t ready;
+    std::uint8_t wanted_up;  ///< the last request was a start
+    std::uint8_t last_by_signal;
+    std::int32_t last_code;
+    Token main_token;     ///< current or last main process
+    Token control_token;  ///< running exec_* command, or 0
+    Purpose control_purpose;
+    std::uint16_t control_index;
+    std::int32_t main_pid;  ///< 0 while none runs, or while its launch is not answered
+    std::uint64_t state_since_ns;
+    std::uint64_t phase_since_ns;  ///< what is left of a timeout counts from here
+    std::uint64_t main_started_ns;
+    std::uint64_t backoff_until_ns;
+    std::uint32_t restarts;       ///< automatic restarts since the last request to start
+    std::uint32_t backoff_level;  ///< how often the delay has doubled
+    std::uint32_t recent_starts;  ///< within the start limit's interval
+    Phase phase;                  ///< which part of `state`
+    State after;                  ///< where kStopping leads: inactive, failed or backoff
+    Want want;
+    std::uint8_t main_alive;  ///< launch requested, end not yet seen
+    std::uint8_t failing;     ///< goes down because a unit it requires did
+    std::uint8_t succeeded;   ///< a oneshot whose last run succeeded
+    std::uint8_t outcome;     ///< JobOutcome of the last failure
+    std::uint8_t reserved;
+    std::uint64_t interval_began_ns;
+    std::uint8_t digest[32];  ///< of the effective unit that was started
+    char because[160];        ///< why it failed, waits or goes down; cut where it is longer
+};
+static_assert(std::is_trivially_copyable_v<Record>);
+// Two of these, with a sequence number and a checksum each, share ipc::kRecordSize (1,024 bytes).
+static_assert(sizeof(Record) <= 448);
+
+}  // namespace jailsvc::service

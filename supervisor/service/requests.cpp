@@ -1,0 +1,249 @@
+// Requests: which units a request concerns, and what each is to become.
+
+#include <algorithm>
+
+#include "service/impl.hpp"
+#include "service/rules.hpp"
+
+namespace jailsvc::service {
+namespace {
+
+std::string_view verb_of(Request what) {
+    switch (what) {
+        case Request::kStart:
+            return "start";
+        case Request::kStop:
+            return "stop";
+        case Request::kRestart:
+            return "restart";
+        case Request::kReload:
+            return "reload";
+    }
+    return "request";
+}
+
+std::string tell(Request what, const Entry& entry) {
+    return std::string(verb_of(what)) + " of " + entry.name();
+}
+
+/// Forgets what counts against a unit: somebody wants it now.
+void pardon(Record& record) {
+    record.restarts = 0;
+    record.backoff_level = 0;
+    record.recent_starts = 0;
+    record.interval_began_ns = 0;
+}
+
+}  // namespace
+
+Result<JobId> Manager::Impl::request(Request what, Entry& root) {
+    const std::string by = tell(what, root);
+    if (what == Request::kReload) return reload(root);
+    if (what == Request::kStop) {
+        for (Entry* entry : stop_set(root)) want_down(*entry, by);
+        const JobId job = add_job(root, what);
+        run();
+        return job;
+    }
+    if (shutting_down) return fail(root.name() + ": everything is being stopped");
+    TRY(const Set pulled, start_set(root));
+    if (what == Request::kRestart) {
+        cancel(root, true, by);
+        for (Entry* entry : stop_set(root)) {
+            if (entry == &root || entry->record().want != Want::kDown) want_again(*entry);
+        }
+    }
+    pull(pulled, root, by);
+    const JobId job = add_job(root, what);
+    run();
+    return job;
+}
+
+JobId Manager::Impl::add_job(Entry& entry, Request what) {
+    const JobId job = next_job++;
+    entry.life.jobs.push_back({job, what});
+    queue.push(entry);
+    return job;
+}
+
+/// The unit and what it requires, directly or not. Marks each with a new transaction.
+Manager::Impl::Set Manager::Impl::must_set(Entry& root) {
+    Set set;
+    const auto visit = [&](Entry& entry) {
+        if (entry.mark == transaction) return;
+        entry.mark = transaction;
+        set.push_back(&entry);
+    };
+    visit(root);
+    for (std::size_t head = 0; head < set.size(); ++head) {
+        if (is_up(*set[head]) && !goes_down(*set[head])) continue;
+        for (Entry* need : set[head]->needs) visit(*need);
+    }
+    return set;
+}
+
+Result<Manager::Impl::Set> Manager::Impl::start_set(Entry& root) {
+    if (!root.broken.empty()) return fail(root.name() + ": " + root.broken);
+    ++transaction;
+    Set set = must_set(root);
+    for (const Entry* entry : set) {
+        if (entry->removed)
+            return fail(root.name() + ": the file of " + entry->name() + " is gone");
+        for (const Entry* rival : entry->conflicts) {
+            if (rival->mark != transaction) continue;
+            return fail(root.name() + ": needs " + entry->name() + " and " + rival->name() +
+                        ", which conflict");
+        }
+    }
+    const bool settled_service = is_up(root) && !goes_down(root) && !root.loaded->is_target;
+    for (std::size_t head = 0; head < set.size() && !settled_service; ++head) {
+        for (Entry* wanted : set[head]->wants) add_wanted(set, *wanted);
+    }
+    return set;
+}
+
+/// A wanted unit comes along with what it requires, or, if anything stands against it, not at all.
+bool Manager::Impl::add_wanted(Set& set, Entry& wanted) {
+    if (wanted.mark == transaction) return true;
+    const Set group = must_set(wanted);
+    const auto impossible = [&](const Entry* entry) {
+        return !entry->broken.empty() || entry->removed ||
+               std::ranges::any_of(entry->conflicts,
+                                   [&](const Entry* rival) { return rival->mark == transaction; });
+    };
+    if (std::ranges::any_of(group, impossible)) {
+        for (Entry* entry : group) entry->mark = 0;
+        return false;
+    }
+    set.insert(set.end(), group.begin(), group.end());
+    return true;
+}
+
+/// The unit and what goes down with it.
+Manager::Impl::Set Manager::Impl::stop_set(Entry& root) {
+    Set set;
+    ++transaction;
+    const auto visit = [&](Entry& entry) {
+        if (entry.mark == transaction) return;
+        entry.mark = transaction;
+        set.push_back(&entry);
+    };
+    visit(root);
+    for (std::size_t head = 0; head < set.size(); ++head) {
+        for (Entry* dependent : set[head]->needed_by) visit(*dependent);
+        for (Entry* part : set[head]->parts) visit(*part);
+    }
+    return set;
+}
+
+void Manager::Impl::pull(const Set& set, Entry& root, const std::string& by) {
+    for (Entry* entry : set) want_up(*entry, entry == &root, by);
+    for (const Entry* entry : set) {
+        for (Entry* rival : entry->conflicts) {
+            const bool down = at_rest(*rival) && rival->record().want != Want::kUp;
+            if (down || rival->record().want == Want::kDown) continue;
+            for (Entry* victim : stop_set(*rival)) {
+                if (std::ranges::find(set, victim) == set.end()) want_down(*victim, by);
+            }
+        }
+    }
+}
+
+void Manager::Impl::want_up(Entry& entry, bool explicitly, const std::string& by) {
+    Record& record = entry.record();
+    if (is_up(entry) && record.want == Want::kNothing && !explicitly) return;
+    cancel(entry, true, by);
+    const bool by_itself = record.want != Want::kDown && is_coming(entry) && !explicitly;
+    record.wanted_up = 1;
+    record.failing = 0;
+    if (explicitly) pardon(record);
+    switch (record.state) {
+        case State::kStopping:
+            if (!by_itself) record.want = Want::kAgain;
+            break;
+        case State::kBackoff:  // its delay is for the policy; a person need not wait
+            if (!by_itself) record.want = Want::kAgain;
+            break;
+        case State::kInactive:
+        case State::kWaiting:
+        case State::kStarting:
+        case State::kRunning:
+        case State::kReloading:
+        case State::kFailed:
+        case State::kDone:
+            if (record.want == Want::kDown) set_because(entry, {});
+            if (record.want != Want::kAgain) record.want = Want::kUp;
+            break;
+    }
+    queue.push(entry);
+    touch(entry);
+}
+
+void Manager::Impl::want_down(Entry& entry, const std::string& by) {
+    Record& record = entry.record();
+    cancel(entry, false, by);
+    record.wanted_up = 0;
+    record.succeeded = 0;
+    if (!at_rest(entry) && record.want != Want::kDown && record.state != State::kStopping) {
+        record.failing = 0;
+        set_because(entry, by);
+    }
+    record.want = Want::kDown;
+    queue.push(entry);
+    touch(entry);
+}
+
+void Manager::Impl::want_again(Entry& entry) {
+    Record& record = entry.record();
+    if (is_idle(entry)) return;
+    record.want = Want::kAgain;
+    pardon(record);
+    queue.push(entry);
+    touch(entry);
+}
+
+/// Ends the pending requests of one direction because `by` goes the other way.
+void Manager::Impl::cancel(Entry& entry, bool stops, const std::string& by) {
+    const auto opposite = [&](const Job& job) { return (job.what == Request::kStop) == stops; };
+    for (const Job& job : entry.life.jobs) {
+        if (!opposite(job)) continue;
+        settle(job.id, JobOutcome::kCancelled, tell(job.what, entry) + " cancelled by " + by);
+    }
+    std::erase_if(entry.life.jobs, opposite);
+    if (stops) return;
+    for (const JobId job : entry.life.next_reloads) {
+        settle(job, JobOutcome::kCancelled, tell(Request::kReload, entry) + " cancelled by " + by);
+    }
+    entry.life.next_reloads.clear();
+}
+
+Result<JobId> Manager::Impl::reload(Entry& entry) {
+    const State state = entry.record().state;
+    const bool coming = state == State::kWaiting || state == State::kStarting;
+    const bool up = state == State::kRunning || state == State::kReloading;
+    if ((!up && !coming) || goes_down(entry)) {
+        return fail(entry.name() + ": is not running; start it instead");
+    }
+    const config::Unit& unit = state == State::kWaiting ? *entry.loaded : entry.unit();
+    if (unit.service.exec_reload.empty()) {
+        return fail(entry.name() + ": has no exec_reload; use restart");
+    }
+    const JobId job = next_job++;
+    entry.life.next_reloads.push_back(job);
+    queue.push(entry);
+    run();
+    return job;
+}
+
+JobId Manager::Impl::stop_all() {
+    shutting_down = true;
+    for (auto& [name, entry] : entries) {
+        if (!at_rest(*entry) || !entry->life.jobs.empty()) want_down(*entry, "shutdown");
+    }
+    const JobId job = next_job++;
+    shutdown_jobs.push_back(job);
+    run();
+    return job;
+}
+
+}  // namespace jailsvc::service

@@ -1,0 +1,94 @@
+// A new engine goes on where the records of the old one end.
+
+#include <algorithm>
+#include <cstring>
+
+#include "service/impl.hpp"
+#include "service/rules.hpp"
+
+namespace jailsvc::service {
+namespace {
+
+/// The text up to the end of its field, whether or not a NUL is there.
+template <std::size_t kSize>
+std::string text_of(const char (&field)[kSize]) {
+    return {field, ::strnlen(field, kSize)};
+}
+
+}  // namespace
+
+void Manager::Impl::restore(const Record& record) {
+    const std::string name = text_of(record.unit);
+    if (name.empty() || name.size() >= sizeof(record.unit)) return;
+    next_token = std::max({next_token, record.main_token + 1, record.control_token + 1});
+    Entry* entry = find(name);
+    if (entry == nullptr) {
+        auto gone = std::make_unique<Entry>();
+        config::Unit unit;
+        unit.name = name;
+        std::ranges::copy(record.digest, unit.digest.begin());
+        gone->loaded = std::make_shared<const config::Unit>(std::move(unit));
+        gone->removed = true;
+        ++removed;
+        entry = entries.emplace(name, std::move(gone)).first->second.get();
+        link();
+    }
+    entry->record() = record;
+    entry->life.because = text_of(record.because);
+    entry->told = record.state;
+    if (at_rest(*entry)) return;
+    ++active;
+    entry->life.started = entry->loaded;
+    if (record.main_token != 0) tokens.emplace(record.main_token, entry);
+    if (record.control_token != 0) tokens.emplace(record.control_token, entry);
+    rearm(*entry);
+}
+
+void Manager::Impl::rearm(Entry& entry) {
+    const Record& record = entry.record();
+    const config::ServiceTable& service = entry.unit().service;
+    const std::uint64_t now = timers.now_ns();
+    switch (record.state) {
+        case State::kStarting:
+            return arm(entry, TimerKind::kStartTimeout,
+                       left_of(service.timeout_start, record.state_since_ns, now));
+        case State::kReloading:
+            arm(entry, TimerKind::kStartTimeout,
+                left_of(service.timeout_start, record.phase_since_ns, now));
+            return arm(entry, TimerKind::kStable, service.restart_reset_after);
+        case State::kRunning:
+            return arm(entry, TimerKind::kStable,
+                       left_of(service.restart_reset_after, record.state_since_ns, now));
+        case State::kStopping:
+            if (record.phase == Phase::kTeardown) return;
+            return arm(entry, TimerKind::kStopTimeout,
+                       left_of(service.timeout_stop, record.phase_since_ns, now));
+        case State::kBackoff: {
+            const std::uint64_t until = std::max(record.backoff_until_ns, now);
+            return arm(entry, TimerKind::kBackoff,
+                       config::Duration(static_cast<std::int64_t>(until - now)));
+        }
+        case State::kInactive:
+        case State::kWaiting:
+        case State::kFailed:
+        case State::kDone:
+            return;
+    }
+}
+
+void Manager::Impl::resume(Entry& entry) {
+    const Record& record = entry.record();
+    if (at_rest(entry)) {
+        if (record.want != Want::kNothing) queue.push(entry);
+        return;
+    }
+    queue.push(entry);
+    if (record.main_alive != 0 && record.main_pid == 0) launch_main(entry);
+    if (record.control_token != 0) request_command(entry);
+    if (record.state != State::kStopping) return;
+    if (record.phase == Phase::kTerminate) terminate(entry);
+    if (record.phase == Phase::kKill) kill_all(entry);
+    if (record.phase == Phase::kTeardown) perform(entry, Action::kTeardown, {});
+}
+
+}  // namespace jailsvc::service

@@ -1,0 +1,143 @@
+#pragma once
+
+#include <array>
+#include <cassert>
+#include <cstdint>
+#include <initializer_list>
+
+#include "service/types.hpp"
+
+/// The life of one unit, as one total function without I/O.
+///
+/// A unit rests in `inactive` or, with a reason, in `failed`. Asked to start, it is `waiting` until
+/// its dependencies allow, then `starting`: a token is drawn for the main process, exec_start_pre
+/// runs in order (phase kPre), exec_start is launched (kMain), exec_start_post runs (kPost). A
+/// service is up (`running`, ready) when its program has been executed and exec_start_post is
+/// through; a oneshot when its program has ended well: then it is `done` if it remains, and else
+/// goes down through `stopping`. A target has no program: it is `done` at once.
+///
+/// Every way down leads through `stopping`, which knows where it leads (`after`: inactive, failed
+/// or backoff). Asked to stop while up, exec_stop runs first (kStopCommand); not after a crash, and
+/// not before the unit was up. Then processes are told to end (kTerminate), at the stop timeout
+/// killed (kKill); a launch that is still under way is told again when it is answered. When the
+/// last process has gone, exec_stop_post runs, always (kStopPost), then the jail is taken apart
+/// (kTeardown), once per main token; the unit is down when that is answered. A stop that needed
+/// SIGKILL ends in `failed`; one that did not ends in `inactive`, whatever the exit status.
+///
+/// A crash (by the restart policy's table) leads to `backoff`, where nothing runs, and by its timer
+/// to starting, waiting, or, beyond the start limit, failed. A failed start is treated alike.
+///
+/// Commands of a list run one after the other; a failure ends the list. A failed exec_reload leaves
+/// the service running; the manager lets a stop wait for the end of a reload, which has a timeout.
+///
+/// Events that mean nothing in a state (late, repeated) leave it as it is.
+namespace jailsvc::service {
+
+enum class Event : std::uint8_t {
+    kStart,             ///< is to be up, and may start now
+    kWait,              ///< is to be up, and may not start yet
+    kStop,              ///< is to be down, and may stop now
+    kDependencyFailed,  ///< is to fail, because what it requires did
+    kReload,
+    kReset,         ///< forget the failure
+    kStarted,       ///< a launch was answered: the program has been executed
+    kLaunchFailed,  ///< the main program was not executed
+    kMainExited,
+    kCommandDone,    ///< an exec_* command ended well
+    kCommandFailed,  ///< it ended otherwise, or was not executed
+    kTornDown,
+    kStartTimeout,
+    kStopTimeout,
+    kBackoffOver,
+    kStable,  ///< up for restart_reset_after
+};
+inline constexpr std::size_t kEvents = 16;
+
+/// What the function may know besides state and event. Policies are decided before (policy.hpp).
+struct Facts {
+    Phase phase = Phase::kNone;
+    State after = State::kInactive;
+    bool main_alive = false;     ///< after this event: a main process runs or its launch is open
+    bool control_alive = false;  ///< the same of an exec_* command
+    bool target = false;
+    bool oneshot = false;
+    bool remain = false;
+    bool has_pre = false, has_post = false, has_reload = false;
+    bool has_stop = false, has_stop_post = false;
+    bool sweep = false;         ///< kill_mode mixed: the rest is killed when the main process ends
+    bool last_command = false;  ///< the command that ended was the last of its list
+    bool clean = false;         ///< the main process ended as a success
+    bool restart = false;       ///< the policy restarts after what happened
+    bool limit = false;         ///< the start limit forbids another automatic start
+    bool may_start = false;     ///< dependencies allow a start now
+};
+
+enum class Action : std::uint8_t {
+    kAdopt,      ///< the unit as loaded now is what runs
+    kNewMain,    ///< draw a main token, count the start
+    kLaunchPre,  ///< first command of exec_start_pre; so on
+    kLaunchMain,
+    kLaunchPost,
+    kLaunchReload,
+    kLaunchStop,
+    kLaunchStopPost,
+    kLaunchNext,   ///< next command of the same list
+    kTerminate,    ///< kill_signal, then SIGCONT, to what runs
+    kKillAll,      ///< SIGKILL to everything in the jail
+    kKillCommand,  ///< SIGKILL to the exec_* command
+    kTeardown,
+    kReady,
+    kSucceeded,  ///< a oneshot without remain_after_exit is through
+    kReloaded,
+    kReloadFailed,
+    kBlame,  ///< what just happened is why it failed
+    kCountRestart,
+    kForgive,  ///< the restart delay starts anew
+    kArmStart,
+    kArmStop,
+    kArmBackoff,
+    kArmStable,
+    kDisarmStart,
+    kDisarmStop,
+    kDisarmBackoff,
+    kDisarmStable,
+};
+
+/// A short list without allocation.
+class Actions {
+public:
+    static constexpr std::size_t kCapacity = 10;
+
+    constexpr Actions() = default;
+    constexpr Actions(std::initializer_list<Action> actions) {
+        for (const Action action : actions) add(action);
+    }
+    constexpr void add(Action action) {
+        assert(count_ < kCapacity);
+        items_[count_++] = action;
+    }
+    constexpr void add(const Actions& others) {
+        for (const Action action : others) add(action);
+    }
+    [[nodiscard]] constexpr const Action* begin() const { return items_.data(); }
+    [[nodiscard]] constexpr const Action* end() const { return items_.data() + count_; }
+    constexpr bool operator==(const Actions&) const = default;
+
+private:
+    std::array<Action, kCapacity> items_{};
+    std::size_t count_ = 0;
+};
+
+struct Step {
+    State next = State::kInactive;
+    Phase phase = Phase::kNone;
+    State after = State::kInactive;  ///< meant for kStopping only
+    Actions actions;
+
+    bool operator==(const Step&) const = default;
+};
+
+/// Total: defined for every state and event.
+[[nodiscard]] Step step(State state, Event event, const Facts& facts);
+
+}  // namespace jailsvc::service

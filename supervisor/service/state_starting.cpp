@@ -1,0 +1,82 @@
+#include "service/transitions.hpp"
+
+namespace jailsvc::service {
+namespace {
+
+Step up() {
+    return {State::kRunning,
+            Phase::kNone,
+            State::kInactive,
+            {Action::kReady, Action::kDisarmStart, Action::kArmStable}};
+}
+
+/// Everything of a oneshot has ended well.
+Step through(const Facts& facts) {
+    if (facts.remain) {
+        return {
+            State::kDone, Phase::kNone, State::kInactive, {Action::kReady, Action::kDisarmStart}};
+    }
+    return clear_away(facts, State::kInactive, {Action::kDisarmStart, Action::kSucceeded});
+}
+
+/// The main program has done what exec_start_post waits for.
+Step after_main(const Facts& facts) {
+    if (facts.has_post) {
+        return {State::kStarting, Phase::kPost, State::kInactive, {Action::kLaunchPost}};
+    }
+    return facts.oneshot ? through(facts) : up();
+}
+
+Step fall(const Facts& facts) {
+    return wind_down(facts, fallen(facts), {Action::kDisarmStart, Action::kBlame});
+}
+
+Step main_exited(const Facts& facts) {
+    if (facts.oneshot) return facts.clean ? after_main(facts) : fall(facts);
+    // Its exit may be told before its start. Either way it is over, also if exec_start_post runs.
+    Actions before{Action::kDisarmStart};
+    if (!facts.clean) before.add(Action::kBlame);
+    return wind_down(facts, ended(facts), before);
+}
+
+Step command_done(const Facts& facts) {
+    if (!facts.last_command) return stay(State::kStarting, facts, {Action::kLaunchNext});
+    if (facts.phase == Phase::kPre) {
+        return {State::kStarting, Phase::kMain, State::kInactive, {Action::kLaunchMain}};
+    }
+    return facts.oneshot ? through(facts) : up();
+}
+
+}  // namespace
+
+Step while_starting(Event event, const Facts& facts) {
+    switch (event) {
+        case Event::kStop:
+            return wind_down(facts, State::kInactive, {Action::kDisarmStart});
+        case Event::kDependencyFailed:
+            return wind_down(facts, State::kFailed, {Action::kDisarmStart, Action::kBlame});
+        case Event::kStarted:
+            if (facts.phase != Phase::kMain || facts.oneshot) return stay(State::kStarting, facts);
+            return after_main(facts);
+        case Event::kMainExited:
+            return main_exited(facts);
+        case Event::kCommandDone:
+            return command_done(facts);
+        case Event::kLaunchFailed:
+        case Event::kCommandFailed:
+        case Event::kStartTimeout:
+            return fall(facts);
+        case Event::kStart:
+        case Event::kWait:
+        case Event::kReload:
+        case Event::kReset:
+        case Event::kTornDown:
+        case Event::kStopTimeout:
+        case Event::kBackoffOver:
+        case Event::kStable:
+            return stay(State::kStarting, facts);
+    }
+    return stay(State::kStarting, facts);
+}
+
+}  // namespace jailsvc::service

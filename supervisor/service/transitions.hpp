@@ -1,0 +1,42 @@
+#pragma once
+
+#include "service/state.hpp"
+
+/// The parts of step(), one function per state, and what several of them share.
+namespace jailsvc::service {
+
+[[nodiscard]] Step at_rest(State state, Event event, const Facts& facts);  ///< inactive, failed
+[[nodiscard]] Step while_waiting(Event event, const Facts& facts);
+[[nodiscard]] Step while_starting(Event event, const Facts& facts);
+[[nodiscard]] Step while_running(Event event, const Facts& facts);
+[[nodiscard]] Step while_reloading(Event event, const Facts& facts);
+[[nodiscard]] Step while_stopping(Event event, const Facts& facts);
+[[nodiscard]] Step while_backoff(Event event, const Facts& facts);
+[[nodiscard]] Step while_done(Event event, const Facts& facts);
+
+/// Nothing changes, but for `actions`.
+[[nodiscard]] inline Step stay(State state, const Facts& facts, Actions actions = {}) {
+    return {state, facts.phase, facts.after, actions};
+}
+
+/// The first step of a start; `before` are actions to do first.
+[[nodiscard]] Step begin(const Facts& facts, Actions before = {});
+
+/// Down, to end in `after`: tells what still runs to end, or goes on to exec_stop_post.
+[[nodiscard]] Step wind_down(const Facts& facts, State after, Actions before = {});
+
+/// All processes have gone: exec_stop_post, then teardown.
+[[nodiscard]] Step clear_away(const Facts& facts, State after, Actions before = {});
+
+/// Where a start or service that did not end well leads.
+[[nodiscard]] inline State fallen(const Facts& facts) {
+    return facts.restart ? State::kBackoff : State::kFailed;
+}
+
+/// Where a service leads whose main process has ended by itself.
+[[nodiscard]] inline State ended(const Facts& facts) {
+    if (facts.restart) return State::kBackoff;
+    return facts.clean ? State::kInactive : State::kFailed;
+}
+
+}  // namespace jailsvc::service
