@@ -8,7 +8,7 @@
 
 #include "ipc/messages.hpp"
 #include "jailer/core.hpp"
-#include "jailer/failure.hpp"
+#include "jailer/start_failure.hpp"
 #include "jailer/processes.hpp"
 #include "jailer/watch.hpp"
 

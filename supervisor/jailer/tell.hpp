@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-#include "jailer/failure.hpp"
+#include "jailer/start_failure.hpp"
 #include "jailer/link.hpp"
 
 /// The packets the jailer sends, one function each.

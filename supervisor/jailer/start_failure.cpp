@@ -1,4 +1,4 @@
-#include "jailer/failure.hpp"
+#include "jailer/start_failure.hpp"
 
 namespace jailsvc::jailer {
 namespace {
