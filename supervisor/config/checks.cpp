@@ -22,7 +22,7 @@ bool check_text(const Text& text, Lines lines, const CheckContext& context) {
     };
     if (std::none_of(text.text.begin(), text.text.end(), bad)) return true;
     context.complain(text.where,
-                     fmt::format("{} has a control character in it; remove it", quoted(text.text)));
+                     fmt::format("{} has a control character in it; remove it", shown(text.text)));
     return false;
 }
 
@@ -52,7 +52,7 @@ bool check_command(const TextList& command, const Where& where, const CheckConte
         context.complain(program.where,
                          fmt::format("the program {} must be an absolute path; no shell or PATH is "
                                      "searched",
-                                     quoted(program.text)));
+                                     shown(program.text)));
         good = false;
     }
     for (std::size_t i = 1; i < command.size(); ++i) {
@@ -67,7 +67,7 @@ bool check_choice(const Key& key, const Text& text, const CheckContext& context)
     if (std::find(key.choices.begin(), key.choices.end(), text.text) != key.choices.end()) {
         return true;
     }
-    context.complain(text.where, fmt::format("unknown value {}; use {}", quoted(text.text),
+    context.complain(text.where, fmt::format("unknown value {}; use {}", shown(text.text),
                                              join_or(key.choices)));
     return false;
 }
@@ -99,7 +99,7 @@ void check_environment_name(const std::string& name, const Where& where,
     if (is_environment_name(name)) return;
     context.complain(where, fmt::format("{} is no name of a variable; use letters, digits and _, "
                                         "not a digit first, at most {} bytes",
-                                        quoted(name), kMaxName));
+                                        shown(name), kMaxName));
 }
 
 std::vector<std::string> plugin_names(const Schema& schema) {
@@ -117,7 +117,7 @@ void check_optional_part(const Text& part, const CheckContext& context) {
     if (table == nullptr) {
         const auto near = nearest(plugin, plugin_names(context.schema));
         context.complain(part.where,
-                         fmt::format("{}: there is no table [jail.{}]{}", quoted(part.text),
+                         fmt::format("{}: there is no table [jail.{}]{}", shown(part.text),
                                      plugin.substr(0, kMaxName),
                                      near.empty() ? "" : "; did you mean \"" + near + "\"?"));
         return;
@@ -130,7 +130,7 @@ void check_optional_part(const Text& part, const CheckContext& context) {
     const auto near = nearest(key, keys);
     context.complain(
         part.where,
-        fmt::format("{}: [{}] has no such key{}", quoted(part.text), table->name,
+        fmt::format("{}: [{}] has no such key{}", shown(part.text), table->name,
                     near.empty() ? "" : "; did you mean \"" + plugin + "." + near + "\"?"));
 }
 
@@ -202,7 +202,7 @@ Check bytes_in_range(std::uint64_t low, std::uint64_t high) {
         const auto bytes = parse_bytes(std::get<Text>(value.data).text);
         if (!bytes || (*bytes >= low && *bytes <= high)) return;
         context.complain(value.where, fmt::format("{} is out of range; use {} to {}",
-                                                  quoted(std::get<Text>(value.data).text),
+                                                  shown(std::get<Text>(value.data).text),
                                                   format_bytes(low), format_bytes(high)));
     };
 }
@@ -218,7 +218,7 @@ void unit_names(const Value& value, const CheckContext& context) {
         if (is_unit_name(one.text)) continue;
         context.complain(one.where, fmt::format("{} is no name of a unit; use letters, digits and "
                                                 ":_.- with at most one @, {} bytes",
-                                                quoted(one.text), kMaxName));
+                                                shown(one.text), kMaxName));
     }
 }
 
@@ -232,7 +232,7 @@ void absolute_path(const Value& value, const CheckContext& context) {
     for (const Text& one : texts_of(value)) {
         if (is_absolute_path(one.text)) continue;
         context.complain(
-            one.where, fmt::format("{} must be an absolute path without \"..\"", quoted(one.text)));
+            one.where, fmt::format("{} must be an absolute path without \"..\"", shown(one.text)));
     }
 }
 
@@ -248,7 +248,7 @@ void profile_name(const Value& value, const CheckContext& context) {
     if (is_profile_name(text.text)) return;
     context.complain(text.where, fmt::format("{} is no name of a profile; use letters, digits and "
                                              "_-",
-                                             quoted(text.text)));
+                                             shown(text.text)));
 }
 
 void optional_parts(const Value& value, const CheckContext& context) {

@@ -84,7 +84,7 @@ void Loader::unknown_profile(const Text& name, Reporter& reporter) const {
     const auto near = nearest(name.text, known);
     std::string cure = known.empty() ? "there are no profiles" : "known are " + join_or(known);
     if (!near.empty()) cure = fmt::format("did you mean \"{}\"? {}", near, cure);
-    reporter.add(name.where, fmt::format("profile: no profile {}; {}", quoted(name.text), cure));
+    reporter.add(name.where, fmt::format("profile: no profile {}; {}", shown(name.text), cure));
 }
 
 void Loader::add_profile(std::vector<Layer>& layers, const Specifiers& specifiers,
@@ -108,13 +108,12 @@ Checked<Unit> Loader::load(const std::string& name) {
     if (!is_unit_name(name)) {
         return std::unexpected(one_problem(name.substr(0, kMaxName), "no name of a unit"));
     }
+    if (!files_.problems().empty()) return std::unexpected(files_.problems());
     Reporter reporter;
-    for (const Diagnostic& problem : files_.problems()) reporter.add(problem);
     std::vector<Layer> layers = read_layers(name, reporter);
-    if (layers.empty() && reporter.empty()) {
+    if (layers.empty()) {
         return std::unexpected(one_problem(name, "no such unit: there is no file for it"));
     }
-    if (layers.empty()) return std::unexpected(reporter.take());
 
     Specifiers specifiers = specifiers_for(sources_, name);
     const bool is_service = any_has(layers, "service");

@@ -49,7 +49,7 @@ std::string join_or(const std::vector<std::string>& words) {
     return text;
 }
 
-std::string quoted(std::string_view text) {
+std::string shown(std::string_view text) {
     const bool shortened = text.size() > kMaxQuoted;
     if (shortened) {
         text = text.substr(0, kMaxQuoted);

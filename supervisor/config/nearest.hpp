@@ -18,6 +18,6 @@ namespace jailsvc::config {
 [[nodiscard]] std::string join_or(const std::vector<std::string>& words);
 
 /// Bytes of a file as a message may repeat them: quoted, shortened, without control characters.
-[[nodiscard]] std::string quoted(std::string_view text);
+[[nodiscard]] std::string shown(std::string_view text);
 
 }  // namespace jailsvc::config

@@ -56,11 +56,11 @@ std::string_view take_while(std::string_view& text, Predicate predicate) {
 std::unexpected<Error> bad_duration(std::string_view text) {
     return fail(fmt::format(
         "{} is no duration; write \"200ms\", \"1min 30s\", \"infinity\" or a number of seconds",
-        quoted(text)));
+        shown(text)));
 }
 
 std::unexpected<Error> long_duration(std::string_view text) {
-    return fail(fmt::format("{} is too long; use \"infinity\" for no limit", quoted(text)));
+    return fail(fmt::format("{} is too long; use \"infinity\" for no limit", shown(text)));
 }
 
 std::optional<std::int64_t> unit_size(std::string_view name) {
@@ -142,14 +142,14 @@ Result<std::uint64_t> parse_bytes(std::string_view text) {
         return fail(
             fmt::format("{} is no size; write \"512M\" (K, M, G, T, P, E) or a number of "
                         "bytes",
-                        quoted(text)));
+                        shown(text)));
     }
     std::uint64_t count = 0;
     const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), count);
     constexpr auto kLargest = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
     if (parsed.ec != std::errc{} || count > (kLargest >> shift)) {
         return fail(
-            fmt::format("{} is too large; the largest size is 8E less one byte", quoted(text)));
+            fmt::format("{} is too large; the largest size is 8E less one byte", shown(text)));
     }
     return count << shift;
 }
@@ -173,7 +173,7 @@ Result<int> parse_signal(std::string_view text) {
         if (known != nullptr && name == known) return signo;
     }
     return fail(fmt::format("{} is no signal; write \"SIGTERM\", \"SIGUSR1\" or \"SIGRTMIN+3\"",
-                            quoted(text)));
+                            shown(text)));
 }
 
 std::string format_duration(Duration duration) {

@@ -28,7 +28,7 @@ struct Context {
 
 /// A name from the file without quotes around it.
 std::string plain(std::string_view name) {
-    const std::string text = quoted(name);
+    const std::string text = shown(name);
     return text.substr(1, text.size() - 2);
 }
 
@@ -203,12 +203,17 @@ std::string hint(const std::string& near, std::string_view before, std::string_v
                         : fmt::format("; did you mean {}{}{}?", before, near, after);
 }
 
+/// Below [jail] only the last part of the names is compared: the prefix is always right.
 void unknown_table(const std::string& name, const Where& where, const Schema& schema,
                    Reporter& reporter) {
+    const std::string_view prefix = name.starts_with("jail.") ? "jail." : "";
     std::vector<std::string> names;
-    for (const Table& table : schema.tables) names.push_back(table.name);
+    for (const Table& table : schema.tables) {
+        if (table.name.starts_with(prefix)) names.push_back(table.name.substr(prefix.size()));
+    }
+    const std::string near = nearest(std::string_view(name).substr(prefix.size()), names);
     reporter.add(where, fmt::format("[{}]: table not known by this build{}", plain(name),
-                                    hint(nearest(name, names), "[", "]")));
+                                    hint(near, fmt::format("[{}", prefix), "]")));
 }
 
 void unknown_key(const std::string& name, const Where& where, const Table& table,

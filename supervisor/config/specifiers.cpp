@@ -32,7 +32,7 @@ Result<std::string_view> meaning_of(char letter, const Specifiers& specifiers) {
             break;
     }
     return fail(fmt::format("unknown specifier {}; use %i %n %p %u %t %S, or %% for a percent sign",
-                            quoted(std::string{'%', letter})));
+                            shown(std::string{'%', letter})));
 }
 
 class Expander {

@@ -1,0 +1,189 @@
+#include "config/schema.hpp"
+
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+#include "config/core_keys.hpp"
+#include "config/schema_text.hpp"
+#include "unit_tree.hpp"
+
+using namespace jailsvc;
+using namespace jailsvc::config;
+using namespace jailsvc::config::test;
+
+namespace {
+
+std::vector<Table> plugin_tables() {
+    std::vector<Table> out;
+    for (const Table& table : test_schema().tables) {
+        if (table.name.starts_with("jail.")) out.push_back(table);
+    }
+    return out;
+}
+
+/// A valid table as JSON, with one member replaced.
+std::string table_json(const std::string& member, const nlohmann::json& value) {
+    nlohmann::json table = {{"name", "jail.x"},
+                            {"doc", "d"},
+                            {"plugin", "x"},
+                            {"keys", nlohmann::json::array({{{"name", "k"},
+                                                             {"type", "string"},
+                                                             {"default", ""},
+                                                             {"doc", ""},
+                                                             {"choices", {"a"}}}})}};
+    const nlohmann::json::json_pointer place(member);
+    if (!member.empty()) table[place] = value;
+    return nlohmann::json::array({table}).dump();
+}
+
+}  // namespace
+
+TEST_CASE("schema: every core key is described, and defaults come from the struct", "[config]") {
+    for (const Table& table : core_schema().tables) {
+        INFO(table.name);
+        CHECK_FALSE(table.doc.empty());
+        CHECK_FALSE(table.keys.empty());
+        for (const Key& key : table.keys) {
+            INFO(key.name);
+            CHECK(key.doc.size() > 10);
+            CHECK(key.doc.back() == '.');
+        }
+    }
+    CHECK(core_schema().find_key("service", "restart_delay")->fallback == "\"100ms\"");
+    CHECK(core_schema().find_key("service", "timeout_stop")->fallback == "\"1min 30s\"");
+    CHECK(core_schema().find_key("service", "kill_signal")->fallback == "\"SIGTERM\"");
+    CHECK(core_schema().find_key("unit", "start_limit_burst")->fallback == "5");
+    CHECK(core_schema().find_key("logging", "max_line")->fallback == "\"16K\"");
+    CHECK(core_schema().find_key("service", "restart")->choices.size() == 5);
+    CHECK(core_schema().find("health") == nullptr);
+}
+
+TEST_CASE("schema: a written default means what an absent key means", "[config]") {
+    const UnitTree tree;
+    const std::string base = "[service]\nexec_start = [\"/bin/x\"]\n";
+    tree.write("etc/plain.toml", base);
+    const Unit plain = loaded(tree, "plain");
+    for (const CoreKey& row : core_keys()) {
+        if (row.key.fallback.empty() || !row.store) continue;
+        INFO(row.table << "." << row.key.name);
+        if (row.table == "service") {
+            tree.write("etc/written.toml", base + row.key.name + " = " + row.key.fallback + "\n");
+        } else {
+            tree.write("etc/written.toml",
+                       row.table + "." + row.key.name + " = " + row.key.fallback + "\n" + base);
+        }
+        const Unit written = loaded(tree, "written");
+        CHECK(written.service.timeout_start == plain.service.timeout_start);
+        CHECK(written.service.restart_delay == plain.service.restart_delay);
+        CHECK(written.service.restart_delay_max == plain.service.restart_delay_max);
+        CHECK(written.service.restart_reset_after == plain.service.restart_reset_after);
+        CHECK(written.service.timeout_stop == plain.service.timeout_stop);
+        CHECK(written.service.kill_signal == plain.service.kill_signal);
+        CHECK(written.service.kill_mode == plain.service.kill_mode);
+        CHECK(written.service.restart == plain.service.restart);
+        CHECK(written.service.type == plain.service.type);
+        CHECK(written.service.remain_after_exit == plain.service.remain_after_exit);
+        CHECK(written.unit.start_limit_burst == plain.unit.start_limit_burst);
+        CHECK(written.unit.start_limit_interval == plain.unit.start_limit_interval);
+        CHECK(written.logging.max_line == plain.logging.max_line);
+        CHECK(written.logging.stdout_ == plain.logging.stdout_);
+        CHECK(written.jail.profile == plain.jail.profile);
+    }
+}
+
+TEST_CASE("schema: plugin tables survive the way through JSON", "[config]") {
+    const auto tables = tables_from_json(to_json(plugin_tables()));
+    REQUIRE(tables.has_value());
+    CHECK(to_json(*tables) == to_json(plugin_tables()));
+    REQUIRE(tables->size() == 2);
+    CHECK(tables->front().keys[3].type == KeyType::kStringMap);
+    CHECK(tables->back().keys.front().choices == std::vector<std::string>{"host", "directory"});
+}
+
+TEST_CASE("schema: hostile JSON is refused with a reason", "[config]") {
+    REQUIRE(
+        tables_from_json(table_json("", {})).has_value());  // the control: unchanged, it is good
+    const std::pair<const char*, nlohmann::json> replaced[] = {
+        {"/name", "service"},
+        {"/name", "jail.profile"},
+        {"/name", "jail.X"},
+        {"/name", "jail."},
+        {"/name", "jail.a.b"},
+        {"/name", 7},
+        {"/name", nullptr},
+        {"/plugin", ""},
+        {"/plugin", "../x"},
+        {"/doc", "a\033[2Jb"},
+        {"/doc", std::string(600, 'x')},
+        {"/keys", 1},
+        {"/keys/0", 1},
+        {"/keys/0/name", "K"},
+        {"/keys/0/name", std::string(32, 'k')},
+        {"/keys/0/type", "float"},
+        {"/keys/0/choices", "a"},
+        {"/keys/0/choices/0", 1},
+        {"/keys/0/default", 1},
+    };
+    for (const auto& [member, value] : replaced) {
+        INFO(member << " = " << value.dump());
+        const auto tables = tables_from_json(table_json(member, value));
+        REQUIRE_FALSE(tables.has_value());
+        CHECK(tables.error().code == EBADMSG);
+        CHECK(tables.error().message.size() < 400);
+    }
+    for (const std::string& text :
+         {std::string(), std::string("{}"), std::string("[1]"), std::string("[{}"),
+          std::string(100'000, '['), std::string(2U << 20, ' '), std::string("[\"\xff\"]")}) {
+        CHECK_FALSE(tables_from_json(text).has_value());
+    }
+    std::string twice = table_json("", {});
+    const std::string table = twice.substr(1, twice.size() - 2);
+    twice.insert(1, table).insert(1 + table.size(), 1, ',');
+    CHECK(tables_from_json(twice).error().message == "schema: table [jail.x] twice");
+}
+
+TEST_CASE("schema: truncated and changed JSON never crashes the reader", "[config]") {
+    const std::string good = to_json(plugin_tables());
+    for (std::size_t length = 0; length < good.size(); ++length) {
+        CHECK_FALSE(tables_from_json(good.substr(0, length)).has_value());
+    }
+    for (std::size_t at = 0; at < good.size(); ++at) {
+        std::string changed = good;
+        changed[at] = static_cast<char>(changed[at] ^ 0x55);
+        (void)tables_from_json(changed);
+    }
+}
+
+TEST_CASE("schema: explain tells about tables and keys", "[config]") {
+    CHECK(explain(test_schema(), "service.restart_delay").value() ==
+          "service.restart_delay  Wait before the first restart; doubles with each further one.\n"
+          "  value:   duration\n"
+          "  default: \"100ms\"\n");
+    CHECK(explain(test_schema(), "jail.chroot.mode").value() ==
+          "jail.chroot.mode  Mode.\n"
+          "  value:   \"host\" or \"directory\"\n"
+          "  plugin:  chroot\n");
+    CHECK(explain(test_schema(), "logging")->starts_with("[logging]  "));
+    CHECK(explain(test_schema(), "service.restrat").error().message ==
+          "\"service.restrat\": no such table or key; did you mean \"service.restart\"?");
+    CHECK(explain(test_schema(), "").error().code == ENOENT);
+}
+
+TEST_CASE("schema: Markdown and JSON Schema name every key", "[config]") {
+    const std::string markdown = to_markdown(test_schema());
+    const auto json = nlohmann::json::parse(json_schema(test_schema()));
+    for (const Table& table : test_schema().tables) {
+        CHECK(markdown.find("## `[" + table.name + "]`") != std::string::npos);
+        std::string pointer = "/properties/" + table.name;
+        if (const auto dot = pointer.find('.'); dot != std::string::npos) {
+            pointer.replace(dot, 1, "/properties/");
+        }
+        for (const Key& key : table.keys) {
+            INFO(table.name << "." << key.name);
+            CHECK(markdown.find("| `" + key.name + "` |") != std::string::npos);
+            CHECK(json.contains(nlohmann::json::json_pointer(pointer + "/properties/" + key.name)));
+        }
+        CHECK(json.at(nlohmann::json::json_pointer(pointer + "/additionalProperties")) == false);
+    }
+    CHECK(json["properties"]["service"]["properties"]["restart"]["enum"].size() == 5);
+}
