@@ -148,17 +148,19 @@ std::optional<Mode> read_mode(Planner& plan) {
 
 /// A key that the mode cannot honour is refused: passing over it would be a wall not built.
 void refuse_keys_of_other_modes(Planner& plan, Mode mode) {
-    const auto refuse = [&plan](const char* name, const char* cure) {
-        if (plan.text(name) || plan.list(name)) plan.fail(name, cure);
-    };
-    if (mode != Mode::kDirectory) refuse("root", "needs mode = \"directory\"");
-    if (mode == Mode::kDirectory) refuse("hide", "is for mode = \"host\"; use masked");
+    if (mode != Mode::kDirectory && plan.text("root")) {
+        plan.fail("root", "needs mode = \"directory\"");
+    }
+    if (mode == Mode::kDirectory && plan.list("hide")) {
+        plan.fail("hide", "is for mode = \"host\"; use masked");
+    }
     if (mode == Mode::kHost && !plan.flag("read_only").value_or(true)) {
         plan.fail("read_only", "the host's tree is never writable; name what is in binds");
     }
     if (mode != Mode::kNone) return;
     for (const char* name : {"binds", "binds_ro", "tmpfs", "masked", "devices"}) {
-        refuse(name, "has no effect with mode = \"none\"; use mode \"host\" or \"directory\"");
+        if (!plan.list(name)) continue;
+        plan.fail(name, "has no effect with mode = \"none\"; use mode \"host\" or \"directory\"");
     }
 }
 

@@ -13,7 +13,7 @@
 namespace jailsvc::test {
 
 /// A plugin's host made of a map: hands out what a test put into `keys`, collects the operations.
-/// An operation of another size is refused.
+/// Strict as the real one: a key is asked for by the type of its schema, or the plan is off.
 class FakeHost {
 public:
     using Strings = std::vector<std::string>;
@@ -44,6 +44,7 @@ public:
         ops.clear();
         failed_key.clear();
         failure.clear();
+        plugin_ = &plugin;
         const jsv_host host = table();
         return plugin.plan(&host);
     }
@@ -62,37 +63,51 @@ public:
     }
 
 private:
+    const jsv_plugin* plugin_ = nullptr;
+
     static FakeHost& self(void* ctx) { return *static_cast<FakeHost*>(ctx); }
 
+    /// 0 with the value found, -ENOENT, or -EINVAL for a key the schema has not, or not so.
     template <typename T>
-    static const T* get(void* ctx, const char* key) {
+    static int get(void* ctx, jsv_type type, const char* key, const T*& value) {
+        const jsv_plugin& plugin = *self(ctx).plugin_;
+        const bool known = std::any_of(plugin.keys, plugin.keys + plugin.key_count, [&](auto& row) {
+            return std::string(row.name) == key && row.type == static_cast<unsigned>(type);
+        });
+        if (!known) return -EINVAL;
         const auto& keys = self(ctx).keys;
         const auto found = keys.find(key);
-        return found == keys.end() ? nullptr : std::get_if<T>(&found->second);
+        if (found == keys.end()) return -ENOENT;
+        value = std::get_if<T>(&found->second);
+        return value == nullptr ? -EINVAL : 0;
     }
 
     static int get_bool(void* ctx, const char* key, int* value) {
-        const auto* flag = get<bool>(ctx, key);
-        if (flag == nullptr) return -ENOENT;
-        *value = *flag ? 1 : 0;
-        return 0;
+        const bool* flag = nullptr;
+        const int rc = get(ctx, JSV_BOOL, key, flag);
+        if (rc == 0) *value = *flag ? 1 : 0;
+        return rc;
     }
     static int get_string(void* ctx, const char* key, const char** value) {
-        const auto* text = get<std::string>(ctx, key);
-        if (text == nullptr) return -ENOENT;
-        *value = text->c_str();
-        return 0;
+        const std::string* text = nullptr;
+        const int rc = get(ctx, JSV_STRING, key, text);
+        if (rc == 0) *value = text->c_str();
+        return rc;
     }
     static int get_element(void* ctx, const char* key, size_t i, const char** value) {
-        const auto* list = get<Strings>(ctx, key);
-        if (list == nullptr || i >= list->size()) return -ENOENT;
+        const Strings* list = nullptr;
+        const int rc = get(ctx, JSV_STRING_LIST, key, list);
+        if (rc != 0) return rc;
+        if (i >= list->size()) return -ENOENT;
         *value = (*list)[i].c_str();
         return 0;
     }
     static int get_entry(void* ctx, const char* key, size_t i, const char** name,
                          const char** value) {
-        const auto* map = get<Map>(ctx, key);
-        if (map == nullptr || i >= map->size()) return -ENOENT;
+        const Map* map = nullptr;
+        const int rc = get(ctx, JSV_STRING_MAP, key, map);
+        if (rc != 0) return rc;
+        if (i >= map->size()) return -ENOENT;
         const auto entry = std::next(map->begin(), static_cast<std::ptrdiff_t>(i));
         *name = entry->first.c_str();
         *value = entry->second.c_str();
