@@ -26,7 +26,7 @@ constexpr std::uint64_t kMaskBits = 0777;
 constexpr std::uint64_t kSecureBits = 0xff;  ///< capabilities(7): four bits and their locks
 constexpr std::size_t kMaxPath = 4095;       ///< PATH_MAX without its NUL
 constexpr std::size_t kMaxHostname = 64;     ///< uname(2)
-constexpr std::size_t kMaxGroups = 1024;
+constexpr std::size_t kMaxGroups = kMaxBlob / sizeof(std::uint32_t);
 
 std::unexpected<Error> refuse(const Op& op, std::string_view why) {
     return fail(fmt::format("{}: {}", find_kind(op.kind)->name, why));

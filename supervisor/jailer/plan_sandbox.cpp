@@ -131,21 +131,22 @@ Result<Filter> make_filter() {
     return filter;
 }
 
-Result<void> limit(__rlimit_resource resource, rlim_t value) {
+Result<void> limit(__rlimit_resource resource, rlim_t soft, rlim_t hard) {
     rlimit now{};
     if (::getrlimit(resource, &now) == -1) return fail_errno("plan worker: getrlimit");
-    const rlim_t lowered = std::min(value, now.rlim_max);
-    const rlimit both{.rlim_cur = lowered, .rlim_max = lowered};
-    if (::setrlimit(resource, &both) == -1) return fail_errno("plan worker: setrlimit");
+    const rlimit lowered{.rlim_cur = std::min(soft, now.rlim_max),
+                         .rlim_max = std::min(hard, now.rlim_max)};
+    if (::setrlimit(resource, &lowered) == -1) return fail_errno("plan worker: setrlimit");
     return {};
 }
 
 Result<void> set_limits() {
-    TRY_VOID(limit(RLIMIT_CPU, kProcessorSeconds));
-    TRY_VOID(limit(RLIMIT_AS, kAddressSpace));
-    TRY_VOID(limit(RLIMIT_NOFILE, kFiles));
-    TRY_VOID(limit(RLIMIT_FSIZE, 0));
-    return limit(RLIMIT_CORE, 0);
+    // At the soft limit comes SIGXCPU, which says why; at the hard one SIGKILL (setrlimit(2)).
+    TRY_VOID(limit(RLIMIT_CPU, kProcessorSeconds, kProcessorSeconds + 1));
+    TRY_VOID(limit(RLIMIT_AS, kAddressSpace, kAddressSpace));
+    TRY_VOID(limit(RLIMIT_NOFILE, kFiles, kFiles));
+    TRY_VOID(limit(RLIMIT_FSIZE, 0, 0));
+    return limit(RLIMIT_CORE, 0, 0);
 }
 
 Result<void> drop_root() {
@@ -160,7 +161,8 @@ Result<void> drop_root() {
     return {};
 }
 
-/// A process that is not root may have capabilities all the same.
+/// A process that is not root may have capabilities all the same. The bounding set stays: plugins
+/// read from it what the supervisor could give.
 Result<void> drop_capabilities() {
     __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
     const __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {};

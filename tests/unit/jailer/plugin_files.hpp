@@ -1,0 +1,84 @@
+#pragma once
+
+#include <poll.h>
+#include <sys/stat.h>
+
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+
+#include "base/places.hpp"
+#include "base/sys.hpp"
+#include "jailer/plugin_host.hpp"
+
+/// Directories of plugins for tests: copies of what tests/plugins builds.
+namespace jailsvc::test {
+
+/// A plugin directory of its own, gone with the test.
+class PluginDirectory {
+public:
+    PluginDirectory() {
+        std::string name = "/tmp/jailsvc-plugins-XXXXXX";
+        REQUIRE(::mkdtemp(name.data()) != nullptr);
+        path_ = name;
+    }
+    ~PluginDirectory() { std::filesystem::remove_all(path_); }
+    PluginDirectory(const PluginDirectory&) = delete;
+    PluginDirectory& operator=(const PluginDirectory&) = delete;
+
+    /// Puts a copy of tests/plugins/NAME there and returns its path.
+    std::string add(const std::string& name, const std::string& as = "") const {
+        const auto folder = sys::program_directory();
+        REQUIRE(folder);
+        const std::string to = path_ + "/" + (as.empty() ? name : as) + ".so";
+        std::filesystem::copy_file(*folder + "/plugins/" + name + ".so", to);
+        ::chmod(to.c_str(), 0755);
+        return to;
+    }
+    [[nodiscard]] const std::string& path() const { return path_; }
+
+    [[nodiscard]] jailer::PluginHost load() const {
+        Places places;
+        places.plugins = path_;
+        places.state_root = "/srv/state";
+        return jailer::PluginHost::load(places);
+    }
+
+private:
+    std::string path_;
+};
+
+/// Whether the job ends within `milliseconds`.
+inline bool ends_within(const jailer::PlanJob& job, int milliseconds) {
+    pollfd watched{.fd = job.fd(), .events = POLLIN, .revents = 0};
+    return ::poll(&watched, 1, milliseconds) == 1;
+}
+
+/// A unit with the given effective text.
+inline config::Unit unit_of(std::string text) {
+    config::Unit unit;
+    unit.name = "web";
+    unit.files = {"/etc/jailsvc/units/web.toml"};
+    unit.text = std::move(text);
+    unit.digest = digest_of(unit.text);
+    return unit;
+}
+
+/// The plan, in bounded time.
+inline Result<jailer::Plan> plan_of(jailer::PluginHost& host, const config::Unit& unit) {
+    auto job = host.begin_plan(unit);
+    if (!job) return std::unexpected(std::move(job).error());
+    constexpr int kPatience = 20000;
+    REQUIRE(ends_within(*job, kPatience));
+    return host.finish_plan(std::move(*job));
+}
+
+inline bool has(const jailer::Plan& plan, const std::string& variable) {
+    for (const std::string& entry : plan.environment) {
+        if (entry == variable) return true;
+    }
+    return false;
+}
+
+}  // namespace jailsvc::test
