@@ -199,7 +199,9 @@ Result<std::vector<Op>> PluginBridge::plan() {
     const jsv_host host = BridgeCalls::table(this);
     const int code = plugin_.entry.plan(&host);
     if (!failure_.empty()) return fail(failure_);
-    if (code != 0) return fail_errno("plan failed without a reason", code < 0 ? -code : code);
+    if (code != 0) {
+        return fail_errno("plan failed without a reason" + misuse_, code < 0 ? -code : code);
+    }
     return std::move(ops_);
 }
 
@@ -210,11 +212,14 @@ const config::JailView* PluginBridge::other_view(const std::string& table) {
     return &others_.emplace(table, std::move(*view)).first->second;
 }
 
-bool PluginBridge::has_key(const char* key, config::KeyType type) const {
+bool PluginBridge::has_key(const char* key, config::KeyType type) {
     const auto name = bounded(key, kMaxKey);
-    return name && std::ranges::any_of(plugin_.table.keys, [&](const config::Key& known) {
-               return known.name == *name && known.type == type;
-           });
+    const bool known = name && std::ranges::any_of(plugin_.table.keys, [&](const config::Key& own) {
+                           return own.name == *name && own.type == type;
+                       });
+    if (!known) misuse_ = fmt::format(", having asked for key \"{}\" of another type or none",
+                                      name.value_or(""));
+    return known;
 }
 
 const char* PluginBridge::keep(std::string text) {

@@ -34,7 +34,7 @@ private:
 
     [[nodiscard]] const config::JailView* other_view(const std::string& table);
     /// The own key of this name, if it has the type that the plugin asks for.
-    [[nodiscard]] bool has_key(const char* key, config::KeyType type) const;
+    [[nodiscard]] bool has_key(const char* key, config::KeyType type);
     [[nodiscard]] const char* keep(std::string text);
     [[nodiscard]] int refuse(std::string reason, int code);
     [[nodiscard]] int add(const jsv_op* raw);
@@ -47,6 +47,7 @@ private:
     std::map<std::string, config::JailView> others_;
     std::deque<std::string> texts_;  ///< strings handed out; a deque never moves them
     std::vector<Op> ops_;
+    std::string misuse_;   ///< the last one, for a plan that fails without a reason
     std::string failure_;  ///< the first reason given; empty: none
 };
 
