@@ -1,10 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
-#include <vector>
-
-#include "jailer/plan.hpp"
 
 namespace jailsvc::jailer {
 
@@ -15,26 +11,46 @@ struct ChildOp {
     std::uint16_t stage;
     std::uint32_t flags;
     std::uint64_t number[3];
-    const char* text[2];       ///< never null
+    const char* text[2];  ///< never null
     const void* blob;
     std::uint32_t blob_size;
-    std::uint32_t index;       ///< into Plan::ops, for reports
+    std::uint32_t index;  ///< into Plan::ops, for reports
     std::uint8_t optional;
 };
 
 /// What a child tells the jailer over its gate: at which operation it failed, or that it is ready.
 struct GateReport {
     enum class Kind : std::uint32_t { kReady, kFailed, kWeakened };
+    /// Which part of an operation it was, so that the text can name the path that was at fault.
+    enum class About : std::uint32_t { kWhole, kSource, kTarget, kMount, kReadBack };
     Kind kind;
-    std::uint32_t op;     ///< index into Plan::ops, or kExecStep, kEnterStep, …
-    std::int32_t code;    ///< errno
-    std::int32_t reserved;
+    std::uint32_t op;   ///< index into Plan::ops, or kStep…
+    std::int32_t code;  ///< errno, or kNotHeld
+    About about;
 };
+
+/// Result of one operation in the child: code 0 is success.
+struct Outcome {
+    int code = 0;
+    GateReport::About about = GateReport::About::kWhole;
+
+    [[nodiscard]] bool ok() const noexcept { return code == 0; }
+};
+
+/// An operation that ran without an error and yet does not hold: no errno of the kernel's own means
+/// this (EBADE is used by no file system call).
+inline constexpr int kNotHeld = 52;  // EBADE
 
 /// Steps of the core that no operation of the plan stands for.
 inline constexpr std::uint32_t kStepDescriptors = 0xfffffff0;  ///< closing and placing them
 inline constexpr std::uint32_t kStepEnter = 0xfffffff1;        ///< setns into the jail
 inline constexpr std::uint32_t kStepPivot = 0xfffffff2;        ///< pivot_root, old root unmounted
 inline constexpr std::uint32_t kStepExec = 0xfffffff3;
+inline constexpr std::uint32_t kStepClone = 0xfffffff4;      ///< clone3 and the gate
+inline constexpr std::uint32_t kStepScratch = 0xfffffff5;    ///< the tmpfs for files and masks
+inline constexpr std::uint32_t kStepPrivate = 0xfffffff6;    ///< no mount propagates in or out
+inline constexpr std::uint32_t kStepLockStub = 0xfffffff7;   ///< the stub gives up its privileges
+inline constexpr std::uint32_t kStepIsolation = 0xfffffff8;  ///< what no single operation asked for
+inline constexpr std::uint32_t kStepDirectory = 0xfffffff9;  ///< the working directory
 
 }  // namespace jailsvc::jailer

@@ -57,7 +57,8 @@ struct SpawnContext {
     std::string stage_directory;  ///< empty directory, root's, where new roots are put together
 };
 
-/// uid and gid that replace JSV_IDS_DYNAMIC, and own what JSV_OP_HOST_DIRECTORY makes.
+/// uid and gid that replace JSV_IDS_DYNAMIC, and own what JSV_OP_HOST_DIRECTORY makes; as the jail
+/// counts them, where it has a user namespace.
 struct ResolvedIds {
     uid_t uid = 0;
     gid_t gid = 0;
@@ -78,7 +79,7 @@ struct Program {
     int stdin_fd = -1;                     ///< -1: /dev/null
     int stdout_fd = -1;
     int stderr_fd = -1;
-    std::vector<int> passed;               ///< become 3, 4, … (listening sockets)
+    std::vector<int> passed;  ///< become 3, 4, … (listening sockets)
     bool new_session = true;
 };
 
@@ -100,7 +101,8 @@ using Jailed = std::expected<T, JailFailure>;
 /// Removes what they made with JSV_DIR_RECREATE.
 void undo_parent_operations(const CompiledPlan& plan);
 
-/// The jail's init in new namespaces; it reports kReady when all mounts stand and jailsvc-stub runs.
+/// The jail's init in new namespaces; it reports kReady when all mounts stand and jailsvc-stub
+/// runs.
 [[nodiscard]] Jailed<Parked> spawn_stub(const SpawnContext& context, const CompiledPlan& plan,
                                         const ResolvedIds& ids);
 
@@ -122,10 +124,12 @@ struct Report {
 [[nodiscard]] Jailed<std::vector<JailFailure>> attest_jail(const CompiledPlan& plan,
                                                            const ResolvedIds& ids, pid_t stub);
 /// The same for the program at its gate: process, identity and lockdown operations, and that it
-/// is in the stub's namespaces and below the jail's root with no descriptor but the declared.
+/// is in the stub's namespaces and below the jail's root with no descriptor but the declared:
+/// 0, 1, 2, as many as Program::passed had, and the gate. `stub` is -1 where the plan needs none.
 [[nodiscard]] Jailed<std::vector<JailFailure>> attest_program(const CompiledPlan& plan,
                                                               const ResolvedIds& ids, pid_t stub,
-                                                              pid_t program);
+                                                              pid_t program,
+                                                              std::size_t passed = 0);
 
 /// Lets the program's exec go on.
 [[nodiscard]] Result<void> open_gate(const Parked& parked);

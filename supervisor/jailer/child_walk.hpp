@@ -1,0 +1,26 @@
+#pragma once
+
+/// [child] Paths in a root that may belong to an attacker.
+namespace jailsvc::jailer {
+
+struct MountState;
+
+/// O_PATH descriptor of a jail path; symlinks are followed below `root` only, magic links never
+/// (openat2(2), RESOLVE_IN_ROOT). Negative errno.
+[[nodiscard]] int open_in_root(int root, const char* path) noexcept;
+
+enum class Missing {
+    kFail,           ///< -ENOENT
+    kMakeDirectory,  ///< make what is missing; the last component is a directory
+    kMakeFile,       ///< … an empty file
+};
+
+/// The same, making what is missing. With `through_read_only` a root that was made read-only is
+/// writable for the moment of the making; nobody else is in this mount namespace yet.
+[[nodiscard]] int open_target(const MountState& state, const char* path, Missing missing,
+                              bool through_read_only) noexcept;
+
+/// S_IFMT bits of what an O_PATH descriptor refers to; 0 if the kernel will not say.
+[[nodiscard]] unsigned file_type(int fd) noexcept;
+
+}  // namespace jailsvc::jailer
