@@ -1,5 +1,76 @@
 #include "engine/run.hpp"
-namespace jailsvc::engine {
-int run(const Places&) { return 1; }
 
+#include <ev.h>
+#include <fcntl.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include "base/sys.hpp"
+#include "engine/engine.hpp"
+#include "engine/sandbox.hpp"
+
+namespace jailsvc::engine {
+namespace {
+
+/// Lines for people on stderr, "unit: message"; who keeps them adds the time.
+void open_log(bool quiet) {
+    spdlog::set_default_logger(spdlog::stderr_logger_st("engine"));
+    spdlog::set_pattern("%v");
+    spdlog::set_level(quiet ? spdlog::level::warn : spdlog::level::info);
 }
+
+/// A thousand clients need more than the usual soft limit of 1,024 descriptors.
+void allow_descriptors() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) == -1) return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+std::optional<gid_t> operators_group() {
+    const auto file = sys::read_file("/etc/group");
+    return file ? find_group(*file, kOperatorGroup) : std::nullopt;
+}
+
+Result<void> confine() {
+    TRY(const bool landlocked, deny_file_changes());
+    if (!landlocked) spdlog::info("engine: this kernel has no Landlock; files are not guarded");
+    return filter_system_calls();
+}
+
+}  // namespace
+
+int run(const Places& places) {
+    open_log(places.quiet);
+    const uid_t own_uid = ::geteuid();
+    const auto operators = operators_group();
+    allow_descriptors();
+    if (const auto dropped = drop_privileges(); !dropped) {
+        spdlog::critical("engine: {}", dropped.error().message);
+        return 1;
+    }
+    // The terminal's Ctrl-C is the keeper's to hear; writing to a client that left is an error
+    // code.
+    std::signal(SIGINT, SIG_IGN);
+    std::signal(SIGPIPE, SIG_IGN);
+    struct ev_loop* loop = ev_loop_new(EVFLAG_AUTO | EVFLAG_NOENV);
+    if (loop == nullptr) {
+        spdlog::critical("engine: no event loop");
+        return 1;
+    }
+    (void)::fcntl(ipc::kKeeperFd, F_SETFD, FD_CLOEXEC);
+    Engine engine(loop, places, Roles(own_uid, operators), Fd(ipc::kKeeperFd));
+    if (const auto confined = confine(); !confined) {
+        spdlog::critical("engine: {}", confined.error().message);
+        return 1;
+    }
+    ev_run(loop, 0);
+    spdlog::warn("engine: the keeper is gone");
+    return 0;
+}
+
+}  // namespace jailsvc::engine

@@ -1,14 +1,10 @@
 #pragma once
 
-#include <string>
-#include <vector>
-
 #include "base/places.hpp"
 
 namespace jailsvc::engine {
 
 /// The engine's loop on ipc::kKeeperFd; returns the process's exit status.
 [[nodiscard]] int run(const Places& places);
-
 
 }  // namespace jailsvc::engine

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+
+#include "engine/client.hpp"
+#include "engine/link.hpp"
+#include "service/types.hpp"
+
+namespace jailsvc::engine {
+
+/// Questions of clients that the jailer and the logger answer, and commands that run in a jail for
+/// a client (exec). Replies find their client by serial or token.
+class Asks {
+public:
+    Asks(Link& jailer, Link& logger) : jailer_(jailer), logger_(logger) {}
+
+    void plan(const std::string& unit, ClientRef client);
+    void logs(const std::string& unit, bool follow, ClientRef client);
+    /// A client that goes away takes its command with it: SIGHUP, then SIGKILL.
+    void exec(const std::string& unit, service::Token token, service::Token main_token, Fd socket,
+              ClientRef client);
+
+    void on_plan_reply(ipc::Packet& packet);
+    void on_log_opened(ipc::Packet& packet);
+    /// Whether the token is a client's command; the handlers below return false if not.
+    [[nodiscard]] bool is_exec(service::Token token) const { return execs_.contains(token); }
+    bool on_start_failed(const ipc::StartFailed& failed);
+    bool on_exited(const ipc::Exited& exited);
+
+    // The other end died: what was asked of it is not answered any more.
+    void jailer_lost();
+    void logger_lost();
+
+    /// Ends a command that nobody waits for.
+    void hang_up(const std::string& unit, service::Token token);
+
+private:
+    using Pending = std::map<std::uint64_t, ClientRef>;
+    struct Exec {
+        std::string unit;
+        ClientRef client;
+    };
+    [[nodiscard]] bool may_ask(const Link& link, const Pending& pending, const char* who,
+                               const ClientRef& client) const;
+
+    Link& jailer_;
+    Link& logger_;
+    std::uint64_t last_serial_ = 0;
+    Pending plans_;
+    Pending logs_;
+    std::map<service::Token, Exec> execs_;
+};
+
+}  // namespace jailsvc::engine

@@ -1,0 +1,145 @@
+#include "engine/connection.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <cerrno>
+#include <utility>
+
+namespace jailsvc::engine {
+namespace {
+
+constexpr std::size_t kReadSize = 64U << 10;
+/// Calls answered in one turn of the loop.
+constexpr int kBatch = 16;
+/// A reply that nobody reads for this long ends the connection [s].
+constexpr double kPatience = 30.;
+
+}  // namespace
+
+Connection::Connection(struct ev_loop* loop, Fd socket, const Caller& caller, OnCall on_call,
+                       OnClosed on_closed)
+    : socket_(std::move(socket)),
+      caller_(caller),
+      on_call_(std::move(on_call)),
+      on_closed_(std::move(on_closed)),
+      io_(loop, [this](int events) { on_event(events); }),
+      patience_(loop, [this] { close(); }),
+      yield_(loop, [this] { process(); }) {}
+
+void Connection::open() {
+    watch();
+}
+
+void Connection::on_event(int events) {
+    const auto self = shared_from_this();  // a call may end in close()
+    if ((events & EV_WRITE) != 0 && flush()) process();
+    if ((events & EV_READ) != 0 && socket_) read_some();
+}
+
+void Connection::read_some() {
+    auto chunk = control::receive_some(socket_.get(), kReadSize, false);
+    if (!chunk) {
+        if (chunk.error().code != EAGAIN) close();
+        return;
+    }
+    if (chunk->bytes.empty()) {
+        ended_ = true;
+        // Who waits for a result is not there any more, or has only shut down its sending half;
+        // a hook (exec) takes the end of file for the end.
+        if (hangup_) return close();
+    } else if (const auto kept = input_.push(chunk->bytes, std::move(chunk->fds)); !kept) {
+        spdlog::warn("control: client of uid {} sent {}; closed", caller_.uid,
+                     kept.error().message);
+        return close();
+    }
+    process();
+}
+
+void Connection::process() {
+    if (processing_) return;
+    const auto self = shared_from_this();
+    processing_ = true;
+    int count = 0;
+    while (socket_ && !calling_ && output_.empty() && input_.has_frame() && count++ < kBatch) {
+        handle(*input_.next());
+    }
+    processing_ = false;
+    if (!socket_) return;
+    const bool settled = !calling_ && output_.empty();
+    if (settled && input_.has_frame()) return yield_.start(0.);
+    if (settled && ended_) return close();
+    watch();
+}
+
+void Connection::handle(control::Frame frame) {
+    const auto call = control::decode_call(frame.bytes);
+    if (!call) {
+        spdlog::warn("control: client of uid {} sent no call: {}; closed", caller_.uid,
+                     call.error().message);
+        return close();
+    }
+    calling_ = true;
+    oneway_ = call->oneway;
+    on_call_(*call, std::move(frame.fds), caller_, weak_from_this());
+}
+
+void Connection::reply(control::Reply reply, std::vector<Fd> fds) {
+    if (!socket_ || !calling_) return;
+    const auto self = shared_from_this();
+    calling_ = false;
+    hangup_ = nullptr;
+    if (!oneway_) {
+        output_.push_back({control::encode(reply), 0, std::move(fds)});
+        if (!flush()) return;
+    }
+    process();
+}
+
+/// Sends what fits. False: something is left, or the client is gone.
+bool Connection::flush() {
+    while (!output_.empty()) {
+        Outgoing& first = output_.front();
+        std::vector<int> fds;
+        for (const Fd& fd : first.fds) fds.push_back(fd.get());
+        const auto count = control::send_some(
+            socket_.get(), std::string_view(first.bytes).substr(first.sent), fds, false);
+        if (!count && count.error().code != EAGAIN) {
+            close();
+            return false;
+        }
+        if (!count) {
+            if (!patience_.running()) patience_.start(kPatience);
+            watch();
+            return false;
+        }
+        first.fds.clear();  // they went with the first byte
+        first.sent += *count;
+        patience_.stop();
+        if (first.sent == first.bytes.size()) output_.pop_front();
+    }
+    return true;
+}
+
+void Connection::watch() {
+    int events = 0;
+    if (!output_.empty()) events |= EV_WRITE;
+    // One buffer of calls ahead is enough; the rest stays in the kernel. End of file is readable
+    // for ever, so it is looked at once.
+    if (!ended_ && input_.buffered() <= control::kMaxFrame) events |= EV_READ;
+    if (events == 0) return io_.stop();
+    io_.watch(socket_.get(), events);
+}
+
+void Connection::close() {
+    if (!socket_) return;
+    const auto self = shared_from_this();
+    io_.stop();
+    patience_.stop();
+    yield_.stop();
+    socket_ = Fd();
+    output_.clear();
+    if (const auto hook = std::exchange(hangup_, nullptr)) hook();
+    on_closed_(*this);
+}
+
+}  // namespace jailsvc::engine

@@ -1,0 +1,380 @@
+#include "engine/engine.hpp"
+
+#include <spdlog/spdlog.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <cstring>
+#include <set>
+#include <utility>
+
+#include "base/sys.hpp"
+#include "engine/messages.hpp"
+
+namespace jailsvc::engine {
+namespace {
+
+/// Clients are let in without units when the jailer has not told its schema by then [s].
+constexpr double kImpatience = 5.;
+constexpr const char* kDefaultTarget = "default";
+
+config::Sources sources_of(const Places& places) {
+    return {.unit_dirs = places.unit_dirs,
+            .profile_dirs = places.profile_dirs,
+            .require_trusted_owner = true,
+            .state_root = places.state_root,
+            .runtime_root = places.runtime_root};
+}
+
+}  // namespace
+
+Engine::Engine(struct ev_loop* loop, const Places& places, Roles roles, Fd keeper)
+    : loop_(loop),
+      sources_(sources_of(places)),
+      keeper_(loop, "keeper",
+              {.packet = [this](ipc::Packet& packet) { from_keeper(packet); },
+               .lost = [this] { ev_break(loop_, EVBREAK_ALL); }}),
+      jailer_(loop, "jailer",
+              {.packet = [this](ipc::Packet& packet) { from_jailer(packet); },
+               .lost = [this] { asks_.jailer_lost(); }}),
+      logger_(loop, "logger",
+              {.packet = [this](ipc::Packet& packet) { from_logger(packet); },
+               .lost = [this] { asks_.logger_lost(); }}),
+      launcher_(
+          jailer_, [this](std::string_view unit) { return digest_of_start(unit); },
+          [this](service::Token token) {
+              if (records_) records_->reserve(token);
+          }),
+      timers_(loop, [this](std::string_view unit,
+                           service::TimerKind kind) { manager_.on_timer(unit, kind); }),
+      manager_(launcher_, timers_, reporter_),
+      asks_(jailer_, logger_),
+      dispatcher_(manager_, jobs_, *this),
+      server_(loop, std::move(roles),
+              [this](const control::Call& call, std::vector<Fd> fds, const Caller& caller,
+                     const ClientRef& client) {
+                  dispatcher_.dispatch(call, std::move(fds), caller, client);
+              }),
+      settle_(loop, [this] { settle(); }),
+      impatience_(loop, [this] { listen(); }) {
+    (void)keeper_.attach(std::move(keeper));
+    auto hello = ipc::make<ipc::Hello>();
+    hello.role = ipc::Role::kEngine;
+    keeper_.send(hello);
+    impatience_.start(kImpatience);
+}
+
+// What the links bring -------------------------------------------------------------------------
+
+void Engine::from_keeper(ipc::Packet& packet) {
+    if (const auto* peer = packet.as<ipc::Peer>()) {
+        on_peer(peer->peer, Fd(packet.take_fd(0)));
+    } else if (const auto* stored = packet.as<ipc::Stored>()) {
+        on_stored(*stored, Fd(packet.take_fd(0)));
+    } else if (const auto* alive = packet.as<ipc::Alive>()) {
+        alive_.push_back(*alive);
+    } else if (const auto* exited = packet.as<ipc::Exited>()) {
+        ready_ ? on_exited(*exited) : exited_.push_back(*exited);
+    } else if (packet.as<ipc::SnapshotEnd>() != nullptr) {
+        snapshot_complete_ = true;
+        go_if_complete();
+    } else if (const auto* heartbeat = packet.as<ipc::Heartbeat>()) {
+        keeper_.send(*heartbeat);
+    } else if (const auto* shutdown = packet.as<ipc::Shutdown>()) {
+        begin_shutdown(shutdown->kind);
+    } else {
+        spdlog::error("keeper: an unexpected message was ignored");
+    }
+}
+
+void Engine::from_jailer(ipc::Packet& packet) {
+    if (packet.as<ipc::Schema>() != nullptr) {
+        on_schema(Fd(packet.take_fd(0)));
+    } else if (const auto* started = packet.as<ipc::Started>()) {
+        on_started(*started);
+    } else if (const auto* failed = packet.as<ipc::StartFailed>()) {
+        on_start_failed(*failed);
+    } else if (const auto* torn_down = packet.as<ipc::TornDown>()) {
+        manager_.on_torn_down(ipc::get_text(torn_down->unit), torn_down->token);
+    } else if (packet.type() == ipc::Type::kPlanReply) {
+        asks_.on_plan_reply(packet);
+    } else {
+        spdlog::error("jailer: an unexpected message was ignored");
+    }
+}
+
+void Engine::from_logger(ipc::Packet& packet) {
+    asks_.on_log_opened(packet);
+}
+
+void Engine::on_peer(ipc::Role role, Fd socket) {
+    if (!socket) return spdlog::error("keeper: a peer without a descriptor");
+    if (role == ipc::Role::kLogger) {
+        (void)logger_.attach(std::move(socket));  // nobody waits for what was not sent
+        return;
+    }
+    if (role != ipc::Role::kJailer) return spdlog::error("keeper: a peer that is none of ours");
+    auto kept = launcher_.start_over(jailer_.attach(std::move(socket)));
+    if (ready_) manager_.resume();
+    launcher_.append(std::move(kept));
+}
+
+void Engine::on_stored(const ipc::Stored& stored, Fd fd) {
+    if (stored.kind == ipc::Kept::kControl) {
+        listener_ = std::move(fd);
+        if (ready_) listen();
+    } else if (stored.kind == ipc::Kept::kState && !records_) {
+        auto records = Records::open(std::move(fd));
+        if (!records) return spdlog::critical("{}", records.error().message);
+        records_.emplace(std::move(*records));
+    }
+}
+
+void Engine::on_exited(const ipc::Exited& exited) {
+    auto ack = ipc::make<ipc::ExitAck>();
+    ack.token = exited.token;
+    if (!asks_.on_exited(exited)) {
+        const std::string unit(ipc::get_text(exited.unit));
+        const bool is_main = exited.purpose == ipc::Purpose::kMain;
+        if (manager_.on_exited(exited.token, exit_info(exited)) && is_main) {
+            reporter_.note_exit(unit);
+        }
+    }
+    // The records are written by now (Observer::changed), so the keeper may forget.
+    keeper_.send(ack);
+}
+
+void Engine::on_started(const ipc::Started& started) {
+    if (asks_.is_exec(started.token)) return;
+    const std::string unit(ipc::get_text(started.unit));
+    if (!manager_.on_started(started.token, started.pid, started.exec_ns)) return;
+    const auto status = manager_.status(unit);
+    if (status && status->record.main_token == started.token) {
+        reporter_.note_weakened(unit, started.weakened);
+    }
+}
+
+void Engine::on_start_failed(const ipc::StartFailed& failed) {
+    if (asks_.on_start_failed(failed)) return;
+    const service::LaunchFailure failure = launch_failure(failed);
+    if (manager_.on_launch_failed(failed.token, failure)) {
+        spdlog::error("{}: not started: {}", ipc::get_text(failed.unit), failure.text);
+    }
+}
+
+void Engine::on_schema(Fd memfd) {
+    const auto text = sys::read_memfd(memfd.get());
+    if (!text) return spdlog::error("jailer: its schema: {}", text.error().message);
+    auto tables = config::tables_from_json(*text);
+    if (!tables) return spdlog::error("jailer: its schema: {}", tables.error().message);
+    config::Schema schema = config::core_schema();
+    for (config::Table& table : *tables) schema.tables.push_back(std::move(table));
+    schema_ = std::move(schema);
+    go_if_complete();
+}
+
+// From collecting to ready ---------------------------------------------------------------------
+
+void Engine::go_if_complete() {
+    if (!ready_ && snapshot_complete_ && schema_ && records_) go();
+}
+
+void Engine::go() {
+    const std::vector<Records::Entry> entries = records_->load();
+    reporter_.attach(&*records_);
+    take(load_all_units(entries));
+    restore(entries);
+    ready_ = true;
+    listen();
+    if (ending_) return begin_shutdown(*ending_);
+    if (!records_->booted()) start_wanted();
+}
+
+UnitSet Engine::load_all_units(const std::vector<Records::Entry>& entries) const {
+    std::vector<std::string> names = config::list_units(sources_);
+    std::set<std::string> listed(names.begin(), names.end());
+    // Instances of templates have no file of their own; who runs is known from the records.
+    for (const Records::Entry& entry : entries) {
+        const std::string name = entry.record.unit;
+        if (name.find('@') != std::string::npos && listed.insert(name).second) {
+            names.push_back(name);
+        }
+    }
+    return load_units(std::move(names), [this](const std::string& name) { return load(name); });
+}
+
+void Engine::restore(const std::vector<Records::Entry>& entries) {
+    std::vector<service::Record> records;
+    for (const Records::Entry& entry : entries) records.push_back(entry.record);
+    manager_.restore(records);
+    // After restore, which knows only tokens in records; reserved ones may have been used too.
+    manager_.set_next_token(std::max(manager_.next_token(), records_->first_free_token()));
+    std::set<service::Token> known;
+    for (const ipc::Exited& exited : exited_) known.insert(exited.token);
+    for (const ipc::Exited& exited : std::exchange(exited_, {})) on_exited(exited);
+    for (const ipc::Alive& alive : std::exchange(alive_, {})) {
+        known.insert(alive.token);
+        // A command that a client ran has lost that client with our predecessor.
+        if (alive.purpose == ipc::Purpose::kClient) {
+            asks_.hang_up(std::string(ipc::get_text(alive.unit)), alive.token);
+        }
+    }
+    for (const service::Record& record : records) tell_if_lost(record, known);
+    manager_.resume();
+}
+
+/// A main process that ran, of which the keeper knows neither life nor end: treated as killed, so
+/// that its unit does not stay "running" for ever.
+void Engine::tell_if_lost(const service::Record& record, const std::set<service::Token>& known) {
+    if (record.main_pid <= 0 || known.contains(record.main_token)) return;
+    spdlog::error("{}: nothing is known of its process {}; it counts as killed", record.unit,
+                  record.main_pid);
+    (void)manager_.on_exited(record.main_token, {.by_signal = true, .code = SIGKILL});
+}
+
+void Engine::start_wanted() {
+    // Written first: if starting them kills the engine, it does not happen over and over.
+    records_->set_booted();
+    if (manager_.find(kDefaultTarget) == nullptr) {
+        return spdlog::info("no unit is wanted by \"{}\"; nothing is started", kDefaultTarget);
+    }
+    const auto job = manager_.request(service::Request::kStart, kDefaultTarget);
+    if (!job) spdlog::error("{}", job.error().message);
+}
+
+void Engine::listen() {
+    impatience_.stop();
+    if (listener_) server_.listen(std::move(listener_));
+}
+
+// Units ----------------------------------------------------------------------------------------
+
+config::Checked<config::Unit> Engine::load(const std::string& name) const {
+    return config::load_unit(sources_, *schema_, name);
+}
+
+service::Manager::LoadReport Engine::take(UnitSet set) {
+    for (const auto& [name, errors] : set.errors) {
+        for (const std::string& error : errors) spdlog::error("{}: {}", name, error);
+        // A file broken since it was loaded disturbs nothing: what was loaded goes on.
+        if (const config::Unit* old = manager_.find(name)) set.units.push_back(*old);
+    }
+    file_errors_ = std::move(set.errors);
+    add_wanted(set.units);
+    auto loaded = manager_.load(std::move(set.units));
+    for (const std::string& error : loaded.errors) spdlog::error("{}", error);
+    for (const std::string& name : loaded.removed) {
+        timers_.forget(name);
+        if (records_) records_->erase(name);
+        auto forget = ipc::make<ipc::Forget>();
+        ipc::set_text(forget.unit, name);
+        jailer_.send(forget);
+    }
+    return loaded;
+}
+
+ReloadReport Engine::reload() {
+    std::vector<Records::Entry> instances;
+    for (const std::string& name : manager_.names()) {
+        Records::Entry entry;
+        ipc::set_text(entry.record.unit, name);
+        instances.push_back(entry);
+    }
+    UnitSet set = load_all_units(instances);
+    std::vector<std::string> errors;
+    for (const auto& [name, list] : set.errors) {
+        errors.insert(errors.end(), list.begin(), list.end());
+    }
+    jailer_.send(ipc::make<ipc::ReloadUnits>());
+    auto loaded = take(std::move(set));
+    errors.insert(errors.end(), loaded.errors.begin(), loaded.errors.end());
+    spdlog::info("reloaded: {} added, {} changed, {} removed, {} errors", loaded.added.size(),
+                 loaded.changed.size(), loaded.removed.size(), errors.size());
+    return {.added = std::move(loaded.added),
+            .changed = std::move(loaded.changed),
+            .removed = std::move(loaded.removed),
+            .stale = std::move(loaded.running_stale),
+            .errors = std::move(errors)};
+}
+
+bool Engine::load_instance(const std::string& unit) {
+    auto loaded = load(unit);
+    if (!loaded) {
+        auto& errors = file_errors_[unit];
+        errors.clear();
+        for (const auto& error : loaded.error()) errors.push_back(config::to_string(error));
+        return false;
+    }
+    std::vector<config::Unit> all;
+    for (const std::string& name : manager_.names()) all.push_back(*manager_.find(name));
+    all.push_back(std::move(*loaded));
+    for (const std::string& error : manager_.load(std::move(all)).errors) {
+        spdlog::error("{}", error);
+    }
+    return true;
+}
+
+const std::vector<std::string>* Engine::file_errors(std::string_view unit) const {
+    const auto at = file_errors_.find(unit);
+    return at == file_errors_.end() ? nullptr : &at->second;
+}
+
+Digest Engine::digest_of_start(std::string_view unit) const {
+    // The record of a start names its digest, and was written before the request came here.
+    if (const auto* entry = records_ ? records_->find(unit) : nullptr) {
+        return std::to_array(entry->record.digest);
+    }
+    const config::Unit* known = manager_.find(unit);
+    return known == nullptr ? Digest{} : known->digest;
+}
+
+// What clients ask for -------------------------------------------------------------------------
+
+Extra Engine::extra(std::string_view unit) const {
+    const auto* entry = records_ ? records_->find(unit) : nullptr;
+    return entry == nullptr ? Extra{} : entry->extra;
+}
+
+void Engine::plan(const std::string& unit, ClientRef client) {
+    asks_.plan(unit, std::move(client));
+}
+
+void Engine::logs(const std::string& unit, bool follow, ClientRef client) {
+    asks_.logs(unit, follow, std::move(client));
+}
+
+void Engine::exec(const std::string& unit, service::Token main_token, Fd socket, ClientRef client) {
+    const service::Token token = manager_.next_token();
+    manager_.set_next_token(token + 1);
+    records_->reserve(token);
+    asks_.exec(unit, token, main_token, std::move(socket), std::move(client));
+}
+
+bool Engine::shutdown(std::string_view kind) {
+    const auto known = shutdown_kind(kind);
+    if (known) begin_shutdown(*known);
+    return known.has_value();
+}
+
+void Engine::begin_shutdown(ipc::ShutdownKind kind) {
+    const bool already = ending_ && ready_ && stopping_;
+    ending_ = kind;
+    if (!ready_ || already) return;
+    stopping_ = true;
+    spdlog::info("stopping everything");
+    jobs_.wait(manager_.stop_all(), [this](const service::JobResult&) {
+        auto done = ipc::make<ipc::ShutdownDone>();
+        done.kind = *ending_;
+        keeper_.send(done);
+    });
+}
+
+void Engine::settle() {
+    // An answer lets a client's next call in, which may settle more.
+    while (reporter_.has_settled() || !launcher_.idle()) {
+        launcher_.flush();
+        for (const auto& [job, result] : reporter_.take_settled()) jobs_.settled(job, result);
+    }
+}
+
+}  // namespace jailsvc::engine

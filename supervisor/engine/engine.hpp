@@ -1,0 +1,104 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/places.hpp"
+#include "config/load.hpp"
+#include "engine/asks.hpp"
+#include "engine/dispatch.hpp"
+#include "engine/jobs.hpp"
+#include "engine/launcher.hpp"
+#include "engine/link.hpp"
+#include "engine/records.hpp"
+#include "engine/reporter.hpp"
+#include "engine/server.hpp"
+#include "engine/timers.hpp"
+#include "engine/unit_set.hpp"
+#include "service/manager.hpp"
+
+namespace jailsvc::engine {
+
+/// The wiring: what comes in over the three links and the control socket goes to the manager, what
+/// the manager wants goes out. Life in three steps: the keeper's snapshot and the jailer's schema
+/// arrive in any order (`collecting`); then the units are loaded, the records restored and what
+/// happened meanwhile told (`ready`); at a shutdown everything is stopped (`ending`).
+class Engine final : public Elsewhere {
+public:
+    Engine(struct ev_loop* loop, const Places& places, Roles roles, Fd keeper);
+
+    // Elsewhere, for the methods of the control socket.
+    [[nodiscard]] bool ready() const override { return ready_; }
+    [[nodiscard]] const std::vector<std::string>* file_errors(std::string_view unit) const override;
+    bool load_instance(const std::string& unit) override;
+    [[nodiscard]] Extra extra(std::string_view unit) const override;
+    void plan(const std::string& unit, ClientRef client) override;
+    void logs(const std::string& unit, bool follow, ClientRef client) override;
+    void exec(const std::string& unit, service::Token main_token, Fd socket,
+              ClientRef client) override;
+    ReloadReport reload() override;
+    bool shutdown(std::string_view kind) override;
+
+private:
+    // What the links bring.
+    void from_keeper(ipc::Packet& packet);
+    void from_jailer(ipc::Packet& packet);
+    void from_logger(ipc::Packet& packet);
+    void on_peer(ipc::Role role, Fd socket);
+    void on_stored(const ipc::Stored& stored, Fd fd);
+    void on_exited(const ipc::Exited& exited);
+    void on_schema(Fd memfd);
+    void on_started(const ipc::Started& started);
+    void on_start_failed(const ipc::StartFailed& failed);
+
+    // From collecting to ready.
+    void go_if_complete();
+    void go();
+    void restore(const std::vector<Records::Entry>& entries);
+    void tell_if_lost(const service::Record& record, const std::set<service::Token>& known);
+    void start_wanted();
+    void listen();
+
+    // Units.
+    [[nodiscard]] config::Checked<config::Unit> load(const std::string& name) const;
+    /// Everything with a file, and the instances of templates among `entries`.
+    [[nodiscard]] UnitSet load_all_units(const std::vector<Records::Entry>& entries) const;
+    service::Manager::LoadReport take(UnitSet set);
+    [[nodiscard]] Digest digest_of_start(std::string_view unit) const;
+
+    /// Before each sleep: settled jobs are answered, requests leave for the jailer.
+    void settle();
+    void begin_shutdown(ipc::ShutdownKind kind);
+
+    struct ev_loop* loop_;
+    config::Sources sources_;
+    Link keeper_;
+    Link jailer_;
+    Link logger_;
+    std::optional<Records> records_;
+    std::optional<config::Schema> schema_;
+    Fd listener_;  ///< until there is something to tell clients
+    Reporter reporter_;
+    JailerLauncher launcher_;
+    LoopTimers timers_;
+    service::Manager manager_;
+    Jobs jobs_;
+    Asks asks_;
+    Dispatcher dispatcher_;
+    Server server_;
+    PrepareWatch settle_;
+    TimerWatch impatience_;
+    std::map<std::string, std::vector<std::string>, std::less<>> file_errors_;
+    std::vector<ipc::Alive> alive_;    ///< of the snapshot, until ready
+    std::vector<ipc::Exited> exited_;  ///< likewise
+    std::optional<ipc::ShutdownKind> ending_;
+    bool snapshot_complete_ = false;
+    bool ready_ = false;
+    bool stopping_ = false;  ///< stop_all was asked for
+};
+
+}  // namespace jailsvc::engine

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/fd.hpp"
+#include "base/result.hpp"
+#include "ipc/messages.hpp"
+#include "service/manager.hpp"
+
+namespace jailsvc::engine {
+
+/// What the engine remembers of a unit beside the state machine's own record.
+struct Extra {
+    std::uint32_t weakened = 0;    ///< operations that were allowed not to hold and did not
+    std::uint32_t has_exited = 0;  ///< 1: the record's last_* mean something
+};
+
+/// The engine's durable state: a memfd that the keeper holds, mapped shared. Everything in it has
+/// two slots with a sequence number and a checksum; a write goes to the older one, so a death in
+/// the middle leaves the newer one whole.
+class Records {
+public:
+    struct Entry {
+        service::Record record{};
+        Extra extra{};
+    };
+
+    /// Maps the memfd; it must be of ipc::kStateSize and sealed against shrinking, because a
+    /// mapping beyond the end of a file kills its reader (SIGBUS, mmap(2)).
+    [[nodiscard]] static Result<Records> open(Fd memfd);
+    Records(Records&& other) noexcept;
+    Records& operator=(Records&&) = delete;
+    ~Records();
+
+    /// Every record that is whole and makes sense. What does not is forgotten.
+    [[nodiscard]] std::vector<Entry> load();
+
+    /// Writes the unit's record; false where all places are taken.
+    [[nodiscard]] bool save(const Entry& entry);
+    /// Frees the place of a unit that left memory.
+    void erase(std::string_view unit);
+    [[nodiscard]] const Entry* find(std::string_view unit) const;
+
+    /// The first token that no engine before this one can have used.
+    [[nodiscard]] service::Token first_free_token() const { return head_.token_limit; }
+    /// To be called before `token` leaves the engine: tokens are set aside in blocks, so that most
+    /// calls write nothing.
+    void reserve(service::Token token);
+
+    /// Whether the units wanted at boot have been asked for.
+    [[nodiscard]] bool booted() const { return head_.booted != 0; }
+    void set_booted();
+
+private:
+    struct Head {
+        std::uint64_t token_limit = 1;
+        std::uint32_t used_places = 0;  ///< places from here on were never written
+        std::uint32_t booted = 0;
+    };
+
+    Records(Fd memfd, std::byte* base) : memfd_(std::move(memfd)), base_(base) {}
+    [[nodiscard]] std::byte* place(std::size_t index) const;
+    void save_head();
+
+    Fd memfd_;
+    std::byte* base_;
+    Head head_;
+    std::map<std::string, std::size_t, std::less<>> index_of_;
+    std::map<std::string, Entry, std::less<>> entries_;
+    std::vector<std::size_t> free_;
+};
+
+}  // namespace jailsvc::engine

@@ -1,0 +1,106 @@
+#include "engine/reporter.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "base/clock.hpp"
+
+namespace jailsvc::engine {
+namespace {
+
+constexpr std::uint64_t kMillisecond = 1'000'000;
+constexpr std::uint64_t kSecond = 1000 * kMillisecond;
+constexpr std::uint64_t kMinute = 60 * kSecond;
+
+std::string last_end(const service::Record& record) {
+    return fmt::format("{} {}", record.last_by_signal != 0 ? "killed by signal" : "exit status",
+                       record.last_code);
+}
+
+}  // namespace
+
+std::string describe_duration(std::uint64_t nanoseconds) {
+    if (nanoseconds < kSecond) return fmt::format("{} ms", nanoseconds / kMillisecond);
+    if (nanoseconds < kMinute) {
+        return fmt::format("{:.1f} s", static_cast<double>(nanoseconds) / kSecond);
+    }
+    return fmt::format("{} min", nanoseconds / kMinute);
+}
+
+std::string describe_change(const service::Record& record, service::State before,
+                            std::uint64_t now_ns, std::uint64_t began_ns) {
+    using service::State;
+    if (record.state == before) return {};
+    const std::string took = describe_duration(now_ns > began_ns ? now_ns - began_ns : 0);
+    switch (record.state) {
+        case State::kRunning:
+            return fmt::format("{}: running after {}, pid {}", record.unit, took, record.main_pid);
+        case State::kBackoff:
+            return fmt::format("{}: ended ({}), starts again in {}", record.unit, last_end(record),
+                               describe_duration(record.backoff_until_ns > now_ns
+                                                     ? record.backoff_until_ns - now_ns
+                                                     : 0));
+        case State::kFailed:
+            return fmt::format("{}: failed ({})", record.unit, last_end(record));
+        case State::kInactive:
+            return fmt::format("{}: stopped after {}", record.unit, took);
+        case State::kWaiting:
+        case State::kStarting:
+        case State::kReloading:
+        case State::kStopping:
+        case State::kDone:
+            return fmt::format("{}: {}", record.unit, name_of(record.state));
+    }
+    return {};
+}
+
+void Reporter::changed(const service::Record& record, service::State before) {
+    Records::Entry entry{.record = record, .extra = {}};
+    std::uint64_t began = record.state_since_ns;
+    if (records_ != nullptr) {
+        if (const auto* old = records_->find(record.unit)) {
+            entry.extra = old->extra;
+            began = old->record.state_since_ns;  // when the state that ends now began
+        }
+    }
+    save(entry);
+    const std::string line = describe_change(record, before, boottime_ns(), began);
+    if (line.empty()) return;
+    if (record.state == service::State::kFailed) {
+        spdlog::error("{}", line);
+    } else if (record.state == service::State::kBackoff) {
+        spdlog::warn("{}", line);
+    } else {
+        spdlog::info("{}", line);
+    }
+}
+
+void Reporter::save(const Records::Entry& entry) {
+    if (records_ == nullptr || records_->save(entry)) return;
+    spdlog::error("{}: no place left for its record ({} units); it would not survive the engine",
+                  entry.record.unit, ipc::kMaxUnits);
+}
+
+void Reporter::settled(service::JobId job, const service::JobResult& result) {
+    settled_.emplace_back(job, result);
+}
+
+template <typename Change>
+void Reporter::amend(std::string_view unit, Change change) {
+    const auto* old = records_ == nullptr ? nullptr : records_->find(unit);
+    if (old == nullptr) return;
+    Records::Entry entry = *old;
+    change(entry.extra);
+    save(entry);
+}
+
+void Reporter::note_weakened(std::string_view unit, std::uint32_t count) {
+    amend(unit, [count](Extra& extra) { extra.weakened = count; });
+    if (count > 0) spdlog::warn("{}: {} optional operations of its jail did not hold", unit, count);
+}
+
+void Reporter::note_exit(std::string_view unit) {
+    amend(unit, [](Extra& extra) { extra.has_exited = 1; });
+}
+
+}  // namespace jailsvc::engine

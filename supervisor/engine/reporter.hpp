@@ -1,0 +1,48 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/records.hpp"
+#include "service/manager.hpp"
+
+namespace jailsvc::engine {
+
+/// Hears of every change of state: writes the record at once, logs a line, and keeps settled jobs
+/// until somebody takes them (the manager may not be called from here).
+class Reporter final : public service::Observer {
+public:
+    /// Before the records are there (`attach`) changes are only logged.
+    void attach(Records* records) { records_ = records; }
+
+    void changed(const service::Record& record, service::State before) override;
+    void settled(service::JobId job, const service::JobResult& result) override;
+
+    [[nodiscard]] bool has_settled() const { return !settled_.empty(); }
+    [[nodiscard]] std::vector<std::pair<service::JobId, service::JobResult>> take_settled() {
+        return std::exchange(settled_, {});
+    }
+
+    /// What the state machine does not know of a unit; saved with its record.
+    void note_weakened(std::string_view unit, std::uint32_t count);
+    void note_exit(std::string_view unit);
+
+private:
+    template <typename Change>
+    void amend(std::string_view unit, Change change);
+    void save(const Records::Entry& entry);
+
+    Records* records_ = nullptr;
+    std::vector<std::pair<service::JobId, service::JobResult>> settled_;
+};
+
+/// "web: running after 12 ms": the line for people, empty where the change is not worth one.
+[[nodiscard]] std::string describe_change(const service::Record& record, service::State before,
+                                          std::uint64_t now_ns, std::uint64_t began_ns);
+
+/// 12 ms, 3.4 s, 5 min.
+[[nodiscard]] std::string describe_duration(std::uint64_t nanoseconds);
+
+}  // namespace jailsvc::engine

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <map>
+#include <memory>
+
+#include "engine/connection.hpp"
+#include "engine/roles.hpp"
+
+namespace jailsvc::engine {
+
+/// How many clients may be connected at once. Nobody but root can take so many places that others
+/// find none: 16 users at their limit still leave root its share.
+struct ServerLimits {
+    std::size_t total = 1200;     ///< with root's
+    std::size_t not_root = 1024;  ///< of all users but root together
+    std::size_t per_user = 64;    ///< of one user but root
+};
+
+/// The listening control socket and its clients.
+class Server {
+public:
+    Server(struct ev_loop* loop, Roles roles, Connection::OnCall on_call, ServerLimits limits = {});
+
+    /// Accepts clients of this listening socket from now on.
+    void listen(Fd socket);
+    [[nodiscard]] bool listening() const { return static_cast<bool>(socket_); }
+    [[nodiscard]] std::size_t clients() const { return connections_.size(); }
+
+private:
+    void accept_some();
+    void admit(Fd socket);
+    [[nodiscard]] bool has_room(uid_t uid) const;
+    void forget(Connection& connection);
+
+    struct ev_loop* loop_;
+    Roles roles_;
+    Connection::OnCall on_call_;
+    ServerLimits limits_;
+    Fd socket_;
+    std::map<Connection*, std::shared_ptr<Connection>> connections_;
+    std::map<uid_t, std::size_t> per_user_;
+    IoWatch io_;
+    TimerWatch pause_;
+};
+
+}  // namespace jailsvc::engine

@@ -1,0 +1,113 @@
+#include "engine/status.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <vector>
+
+#include "config/jail_view.hpp"
+
+namespace jailsvc::engine {
+namespace {
+
+using control::Json;
+
+constexpr std::string_view kNamespaces[] = {"pid", "mount", "ipc",    "uts",
+                                            "net", "user",  "cgroup", "time"};
+
+void add_filesystem(const config::Unit& unit, std::vector<std::string>& parts) {
+    const auto view = config::JailView::open(unit, "jail.chroot");
+    if (!view || !view->present()) return;
+    const std::string mode = view->get_string("mode").value_or("host");
+    if (mode == "host") {
+        parts.emplace_back("host files read-only, private /tmp");
+    } else {
+        parts.push_back(fmt::format("root {}", view->get_string("root").value_or(mode)));
+    }
+}
+
+void add_namespaces(const config::Unit& unit, std::vector<std::string>& parts) {
+    const auto view = config::JailView::open(unit, "jail.namespaces");
+    if (!view || !view->present()) return;
+    std::vector<std::string_view> own;
+    for (const std::string_view name : kNamespaces) {
+        if (view->get_bool(name).value_or(false)) own.push_back(name);
+    }
+    if (!own.empty()) parts.push_back(fmt::format("own {}", fmt::join(own, " ")));
+}
+
+void add_identity(const config::Unit& unit, std::vector<std::string>& parts) {
+    const auto view = config::JailView::open(unit, "jail.identity");
+    if (!view || !view->present()) return;
+    if (view->get_bool("dynamic_user").value_or(false)) {
+        parts.emplace_back("dynamic user");
+    } else {
+        parts.push_back(fmt::format("user {}", view->get_string("user").value_or("root")));
+    }
+    const auto capabilities = view->get_list("capabilities");
+    if (!capabilities) return;
+    parts.push_back(capabilities->empty() ? "no capabilities"
+                                          : fmt::format("{}", fmt::join(*capabilities, " ")));
+}
+
+std::int64_t microseconds(std::uint64_t nanoseconds) {
+    return static_cast<std::int64_t>(nanoseconds / 1000);
+}
+
+/// Wall-clock time of an instant since boot.
+std::int64_t since_epoch_us(std::uint64_t instant_ns, const Clocks& clocks) {
+    const std::uint64_t age = clocks.boottime_ns > instant_ns ? clocks.boottime_ns - instant_ns : 0;
+    return microseconds(clocks.realtime_ns > age ? clocks.realtime_ns - age : 0);
+}
+
+Json last_exit(const service::Record& record, const Extra& extra) {
+    if (extra.has_exited == 0) return nullptr;
+    return {{"kind", record.last_by_signal != 0 ? "killed" : "exited"}, {"code", record.last_code}};
+}
+
+}  // namespace
+
+std::string jail_summary(const config::Unit& unit) {
+    if (unit.is_target) return "";
+    if (unit.jail.profile == "host") return "unconfined";
+    std::vector<std::string> parts;
+    add_filesystem(unit, parts);
+    add_namespaces(unit, parts);
+    add_identity(unit, parts);
+    return parts.empty() ? "unconfined" : fmt::format("{}", fmt::join(parts, ", "));
+}
+
+Json unit_status(const service::Status& status, const Extra& extra,
+                 const std::optional<Usage>& usage, const Clocks& clocks) {
+    const service::Record& record = status.record;
+    const config::Unit& unit = *status.unit;
+    const bool waits = status.next_restart_ns > clocks.boottime_ns;
+    Json json = {{"name", unit.name},
+                 {"description", unit.unit.description},
+                 {"state", name_of(record.state)},
+                 {"ready", record.ready != 0},
+                 {"because", status.because},
+                 {"since", since_epoch_us(record.state_since_ns, clocks)},
+                 {"pid", nullptr},
+                 {"memory", nullptr},
+                 {"cpu", nullptr},
+                 {"tasks", nullptr},
+                 {"restarts", record.restarts},
+                 {"next_restart", nullptr},
+                 {"last_exit", last_exit(record, extra)},
+                 {"profile", unit.is_target ? "" : unit.jail.profile},
+                 {"jail", jail_summary(unit)},
+                 {"weakened", extra.weakened},
+                 {"stale", status.stale},
+                 {"files", unit.files}};
+    if (record.main_pid > 0) json["pid"] = record.main_pid;
+    if (waits) json["next_restart"] = microseconds(status.next_restart_ns - clocks.boottime_ns);
+    if (usage) {
+        json["memory"] = usage->resident_bytes;
+        json["cpu"] = usage->cpu_us;
+        json["tasks"] = usage->threads;
+    }
+    return json;
+}
+
+}  // namespace jailsvc::engine

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "control/message.hpp"
+#include "engine/procfs.hpp"
+#include "engine/records.hpp"
+#include "service/manager.hpp"
+
+namespace jailsvc::engine {
+
+/// One line that says what confines a unit, "unconfined" for profile host.
+[[nodiscard]] std::string jail_summary(const config::Unit& unit);
+
+/// The type Unit of io.jailsvc.Control. The clocks relate times since boot to those of people.
+struct Clocks {
+    std::uint64_t boottime_ns = 0;
+    std::uint64_t realtime_ns = 0;
+};
+[[nodiscard]] control::Json unit_status(const service::Status& status, const Extra& extra,
+                                        const std::optional<Usage>& usage, const Clocks& clocks);
+
+}  // namespace jailsvc::engine

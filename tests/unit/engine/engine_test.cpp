@@ -1,0 +1,219 @@
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <csignal>
+
+#include "base/sys.hpp"
+#include "fake_rest.hpp"
+
+using namespace jailsvc;
+using control::Json;
+
+namespace {
+
+constexpr const char* kWeb =
+    "[service]\nexec_start = [\"/bin/web\"]\n[install]\n"
+    "wanted_by = [\"default\"]\n";
+constexpr const char* kOther = "[service]\nexec_start = [\"/bin/other\"]\n";
+
+Json status_of(FakeRest& rest, const std::string& unit) {
+    auto answer = rest.connect().call("Status", {{"units", {unit}}});
+    REQUIRE(answer);
+    REQUIRE(answer->reply.error == "");
+    return answer->reply.parameters["units"][0];
+}
+
+ipc::Alive alive(const ipc::Start& start, pid_t pid) {
+    auto message = ipc::make<ipc::Alive>();
+    message.token = start.token;
+    message.pid = pid;
+    message.purpose = start.purpose;
+    ipc::set_text(message.unit, ipc::get_text(start.unit));
+    return message;
+}
+
+/// The state follows from messages on another socket than the question: ask until it is there.
+void wait_for_state(FakeRest& rest, const std::string& unit, const std::string& state) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    std::string last;
+    while (std::chrono::steady_clock::now() < deadline) {
+        last = status_of(rest, unit)["state"];
+        if (last == state) return;
+    }
+    FAIL(unit << " is " << last << " and not " << state);
+}
+
+}  // namespace
+
+TEST_CASE("engine: starts what is wanted, and its successor finds it running", "[engine]") {
+    FakeRest rest;
+    rest.write_unit("web", kWeb);
+    rest.write_unit("other", kOther);
+    rest.boot();
+    const auto start = rest.run_next_start(::getpid());
+    CHECK(ipc::get_text(start.unit) == "web");
+    CHECK(start.purpose == ipc::Purpose::kMain);
+    wait_for_state(rest, "web", "running");
+    CHECK(status_of(rest, "web")["memory"] > 0);
+
+    rest.kill_engine();
+    const auto lives = alive(start, ::getpid());
+    rest.boot(&lives);
+    CHECK(status_of(rest, "web")["state"] == "running");
+    CHECK(status_of(rest, "web")["pid"] == ::getpid());
+
+    // The first thing it asks for is the other unit: nothing was started twice.
+    auto client = rest.connect();
+    REQUIRE(client.send("Start", {{"units", {"other"}}}));
+    const auto other = rest.run_next_start(::getpid());
+    CHECK(ipc::get_text(other.unit) == "other");
+    CHECK(other.token > start.token);
+    CHECK(client.receive()->reply.parameters["outcomes"][0]["result"] == "done");
+
+    rest.tell_exit(start, 0);
+    rest.tear_down();
+    wait_for_state(rest, "web", "inactive");
+    CHECK(status_of(rest, "web")["last_exit"] == Json({{"kind", "exited"}, {"code", 0}}));
+}
+
+TEST_CASE("engine: a start that nobody answered is repeated with its token", "[engine]") {
+    FakeRest rest;
+    rest.write_unit("web", kWeb);
+    rest.boot();
+    const auto first = rest.expect<ipc::Start>(rest.jailer);
+    SECTION("by the next engine") {
+        rest.kill_engine();
+        rest.boot();
+    }
+    SECTION("to the next jailer") {
+        rest.replace_jailer();
+    }
+    const auto again = rest.run_next_start(::getpid());
+    CHECK(again.token == first.token);
+    CHECK(std::memcmp(again.digest, first.digest, sizeof first.digest) == 0);
+    wait_for_state(rest, "web", "running");
+}
+
+TEST_CASE("engine: a process that vanished while no engine looked counts as killed", "[engine]") {
+    FakeRest rest;
+    rest.write_unit("web", kWeb);
+    rest.boot();
+    const auto start = rest.run_next_start(::getpid());
+    wait_for_state(rest, "web", "running");
+    rest.kill_engine();
+    rest.boot();
+    rest.tear_down();
+    wait_for_state(rest, "web", "failed");
+    (void)start;
+}
+
+TEST_CASE("engine: a shutdown stops everything and says so", "[engine]") {
+    FakeRest rest;
+    rest.write_unit("web", kWeb);
+    rest.boot();
+    const auto start = rest.run_next_start(::getpid());
+    wait_for_state(rest, "web", "running");
+    auto shutdown = ipc::make<ipc::Shutdown>();
+    shutdown.kind = ipc::ShutdownKind::kReboot;
+    rest.send(rest.keeper, shutdown);
+    CHECK(rest.expect<ipc::Signal>(rest.jailer).signo == SIGTERM);
+    CHECK(rest.expect<ipc::Signal>(rest.jailer).signo == SIGCONT);
+    rest.tell_exit(start, SIGTERM);
+    rest.tear_down();
+    CHECK(rest.expect<ipc::ShutdownDone>(rest.keeper).kind == ipc::ShutdownKind::kReboot);
+}
+
+TEST_CASE("engine: a heartbeat is answered", "[engine]") {
+    FakeRest rest;
+    rest.boot();
+    auto beat = ipc::make<ipc::Heartbeat>();
+    beat.serial = 77;
+    rest.send(rest.keeper, beat);
+    CHECK(rest.expect<ipc::Heartbeat>(rest.keeper).serial == 77);
+}
+
+TEST_CASE("engine: a broken file is told and disturbs neither others nor what runs", "[engine]") {
+    FakeRest rest;
+    rest.write_unit("web", kWeb);
+    rest.write_unit("bad", "[service]\nexec_strat = [\"/bin/x\"]\n");
+    rest.boot();
+    (void)rest.run_next_start(::getpid());
+    wait_for_state(rest, "web", "running");
+    auto client = rest.connect();
+    auto answer = client.call("Start", {{"units", {"bad"}}});
+    REQUIRE(answer);
+    CHECK(answer->reply.error == "io.jailsvc.Control.InvalidUnit");
+
+    rest.write_unit("web", "[service\n");
+    rest.write_unit("new", kOther);
+    answer = client.call("DaemonReload");
+    REQUIRE(answer);
+    CHECK(answer->reply.parameters["added"] == Json({"new"}));
+    CHECK(answer->reply.parameters["errors"].size() >= 2);
+    CHECK(status_of(rest, "web")["state"] == "running");
+    (void)rest.expect<ipc::ReloadUnits>(rest.jailer);
+}
+
+TEST_CASE("engine: log descriptors and plans come from those who have them", "[engine]") {
+    FakeRest rest;
+    rest.write_unit("web", kOther);
+    rest.boot();
+    auto client = rest.connect();
+    REQUIRE(client.send("Logs", {{"unit", "web"}}));
+    auto opened = ipc::make<ipc::LogOpened>();
+    opened.serial = rest.expect<ipc::LogOpen>(rest.logger).serial;
+    opened.size = 5;
+    const auto file = sys::sealed_memfd("log", "hello");
+    rest.send(rest.logger, opened, file->get());
+    auto answer = client.receive();
+    REQUIRE(answer);
+    CHECK(answer->reply.parameters["size"] == 5);
+    REQUIRE(answer->fds.size() == 1);
+    CHECK(sys::read_memfd(answer->fds[0].get()) == "hello");
+
+    REQUIRE(client.send("Plan", {{"unit", "web"}}));
+    auto plan = ipc::make<ipc::PlanReply>();
+    plan.serial = rest.expect<ipc::PlanRequest>(rest.jailer).serial;
+    plan.ok = 1;
+    const auto text = sys::sealed_memfd("plan", R"({"ops":[]})");
+    rest.send(rest.jailer, plan, text->get());
+    CHECK(client.receive()->reply.parameters["plan"]["ops"] == Json::array());
+
+    // A jailer that dies with the question leaves no client waiting.
+    REQUIRE(client.send("Plan", {{"unit", "web"}}));
+    (void)rest.expect<ipc::PlanRequest>(rest.jailer);
+    rest.jailer = Fd();
+    CHECK(client.receive()->reply.error == "io.jailsvc.Control.Failed");
+}
+
+TEST_CASE("engine: a command in a jail ends with its client", "[engine]") {
+    FakeRest rest;
+    rest.write_unit("web", kWeb);
+    rest.boot();
+    const auto start = rest.run_next_start(::getpid());
+    wait_for_state(rest, "web", "running");
+    int ends[2];
+    REQUIRE(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0);
+    const Fd mine(ends[0]), theirs(ends[1]);
+    std::optional<control::Client> client = rest.connect();
+    REQUIRE(client->send("Exec", {{"unit", "web"}}, {theirs.get()}));
+    const auto exec = rest.expect<ipc::Exec>(rest.jailer);
+    CHECK(exec.main_token == start.token);
+    CHECK(exec.token > start.token);
+    CHECK(rest.packet.fd_count() == 1);
+    SECTION("its exit is the reply") {
+        ipc::Start command = start;
+        command.token = exec.token;
+        command.purpose = ipc::Purpose::kClient;
+        rest.tell_exit(command, 4 << 8);
+        CHECK(client->receive()->reply.parameters["exit"]["code"] == 4);
+    }
+    SECTION("its client hangs up") {
+        client.reset();
+        CHECK(rest.expect<ipc::Signal>(rest.jailer).signo == SIGHUP);
+        CHECK(rest.expect<ipc::Signal>(rest.jailer).signo == SIGKILL);
+    }
+}
