@@ -131,7 +131,7 @@ void Jails::sweep() {
         } else if (jail->members.empty() || jail->pid_namespace) {
             jail->lost_stub = true;
         }
-        if (jail->token == 0) jail->token = jail->members.begin()->first;
+        if (jail->token == 0 && !jail->members.empty()) jail->token = jail->members.begin()->first;
     }
     for (const pid_t pid : children_of(::getppid())) {
         if (std::ranges::find(known, pid) != known.end()) continue;

@@ -27,7 +27,7 @@ void Link::detach() {
     queue_.clear();
     socket_ = Fd();
     resumed_ = false;
-    for (auto waiting = std::exchange(drained_, {}); const auto& next : waiting) next();
+    drained_.clear();  // what waited for the peer's knowing must not happen without it
 }
 
 void Link::resume() {

@@ -37,7 +37,8 @@ public:
         send_bytes(&message, sizeof message, fds);
     }
 
-    /// Calls `next` once everything sent so far is in the kernel's hands; at once if it is.
+    /// Calls `next` once everything sent so far is in the kernel's hands; at once if it is. Never
+    /// called if the socket is detached before.
     void when_drained(std::function<void()> next);
 
 private:

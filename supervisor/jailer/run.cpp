@@ -1,4 +1,86 @@
 #include "jailer/run.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "base/sys.hpp"
+#include "jailer/dispatch.hpp"
+#include "jailer/privileges.hpp"
+
 namespace jailsvc::jailer {
-int run(const Places&) { return 1; }
+namespace {
+
+/// Root's alone: new roots are put together below it.
+constexpr mode_t kPrivate = 0700;
+
+/// The directory, ours and closed to others whoever made it.
+Result<void> make_private(const std::string& path) {
+    TRY_VOID(sys::make_directories(path));
+    TRY(const Fd directory, sys::open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+    struct stat info{};
+    if (::fstat(directory.get(), &info) == -1) return fail_errno("fstat " + path);
+    if (info.st_uid != ::geteuid()) return fail(path + ": belongs to somebody else; remove it");
+    if (::fchmod(directory.get(), kPrivate) == -1) return fail_errno("chmod " + path);
+    return {};
 }
+
+Result<SpawnContext> prepare_spawning(const Places& places) {
+    SpawnContext spawn;
+    TRY(Fd program, sys::open(places.stub, O_PATH));
+    spawn.stub_program = program.release();  // held as long as the process lives
+    spawn.stage_directory = places.run + "/stage";
+    TRY_VOID(make_private(spawn.stage_directory));
+    return spawn;
+}
+
+PluginHost load_plugins(const Places& places) {
+    PluginHost plugins = PluginHost::load(places);
+    for (const auto& refusal : plugins.refusals()) spdlog::error("plugin {}", refusal);
+    return plugins;
+}
+
+Result<void> run_loop(const Places& places) {
+    TRY(const FileLimits limits, raise_file_limit());
+    TRY_VOID(reduce_effective_capabilities());
+    // What a process inherits when its unit names no umask; our own files are given their modes.
+    ::umask(022);
+    // Not SIG_IGN, which every service would inherit: a handler is gone at exec (signal(7)).
+    ::signal(SIGPIPE, [](int) {});
+    TRY(SpawnContext spawn, prepare_spawning(places));
+    TRY_VOID(sys::make_directories(places.lib));
+    TRY(Uids uids, Uids::open(places.lib + "/uids"));
+
+    // Not the default loop: that one reaps every child at SIGCHLD, the plan workers too.
+    struct ev_loop* loop = ev_loop_new(EVFLAG_AUTO);
+    if (loop == nullptr) return fail("no event loop: neither epoll nor poll works here");
+    Fd keeper(ipc::kKeeperFd);
+    if (::fcntl(keeper.get(), F_SETFD, FD_CLOEXEC) == -1) return fail_errno("keeper's channel");
+    Dispatch dispatch(loop, places, load_plugins(places), std::move(spawn), std::move(uids),
+                      std::move(keeper));
+    dispatch.units().set_file_limits(limits.soft, limits.hard);
+    dispatch.begin();
+    ev_run(loop, 0);
+    return {};  // the keeper is gone: nothing is left to serve
+}
+
+}  // namespace
+
+int run(const Places& places) {
+    spdlog::set_default_logger(std::make_shared<spdlog::logger>(
+        "jailer", std::make_shared<spdlog::sinks::stderr_sink_st>()));
+    spdlog::set_pattern("jailer: %v");
+    if (places.quiet) spdlog::set_level(spdlog::level::warn);
+    if (auto done = run_loop(places); !done) {
+        spdlog::critical("{}", done.error().message);
+        return EXIT_FAILURE;
+    }
+    return EXIT_SUCCESS;
+}
+
+}  // namespace jailsvc::jailer

@@ -13,6 +13,18 @@ std::string step_name(std::uint32_t step) {
             return "pivot";
         case kStepExec:
             return "exec";
+        case kStepClone:
+            return "clone";
+        case kStepScratch:
+            return "scratch";
+        case kStepPrivate:
+            return "private mounts";
+        case kStepLockStub:
+            return "lock init";
+        case kStepIsolation:
+            return "isolation";
+        case kStepDirectory:
+            return "working directory";
         default:
             return "start";
     }

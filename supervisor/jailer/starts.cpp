@@ -10,6 +10,7 @@
 
 #include "base/clock.hpp"
 #include "base/sys.hpp"
+#include "jailer/id_map.hpp"
 #include "jailer/tell.hpp"
 
 namespace jailsvc::jailer {
@@ -41,6 +42,15 @@ std::string pid_in_jail(pid_t pid) {
     while (numbers >> last) {
     }
     return last;
+}
+
+/// The program as an absolute jail path.
+Result<std::string> locate(const std::string& name, std::string_view path, const Jail& jail) {
+    if (name.starts_with('/')) return name;
+    const std::string root =
+        jail.has_stub() ? fmt::format("/proc/{}/root", jail.stub_pid) : std::string("/");
+    TRY(const Fd directory, sys::open(root, O_PATH | O_DIRECTORY));
+    return find_program(directory.get(), name, path);
 }
 
 StartFailure not_running(const std::string& unit) {
@@ -160,7 +170,10 @@ Result<void> Starts::give_log(Program& program, Jail& jail) {
     const bool to_out = logging.stdout_ == config::LoggingTable::Sink::kLog;
     const bool to_err = logging.stderr_ == config::LoggingTable::Sink::kLog;
     if (!to_out && !to_err) return {};
-    TRY(const auto pipe, core_.logs.get(jail.unit, jail.ids));
+    const Plan& plan = jail.loaded->plan.plan();
+    const ResolvedIds owner{host_uid(plan, jail.ids.uid).value_or(jail.ids.uid),
+                            host_gid(plan, jail.ids.gid).value_or(jail.ids.gid)};
+    TRY(const auto pipe, core_.logs.get(jail.unit, owner));
     if (pipe.made) {
         tell::store(core_.keeper, ipc::Kept::kLogPipe, 0, jail.unit, pipe.made.get());
     }
@@ -191,10 +204,7 @@ Result<Program> Starts::program_for(Job& job, Jail& jail) {
     if (job.request.purpose == ipc::Purpose::kStopPost) {
         add_exit_variables(environment, unit, job.request.main_status);
     }
-    const std::string root =
-        jail.has_stub() ? fmt::format("/proc/{}/root", jail.stub_pid) : std::string("/");
-    TRY(const Fd jail_root, sys::open(root, O_PATH | O_DIRECTORY));
-    TRY(program.argv[0], find_program(jail_root.get(), program.argv[0], environment["PATH"]));
+    TRY(program.argv[0], locate(program.argv[0], environment["PATH"], jail));
     program.environment = to_strings(environment);
     return program;
 }

@@ -1,0 +1,261 @@
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+
+#include "base/sys.hpp"
+#include "jailer_world.hpp"
+
+using namespace jailsvc;
+using namespace jailsvc::test;
+
+namespace {
+
+constexpr const char* kTrue = "[service]\nexec_start = [\"/bin/true\"]\n";
+constexpr const char* kSleep = "[service]\nexec_start = [\"/bin/sleep\", \"1000\"]\n";
+constexpr const char* kHostSleep =
+    "[service]\nexec_start = [\"/bin/sh\", \"-c\", \"sleep 1000 & sleep 1000; true\"]\n"
+    "[jail]\nprofile = \"host\"\n";
+
+bool skipped_without_root() {
+    if (::geteuid() == 0) return false;
+    WARN("skipped: jails need root");
+    return true;
+}
+
+bool is_gone(pid_t pid) {
+    return ::kill(pid, 0) == -1 && errno == ESRCH;
+}
+
+ipc::Signal signal_of(ipc::Token token, const char* unit, int signo, ipc::Whom whom) {
+    auto message = ipc::make<ipc::Signal>();
+    message.token = token;
+    message.signo = signo;
+    message.whom = whom;
+    ipc::set_text(message.unit, unit);
+    return message;
+}
+
+/// Asks for `argv` in the unit's jail; the request itself is sent by a process of that uid.
+void exec_as(JailerWorld& world, uid_t uid, ipc::Token token, const std::string& words, int out) {
+    int ends[2];
+    REQUIRE(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0);
+    const Fd client(ends[0]);
+    const Fd passed(ends[1]);
+    const int on = 1;
+    for (const int end : ends) {
+        REQUIRE(::setsockopt(end, SOL_SOCKET, SO_PASSCRED, &on, sizeof on) == 0);
+    }
+    const pid_t sender = ::fork();
+    if (sender == 0) {
+        if (uid != 0 && ::setresuid(uid, uid, uid) != 0) ::_exit(1);
+        const ipc::ExecRequest head{ipc::ExecRequest::kMagic,
+                                    static_cast<std::uint32_t>(std::ranges::count(words, '\0')), 0};
+        std::string bytes(reinterpret_cast<const char*>(&head), sizeof head);
+        bytes += words;
+        const int fds[3] = {out, out, out};
+        ::_exit(ipc::send_raw(client.get(), bytes.data(), bytes.size(), fds, 3) == 0 ? 0 : 1);
+    }
+    int status = -1;
+    REQUIRE(::waitpid(sender, &status, 0) == sender);
+    REQUIRE(status == 0);
+    auto message = ipc::make<ipc::Exec>();
+    message.token = token;
+    ipc::set_text(message.unit, "web");
+    const int fd = passed.get();
+    world.send(message, &fd, 1);
+}
+
+}  // namespace
+
+TEST_CASE("jailer: a program runs in a jail, its exit is seen, nothing is left", "[jail][S4.15]") {
+    if (skipped_without_root()) return;
+    JailerWorld world;
+    world.write_unit("web", kTrue);
+    world.start_jailer();
+    world.start(1, "web");
+    const auto started = world.wait_started(1);
+    CHECK(world.wait_exit(1) == 0);
+    CHECK(world.processes.at(1).pid == started.pid);
+    const pid_t init = world.processes.at(1 | ipc::kStubBit).pid;
+    CHECK_FALSE(is_gone(init));
+    world.teardown(1, "web");
+    world.wait_torn_down(1);
+    CHECK(is_gone(init));
+    CHECK(
+        std::ranges::none_of(world.kept, [](const auto& k) { return k.kind == ipc::Kept::kUnit; }));
+}
+
+TEST_CASE("jailer: a start that fails names its step and leaves no process", "[jail][S2.10]") {
+    if (skipped_without_root()) return;
+    JailerWorld world;
+    world.start_jailer();
+    SECTION("a program that is not there") {
+        world.write_unit("web", "[service]\nexec_start = [\"/bin/no-such-program\"]\n");
+        world.start(1, "web");
+        const auto failure = world.wait_failed(1);
+        CHECK(failure.code == ENOENT);
+        CHECK(ipc::get_text(failure.operation) == "exec");
+    }
+    SECTION("a bind whose source is not there") {
+        world.write_unit(
+            "web", std::string(kTrue) + "[jail.chroot]\nbinds = [\"/no/such/folder:/mnt\"]\n");
+        world.start(1, "web");
+        const auto failure = world.wait_failed(1);
+        CHECK(ipc::get_text(failure.plugin) == "chroot");
+        CHECK(ipc::get_text(failure.operation) == "bind");
+        CHECK(ipc::get_text(failure.text).find("/no/such/folder") != std::string_view::npos);
+    }
+    for (auto& [token, process] : world.processes) {
+        world.wait_exit(token);
+        CHECK(is_gone(process.pid));
+    }
+    world.teardown(1, "web");
+    world.wait_torn_down(1);
+    world.write_unit("web", kTrue);  // the negative control: the same unit without the fault
+    world.send(ipc::make<ipc::ReloadUnits>());
+    world.start(2, "web");
+    world.wait_started(2);
+}
+
+TEST_CASE("jailer: a unit that changed since the engine read it is refused", "[jail]") {
+    if (skipped_without_root()) return;
+    JailerWorld world;
+    world.write_unit("web", kTrue);
+    world.start_jailer();
+    auto message = ipc::make<ipc::Start>();
+    message.token = 1;
+    ipc::set_text(message.unit, "web");
+    world.send(message);  // with a digest of zeros
+    const auto failure = world.wait_failed(1);
+    CHECK(ipc::get_text(failure.text).find("daemon-reload") != std::string_view::npos);
+    CHECK(world.processes.empty());
+    world.start(2, "web");
+    world.wait_started(2);
+}
+
+TEST_CASE("jailer: a token is started once, however often it is asked for", "[jail]") {
+    if (skipped_without_root()) return;
+    JailerWorld world;
+    world.write_unit("web", kSleep);
+    world.start_jailer();
+    world.start(1, "web");
+    world.start(1, "web");
+    const auto first = world.wait_started(1);
+    world.start(1, "web");
+    world.wait_until([&] { return world.started.size() >= 2; }, "it answered again");
+    (void)world.count_processes("web");
+    for (const auto& message : world.started) CHECK(message.pid == first.pid);
+    CHECK(std::ranges::count(world.intents, 1U) == 1);
+}
+
+TEST_CASE("jailer: another one takes over what a killed one ran", "[jail][chaos]") {
+    if (skipped_without_root()) return;
+    JailerWorld world;
+    const bool host = GENERATE(false, true);
+    world.write_unit("web", host ? kHostSleep : kSleep);
+    world.start_jailer();
+    world.start(1, "web");
+    const pid_t pid = world.wait_started(1).pid;
+    world.kill_jailer();
+    CHECK_FALSE(is_gone(pid));
+    world.started.clear();
+    world.start_jailer();
+    world.start(1, "web");  // the engine did not hear of it
+    CHECK(world.wait_started(1).pid == pid);
+    world.send(signal_of(1, "web", SIGTERM, ipc::Whom::kProcess));
+    CHECK(world.wait_exit(1) == SIGTERM);
+    world.teardown(1, "web");
+    world.wait_torn_down(1);
+    for (const auto& [token, process] : world.processes) CHECK(is_gone(process.pid));
+    world.start(2, "web");
+    world.wait_started(2);
+}
+
+TEST_CASE("jailer: a teardown ends what a service left behind, in every profile", "[jail][S0.17]") {
+    if (skipped_without_root()) return;
+    JailerWorld world;
+    const bool host = GENERATE(false, true);
+    world.write_unit("web", host ? kHostSleep
+                                 : "[service]\nexec_start = [\"/bin/sh\", \"-c\", "
+                                   "\"sleep 1000 & sleep 1000; true\"]\n");
+    world.start_jailer();
+    world.start(1, "web");
+    world.wait_started(1);
+    const auto count = [&] { return world.count_processes("web"); };
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (count() != 3 && std::chrono::steady_clock::now() < deadline) {
+    }
+    REQUIRE(count() == 3);  // the shell and its two children
+    CHECK(world.stats->pss_kib > 0);
+    world.send(signal_of(1, "web", SIGKILL, ipc::Whom::kProcess));
+    CHECK(world.wait_exit(1) == SIGKILL);
+    CHECK(count() == 2);
+    world.teardown(1, "web");
+    world.wait_torn_down(1);
+    CHECK(count() == 0);
+}
+
+TEST_CASE("jailer: a signal to all reaches every process of the jail", "[jail]") {
+    if (skipped_without_root()) return;
+    JailerWorld world;
+    const bool host = GENERATE(false, true);
+    const std::string profile = host ? "[jail]\nprofile = \"host\"\n" : "";
+    world.write_unit("web", std::string(kSleep) + profile);
+    world.start_jailer();
+    world.start(1, "web");
+    world.wait_started(1);
+    world.send(signal_of(1, "web", SIGTERM, ipc::Whom::kAll));
+    CHECK(world.wait_exit(1) == SIGTERM);
+    if (!host) CHECK_FALSE(is_gone(world.processes.at(1 | ipc::kStubBit).pid));
+}
+
+TEST_CASE("jailer: a command runs in the jail for root alone", "[jail]") {
+    if (skipped_without_root()) return;
+    JailerWorld world;
+    world.write_unit("web", kSleep);
+    world.start_jailer();
+    world.start(1, "web");
+    world.wait_started(1);
+    int ends[2];
+    REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+    const Fd out(ends[0]);
+    Fd in(ends[1]);
+    using namespace std::string_literals;
+    exec_as(world, 65534, 2, "echo\0hello\0"s, in.get());
+    CHECK(world.wait_failed(2).code == EPERM);
+    CHECK_FALSE(world.processes.contains(2));
+    exec_as(world, 0, 3, "sh\0-c\0echo $$ $0\0jail\0"s, in.get());
+    world.wait_started(3);
+    CHECK(world.wait_exit(3) == 0);
+    in = Fd();
+    char text[64] = {};
+    REQUIRE(::read(out.get(), text, sizeof text - 1) > 0);
+    CHECK(std::string(text).ends_with("jail\n"));
+    CHECK(std::stoi(text) < 100);  // a pid of the jail's own namespace
+}
+
+TEST_CASE("jailer: a plan is told without anything being made", "[jail][S1.12]") {
+    if (skipped_without_root()) return;
+    JailerWorld world;
+    world.write_unit("web", kTrue);
+    world.start_jailer();
+    auto request = ipc::make<ipc::PlanRequest>();
+    for (const char* unit : {"web", "absent"}) {
+        ++request.serial;
+        ipc::set_text(request.unit, unit);
+        world.send(request);
+    }
+    world.wait_until([&] { return world.plans.size() == 2; }, "the plans came");
+    for (const auto& [reply, text] : world.plans) {
+        CHECK((reply.ok == 1) == (reply.serial == 1));
+        CHECK_FALSE(text.empty());
+    }
+    CHECK(world.processes.empty());
+}

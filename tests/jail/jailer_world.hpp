@@ -1,0 +1,90 @@
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/digest.hpp"
+#include "base/fd.hpp"
+#include "base/places.hpp"
+#include "ipc/channel.hpp"
+
+/// The real jailer in a process of its own; the test is its keeper and its engine at once, and so
+/// the parent of everything it starts.
+namespace jailsvc::test {
+
+/// A process that the jailer registered.
+struct Registered {
+    pid_t pid = 0;
+    Fd pidfd;
+    ipc::Purpose purpose{};
+    std::string unit;
+    std::optional<int> status;  ///< wait status, once it has ended
+};
+
+/// What the jailer asked its keeper to keep.
+struct KeptFd {
+    ipc::Kept kind{};
+    ipc::Token token = 0;
+    std::string unit;
+    Fd fd;
+};
+
+class JailerWorld {
+public:
+    JailerWorld();
+    ~JailerWorld();
+
+    /// Forks a jailer, and answers its Hello with what an earlier one left.
+    void start_jailer();
+    void kill_jailer();
+
+    void write_unit(const std::string& name, const std::string& toml);
+    [[nodiscard]] Digest digest_of_unit(const std::string& name);
+
+    void start(ipc::Token token, const std::string& unit,
+               ipc::Purpose purpose = ipc::Purpose::kMain);
+    void teardown(ipc::Token token, const std::string& unit);
+    template <ipc::Message T>
+    void send(const T& message, const int* fds = nullptr, std::size_t count = 0) {
+        check_sent(ipc::send(engine_.get(), message, fds, count));
+    }
+
+    /// Waits until it holds; fails the test after ten seconds.
+    void wait_until(const std::function<bool()>& holds, const char* what);
+    ipc::Started wait_started(ipc::Token token);
+    ipc::StartFailed wait_failed(ipc::Token token);
+    void wait_torn_down(ipc::Token token);
+    int wait_exit(ipc::Token token);
+    /// Asks for the number of processes in the unit's jail. Packets are answered in order, so what
+    /// was asked before has been taken when this returns.
+    std::uint64_t count_processes(const std::string& unit);
+
+    std::string root;  ///< of everything this test makes
+    Places places;
+    std::map<ipc::Token, Registered> processes;
+    std::vector<KeptFd> kept;
+    std::vector<ipc::Started> started;
+    std::vector<ipc::StartFailed> failed;
+    std::vector<ipc::TornDown> torn_down;
+    std::vector<ipc::Token> intents;
+    std::vector<std::pair<ipc::PlanReply, std::string>> plans;
+    std::optional<ipc::StatsReply> stats;
+
+private:
+    void pump(const char* what);
+    void read_keeper();
+    void read_engine();
+    void reap(Registered& process);
+    void snapshot();
+    void store(const ipc::Store& message, Fd fd);
+    void check_sent(int code);
+
+    Fd keeper_, engine_, jailer_pidfd_;
+    pid_t jailer_ = -1;
+};
+
+}  // namespace jailsvc::test
