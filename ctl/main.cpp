@@ -92,8 +92,14 @@ void add_tools(CLI::App& app, Options& options) {
     CLI::App* exec = app.add_subcommand("exec", "Run a command in the jail of a running unit");
     exec->add_option("unit", options.exec.unit)->required();
     exec->add_option("command", options.exec.command)->required();
-    exec->prefix_command(false)->positionals_at_end(true);
-    exec->callback([&options] { options.exit_code = run_exec(options.context, options.exec); });
+    exec->positionals_at_end(true);
+    exec->callback([&options] {
+        // CLI11 leaves a separator that follows the first positional among the values.
+        auto& command = options.exec.command;
+        if (command.front() == "--") command.erase(command.begin());
+        if (command.empty()) throw CLI::RequiredError("command");
+        options.exit_code = run_exec(options.context, options.exec);
+    });
 
     app.add_subcommand("daemon-reload", "Read the unit files again")->callback([&options] {
         options.exit_code = run_daemon_reload(options.context);
