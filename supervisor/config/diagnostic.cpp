@@ -80,13 +80,18 @@ void Reporter::add_file(std::string file, std::string message) {
 Diagnostics Reporter::take() {
     std::map<std::string, std::size_t> first_seen;
     for (const auto& one : list_) first_seen.try_emplace(one.file, first_seen.size());
-    const auto place = [&](const Diagnostic& one) {
-        return std::tuple(first_seen.at(one.file), one.line, one.column);
-    };
-    std::stable_sort(list_.begin(), list_.end(),
-                     [&](const Diagnostic& a, const Diagnostic& b) { return place(a) < place(b); });
-    list_.erase(std::unique(list_.begin(), list_.end()), list_.end());
-    return std::move(list_);
+    std::vector<std::tuple<std::size_t, std::uint32_t, std::uint32_t, std::size_t>> order;
+    for (const auto& one : list_) {
+        order.emplace_back(first_seen.at(one.file), one.line, one.column, order.size());
+    }
+    std::sort(order.begin(), order.end());
+    Diagnostics sorted;
+    for (const auto& place : order) {
+        Diagnostic& one = list_[std::get<3>(place)];
+        if (sorted.empty() || one != sorted.back()) sorted.push_back(std::move(one));
+    }
+    list_.clear();
+    return sorted;
 }
 
 }  // namespace jailsvc::config
