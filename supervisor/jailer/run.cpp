@@ -54,6 +54,9 @@ Result<void> run_loop(const Places& places) {
     ::signal(SIGPIPE, [](int) {});
     TRY(SpawnContext spawn, prepare_spawning(places));
     TRY_VOID(sys::make_directories(places.lib));
+    // The logger's; but what a jail hides has to be there before the first jail is made, since a
+    // mask passes over what is absent.
+    TRY_VOID(sys::make_directories(places.log));
     TRY(Uids uids, Uids::open(places.lib + "/uids"));
 
     // Not the default loop: that one reaps every child at SIGCHLD, the plan workers too.
