@@ -31,18 +31,9 @@ int run_plan(const Context& context, const std::string& unit) {
         print_json(plan);
         return kOk;
     }
-    std::vector<std::vector<std::string>> rows;
-    for (const auto& op : plan.value("ops", Json::array())) {
-        std::string details;
-        for (const auto& [key, value] : op.items()) {
-            if (key == "stage" || key == "kind" || key == "plugin") continue;
-            details += fmt::format("{}{}={}", details.empty() ? "" : " ", key,
-                                   value.is_string() ? value.get<std::string>() : value.dump());
-        }
-        rows.push_back({op.value("stage", ""), op.value("plugin", ""), op.value("kind", ""),
-                        printable(details)});
+    for (const auto& op : plan.value("operations", Json::array())) {
+        std::printf("%s\n", printable(op.value("line", "")).c_str());
     }
-    std::fputs(table(rows).c_str(), stdout);
     return kOk;
 }
 

@@ -66,6 +66,7 @@ struct Starts::Job {
     std::string unit;
     Fd client_socket;                   ///< of an exec
     std::optional<ExecRequest> client;  ///< what it asked for
+    std::string program;                ///< what is to be executed, for errors
     IoWatch client_readable;
     Parked child;
     bool announced = false;  ///< the keeper has an Intent of it
@@ -213,6 +214,7 @@ void Starts::launch(Job& job, Jail& jail) {
     const ipc::Token token = job.request.token;
     auto program = program_for(job, jail);
     if (!program) return fail_job(job, to_failure("program", program.error()));
+    job.program = program->argv[0];
     tell::intent(core_.keeper, token);
     job.announced = true;
     if (job.request.purpose == ipc::Purpose::kMain) jail.main_token = token;
@@ -233,6 +235,15 @@ void Starts::launch(Job& job, Jail& jail) {
     });
 }
 
+StartFailure Starts::told_by_child(const Job& job, const Plan& plan, const JailFailure& failure) {
+    StartFailure told = to_failure(plan, failure);
+    if (failure.op == kStepExec) {
+        told.text = fmt::format("{}: {}: {}; exec_start names it as the jail sees it", job.unit,
+                                job.program, ::strerrordesc_np(failure.code));
+    }
+    return told;
+}
+
 void Starts::reported(Job& job) {
     const Jail& jail = *jails_.find(job.unit);
     const Plan& plan = jail.loaded->plan.plan();
@@ -247,7 +258,7 @@ void Starts::reported(Job& job) {
             case Report::Kind::kReady:
                 return at_gate(job);
             case Report::Kind::kFailed:
-                return fail_job(job, to_failure(plan, report->failure));
+                return fail_job(job, told_by_child(job, plan, report->failure));
             case Report::Kind::kEnd:
                 if (job.gate_opened) return executed(job);
                 return fail_job(job, {0, "core", "start",
@@ -320,7 +331,11 @@ void Starts::give_up(const std::string& unit, bool all) {
         if (job->unit == unit && (all || job->announced)) tokens.push_back(token);
     }
     for (const ipc::Token token : tokens) {
-        if (Job* job = find(token); job != nullptr) {
+        // A process that has ended already may have said more: that it was executed, or why not.
+        Job* job = find(token);
+        if (job != nullptr && job->gate_opened) reported(*job);
+        job = find(token);
+        if (job != nullptr) {
             fail_job(*job, {ECANCELED, "core", "start", unit + ": torn down while it started"});
         }
     }

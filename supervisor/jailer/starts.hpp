@@ -43,6 +43,8 @@ private:
     void launch(Job& job, Jail& jail);
     [[nodiscard]] Result<Program> program_for(Job& job, Jail& jail);
     [[nodiscard]] Result<void> give_log(Program& program, Jail& jail);
+    [[nodiscard]] static StartFailure told_by_child(const Job& job, const Plan& plan,
+                                                    const JailFailure& failure);
     void reported(Job& job);
     void at_gate(Job& job);
     void executed(Job& job);

@@ -112,7 +112,7 @@ class Commands(SystemTest):
         self.assertIn("exec_start", text)
         self.assertIn("profile", text)
         plan = json.loads(self.ok("plan", "web", "--json"))
-        kinds = [op["kind"] for op in plan["ops"]]
+        kinds = [op["operation"] for op in plan["operations"]]
         self.assertIn("root", kinds)
         self.assertLess(kinds.index("root"), kinds.index("no_new_privs"))
         self.assertIn("no_new_privs", self.ok("plan", "web"))

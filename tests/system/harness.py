@@ -10,7 +10,8 @@ import tempfile
 import time
 import unittest
 
-BUILD = pathlib.Path(os.environ.get("JAILSVC_BUILD", "build/release")).resolve()
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("JAILSVC_BUILD", ROOT / "build/release"))
 CLIENT = BUILD / "bin/jailsvc"
 KEEPER = BUILD / "bin/jailsvc-init"
 DEADLINE = 30.0
