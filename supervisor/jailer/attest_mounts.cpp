@@ -7,6 +7,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "base/sys.hpp"
@@ -18,8 +19,9 @@ namespace {
 
 using Verdict = std::optional<JailFailure>;  ///< nullopt: it holds
 
-/// A mount that operations declared, by the path the kernel gives it.
+/// A mount that an operation made.
 struct Declared {
+    std::uint64_t mount;
     std::string point;
     bool writable;
 };
@@ -219,8 +221,10 @@ Verdict check_read_only(std::uint32_t index, const Op& op, const Place& place) {
     return not_held(index, fmt::format("{}: no mount of its own", op.text[0]));
 }
 
+/// A device on a read-only mount can be written all the same; its inode cannot be changed.
 Verdict check_device(std::uint32_t index, const Op& op, const Place& place) {
-    return check_same(index, op, op.text[0], place);
+    if (auto verdict = check_same(index, op, op.text[0], place)) return verdict;
+    return check_flags(index, op, place, JSV_MOUNT_READ_ONLY | JSV_MOUNT_NOSUID | JSV_MOUNT_NOEXEC);
 }
 
 Verdict check_root(std::uint32_t index, const Op& op, const Place& place) {
@@ -242,7 +246,7 @@ std::string place_of(const Op& op) {
 bool is_writable(const Op& op) {
     const bool by_flag = op.kind == JSV_OP_ROOT || op.kind == JSV_OP_BIND ||
                          op.kind == JSV_OP_TMPFS || op.kind == JSV_OP_PROC;
-    return by_flag ? (op.flags & JSV_MOUNT_READ_ONLY) == 0 : op.kind == JSV_OP_DEVICE;
+    return by_flag && (op.flags & JSV_MOUNT_READ_ONLY) == 0;
 }
 
 Verdict check_op(Attest& attest, std::uint32_t index, const Op& op, const Place& place) {
@@ -294,6 +298,20 @@ bool may_be_absent(const Op& op, const Place& place) {
     return !place.fd || (has_source && ::access(op.text[0].c_str(), F_OK) == -1);
 }
 
+/// The two writable mounts inside a /dev of ours.
+Verdict attest_below_dev(Attest& attest, std::uint32_t index, const std::string& dev) {
+    static constexpr std::pair<const char*, const char*> kBelow[] = {{"/shm", "tmpfs"},
+                                                                     {"/pts", "devpts"}};
+    for (const auto& [name, type] : kBelow) {
+        const auto place = attest.view.find(index, dev + name);
+        if (!place) return place.error();
+        if (place->mount == nullptr) return not_held(index, dev + name + ": not there");
+        if (auto verdict = check_own(index, dev + name, *place, type)) return verdict;
+        attest.declared.push_back({place->mount->id, place->mount->point, true});
+    }
+    return std::nullopt;
+}
+
 Verdict attest_op(Attest& attest, std::uint32_t index) {
     const Op& op = attest.plan.ops[index];
     const std::string path = place_of(op);
@@ -304,22 +322,20 @@ Verdict attest_op(Attest& attest, std::uint32_t index) {
     if (!place->fd) return not_held(index, path + ": not there");
     if (place->mount == nullptr) return not_held(index, path + ": " + where(*place));
     if (auto verdict = check_op(attest, index, op, *place)) return verdict;
-    attest.declared.push_back({place->mount->point, is_writable(op)});
-    if (op.kind == JSV_OP_DEV) {
-        attest.declared.push_back({place->mount->point + "/shm", true});
-        attest.declared.push_back({place->mount->point + "/pts", true});
-    }
-    return std::nullopt;
+    attest.declared.push_back({place->mount->id, place->mount->point, is_writable(op)});
+    return op.kind == JSV_OP_DEV ? attest_below_dev(attest, index, path) : std::nullopt;
 }
 
-/// The declaration that a mount falls under: the deepest one at or above it, the later of equals.
-const Declared* covering(const std::vector<Declared>& declared, const std::string& point) {
-    const Declared* best = nullptr;
-    for (const Declared& one : declared) {
-        if (!lies_below(point, one.point)) continue;
-        if (best == nullptr || one.point.size() >= best->point.size()) best = &one;
+/// The operation that a mount came with: its own, or that of the nearest mount it lies in. By the
+/// tree of mounts, not by path: what a later mount covers is still there below it.
+const Declared* declared_for(const Attest& attest, const MountEntry& mount) {
+    for (const MountEntry* at = &mount; at != nullptr; at = attest.view.table().find(at->parent)) {
+        const auto found = std::ranges::find(attest.declared.rbegin(), attest.declared.rend(),
+                                             at->id, &Declared::mount);
+        if (found != attest.declared.rend()) return &*found;
+        if (at->parent == at->id) break;
     }
-    return best;
+    return nullptr;
 }
 
 /// What no single operation can vouch for: submounts, and what is left of the host's tree.
@@ -331,7 +347,7 @@ Verdict attest_whole(const Attest& attest) {
                             mount.point + ": mounts propagate out of or into the jail");
         }
         if (mount.point == "/") ++roots;
-        const Declared* declared = covering(attest.declared, mount.point);
+        const Declared* declared = declared_for(attest, mount);
         if (declared == nullptr || declared->writable || mount.read_only()) continue;
         return not_held(kStepIsolation,
                         fmt::format("{}: mounted {}, though nothing below {} was to be writable",

@@ -224,6 +224,7 @@ Verdict attest_places(const Attest& attest) {
     }
     const auto cwd = status_of(kStepDirectory, fmt::format("/proc/{}/cwd", attest.program));
     if (!cwd) return cwd.error();
+    if (cwd->stx_mnt_id == root->stx_mnt_id) return std::nullopt;
     const auto view = JailView::open(other);
     if (!view) return view.error();
     if (view->table().find(cwd->stx_mnt_id) != nullptr) return std::nullopt;

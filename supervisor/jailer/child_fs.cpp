@@ -59,11 +59,8 @@ int bind_host_node(int dev, const Node& node) noexcept {
     const raw::Handle tree(raw::call_int(SYS_open_tree, source.get(), "",
                                          OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH));
     if (!tree.ok()) return tree.get();
-    // A read-only mount does not keep a device from being written to, but its mode and owner from
-    // being changed, which are the host's.
-    const int locked = set_attributes(
-        tree.get(), MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, 0, 0);
-    if (locked < 0) return locked;
+    const int code = set_attributes(tree.get(), kDeviceAttributes, 0, 0);
+    if (code < 0) return code;
     const int made = raw::call_int(SYS_mknodat, dev, node.name, S_IFREG | 0644, 0);
     if (made < 0 && made != -EEXIST) return made;
     return raw::call_int(SYS_move_mount, tree.get(), "", dev, node.name, MOVE_MOUNT_F_EMPTY_PATH);

@@ -1,11 +1,18 @@
 #pragma once
 
+#include <linux/mount.h>
+
 #include <cstdint>
 
 #include "jailer/child_mounts.hpp"
 
 /// [child] File systems of the jail's own, by the new mount API (fsopen(2) and its kin).
 namespace jailsvc::jailer {
+
+/// Of a bound device. Writing to a device does not write to its mount: read-only keeps the node's
+/// owner, mode and times (path_resolution(7); the kernel's sb_permission excepts special files).
+inline constexpr unsigned kDeviceAttributes =
+    MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
 
 /// One option of a new file system; `value` nullptr: a flag.
 struct FsOption {

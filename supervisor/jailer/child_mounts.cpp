@@ -80,7 +80,7 @@ Outcome apply_device(MountState& state, const ChildOp& op, int tree) noexcept {
     const raw::Handle owned(tree);
     const unsigned type = file_type(tree);
     if (type != S_IFCHR && type != S_IFBLK) return {ENODEV, About::kSource};
-    const int code = set_attributes(tree, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, 0, kPrivate);
+    const int code = set_attributes(tree, kDeviceAttributes, 0, kPrivate);
     if (code < 0) return outcome(code, About::kMount);
     const raw::Handle target(open_target(state, op.text[0], Missing::kMakeFile, false));
     if (!target.ok()) return outcome(target.get(), About::kTarget);

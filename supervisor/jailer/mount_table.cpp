@@ -94,9 +94,4 @@ const MountEntry* MountTable::find(std::uint64_t id) const {
     return found == entries_.end() ? nullptr : &*found;
 }
 
-bool lies_below(std::string_view path, std::string_view above) {
-    if (above == "/") return path.starts_with('/');
-    return path.starts_with(above) && (path.size() == above.size() || path[above.size()] == '/');
-}
-
 }  // namespace jailsvc::jailer

@@ -41,7 +41,4 @@ private:
     std::vector<MountEntry> entries_;
 };
 
-/// Whether `path` is `above` or lies below it.
-[[nodiscard]] bool lies_below(std::string_view path, std::string_view above);
-
 }  // namespace jailsvc::jailer

@@ -1,3 +1,5 @@
+#include <catch2/catch.hpp>
+
 #include "jail_fixture.hpp"
 
 #include <sys/stat.h>

@@ -1,0 +1,160 @@
+#include <linux/sched.h>
+
+#include <algorithm>
+
+#include <catch2/catch.hpp>
+
+#include "jail_fixture.hpp"
+
+using namespace jailsvc::jailer;
+using namespace jailsvc::jailer::test;
+
+namespace {
+
+CompiledPlan compile(Plan plan) {
+    auto compiled = CompiledPlan::make(std::move(plan));
+    REQUIRE(compiled);
+    return std::move(*compiled);
+}
+
+/// The whole plan but for one operation.
+Plan without(const Plan& plan, std::size_t index) {
+    Plan less = plan;
+    less.ops.erase(less.ops.begin() + static_cast<std::ptrdiff_t>(index));
+    return less;
+}
+
+/// The default plan and one of everything else that a jail can have.
+Plan rich_plan(const TempDirectory& shared) {
+    Plan plan = default_plan();
+    const auto after_file = std::ranges::find(plan.ops, JSV_OP_FILE, &Op::kind);
+    plan.ops.insert(after_file,
+                    {make_op(JSV_OP_BIND, {.flags = JSV_MOUNT_CREATE | JSV_MOUNT_READ_ONLY,
+                                           .text = {shared.path(), "/run/shared"}}),
+                     make_op(JSV_OP_DEVICE, {.text = {"/dev/kmsg"}})});
+    const auto limit = std::ranges::find(plan.ops, JSV_OP_RLIMIT, &Op::kind);
+    plan.ops.insert(limit, {make_op(JSV_OP_NICE, {.number = {5}}),
+                            make_op(JSV_OP_OOM_SCORE, {.number = {300}})});
+    return plan;
+}
+
+/// Operations that nothing outside shows: the child reads them back itself, or they are implied.
+bool is_seen_inside_only(const Op& op) {
+    return op.kind == JSV_OP_HOSTNAME || op.kind == JSV_OP_SESSION;
+}
+
+/// What must go with an operation for the rest still to be a plan that makes sense.
+bool stands_alone(const Plan& plan, std::size_t index) {
+    return static_cast<bool>(CompiledPlan::make(without(plan, index)));
+}
+
+struct Verdict {
+    bool held = true;
+    std::uint32_t op = 0;
+    std::string text;
+};
+
+/// Builds a jail and parks a program by `applied`, then attests both by `wanted`.
+Verdict verdict_on(Plan applied, const CompiledPlan& wanted) {
+    Jail jail(std::move(applied));
+    if (!jail.stands()) return {false, ~0U, jail.why()};
+    const auto jail_holds = attest_jail(wanted, {}, jail.stub());
+    if (!jail_holds) {
+        return {false, jail_holds.error().op, describe(wanted.plan(), jail_holds.error())};
+    }
+    Program program;
+    program.argv = {"/bin/true"};
+    program.new_session = false;
+    const auto parked = jail.park(program);
+    if (!parked) return {false, ~0U, describe(wanted.plan(), parked.error())};
+    const auto program_holds = attest_program(wanted, {}, jail.stub(), parked->pid);
+    (void)jailsvc::jailer::open_gate(*parked);
+    (void)await_end(*parked);
+    if (program_holds) return {};
+    return {false, program_holds.error().op, describe(wanted.plan(), program_holds.error())};
+}
+
+}  // namespace
+
+TEST_CASE("attest: an operation that was not applied is refused by name", "[jail][S2.10]") {
+    REQUIRE_JAILS();
+    const TempDirectory shared;
+    const Plan plan = rich_plan(shared);
+    const CompiledPlan wanted = compile(plan);
+    {
+        const Verdict whole = verdict_on(plan, wanted);
+        INFO(whole.text);
+        REQUIRE(whole.held);  // control: with everything applied both attests hold
+    }
+    for (std::size_t index = 0; index < plan.ops.size(); ++index) {
+        const Op& op = plan.ops[index];
+        if (is_seen_inside_only(op) || !stands_alone(plan, index)) continue;
+        if ((op.flags & JSV_MOUNT_OPTIONAL) != 0 && ::access(op.text[0].c_str(), F_OK) != 0)
+            continue;
+        const Verdict verdict = verdict_on(without(plan, index), wanted);
+        INFO(to_line(op) << " left out; said: " << verdict.text);
+        CHECK_FALSE(verdict.held);
+        CHECK(verdict.text.find("probe: ") == 0);
+        const bool named = verdict.op == index || verdict.op >= plan.ops.size() ||
+                           op.kind == JSV_OP_TMPFS || op.kind == JSV_OP_PROC;
+        CHECK(named);
+    }
+}
+
+TEST_CASE("attest: values other than the plan's are refused", "[jail][S2.10]") {
+    REQUIRE_JAILS();
+    const Plan plan = default_plan();
+    const CompiledPlan wanted = compile(plan);
+    const auto changed = [&](jsv_kind kind, auto change) {
+        Plan other = plan;
+        const auto op = std::ranges::find(other.ops, kind, &Op::kind);
+        REQUIRE(op != other.ops.end());
+        change(*op);
+        const auto index = static_cast<std::uint32_t>(op - other.ops.begin());
+        const Verdict verdict = verdict_on(std::move(other), wanted);
+        INFO(verdict.text);
+        CHECK_FALSE(verdict.held);
+        CHECK(verdict.op == index);
+    };
+    SECTION("a writable root") {
+        changed(JSV_OP_ROOT, [](Op& op) { op.flags &= ~JSV_MOUNT_READ_ONLY; });
+    }
+    SECTION("a larger tmpfs") {
+        changed(JSV_OP_TMPFS, [](Op& op) { op.number[0] *= 2; });
+    }
+    SECTION("all processes shown") {
+        changed(JSV_OP_PROC, [](Op& op) { op.number[0] = 0; });
+    }
+    SECTION("a file that says something else") {
+        changed(JSV_OP_FILE, [](Op& op) { op.text[1] = "other\n"; });
+    }
+    SECTION("a higher limit") {
+        changed(JSV_OP_RLIMIT, [](Op& op) { op.number[2] = 2048; });
+    }
+    SECTION("another user") {
+        changed(JSV_OP_IDS, [](Op& op) { op.number[0] = 64124; });
+    }
+    SECTION("a capability") {
+        changed(JSV_OP_CAPABILITIES, [](Op& op) { op.number = {1, 1, 0}; });
+    }
+    SECTION("another umask") {
+        changed(JSV_OP_UMASK, [](Op& op) { op.number[0] = 022; });
+    }
+}
+
+TEST_CASE("attest: a descriptor that was not declared is refused", "[jail]") {
+    REQUIRE_JAILS();
+    Jail jail(default_plan());
+    REQUIRE(jail.stands());
+    Program program;
+    program.argv = {"/bin/true"};
+    program.passed = {1};
+    const auto parked = jail.park(program);
+    REQUIRE(parked);
+    const auto held = attest_program(jail.plan(), {}, jail.stub(), parked->pid, 0);
+    REQUIRE_FALSE(held);
+    CHECK(held.error().op == kStepDescriptors);
+    CHECK(attest_program(jail.plan(), {}, jail.stub(), parked->pid, 1));  // control
+    (void)jailsvc::jailer::open_gate(*parked);
+    (void)await_end(*parked);
+}
