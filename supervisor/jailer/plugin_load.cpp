@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "jailer/shared_report.hpp"
 #include "jailer/trusted_file.hpp"
@@ -22,9 +23,11 @@ std::string loader_error(const std::string& opened) {
     return message;
 }
 
-/// Loads the library behind `fd`. The same file, checked and loaded: no path is walked again.
+/// Loads the library behind `fd`. The same file, checked and loaded: no path is walked again. The
+/// loader knows libraries by their names and keeps them over a fork: with "self" in it, a child
+/// that has closed our descriptors would get one of ours for its own file.
 Result<LoadedPlugin> open_library(int fd) {
-    const std::string opened = fmt::format("/proc/self/fd/{}", fd);
+    const std::string opened = fmt::format("/proc/{}/fd/{}", ::getpid(), fd);
     void* library = ::dlopen(opened.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (library == nullptr) {
         return fail(loader_error(opened) + "; it is damaged or incomplete: install it anew");
