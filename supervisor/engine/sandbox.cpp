@@ -114,8 +114,10 @@ Result<void> deny(void* filter, const char* name) {
 /// behind a pointer, so it does not exist: libc then takes clone (ENOSYS).
 Result<void> deny_new_processes(void* filter) {
     constexpr scmp_datum_t kThread = 0x00010000;  // CLONE_THREAD
-    int code = ::seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
-                                  SCMP_A0(SCMP_CMP_MASKED_EQ, kThread, 0));
+    const scmp_arg_cmp no_thread{
+        .arg = 0, .op = SCMP_CMP_MASKED_EQ, .datum_a = kThread, .datum_b = 0};
+    int code =
+        ::seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1, &no_thread);
     if (code == 0) {
         code = ::seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
     }

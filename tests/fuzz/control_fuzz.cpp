@@ -1,0 +1,90 @@
+// Any bytes from a client: cut into frames, decoded and dispatched to a real state machine whose
+// launcher does nothing. Whatever they are, nothing crashes and every call is answered at most
+// once.
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <string_view>
+
+#include "control/frame.hpp"
+#include "engine/dispatch.hpp"
+
+namespace {
+
+using namespace jailsvc;
+using namespace jailsvc::engine;
+
+class Nothing final : public service::Launcher, public service::Timers, public service::Observer {
+public:
+    void launch(const service::LaunchRequest&) override {}
+    void signal(std::string_view, service::Token, int, service::Whom) override {}
+    void teardown(std::string_view, service::Token) override {}
+    void arm(std::string_view, service::TimerKind, config::Duration) override {}
+    void disarm(std::string_view, service::TimerKind) override {}
+    [[nodiscard]] std::uint64_t now_ns() const override { return 1; }
+    void changed(const service::Record&, service::State) override {}
+    void settled(service::JobId, const service::JobResult&) override {}
+};
+
+class Nowhere final : public Elsewhere {
+public:
+    [[nodiscard]] bool ready() const override { return true; }
+    [[nodiscard]] const std::vector<std::string>* file_errors(std::string_view) const override {
+        return nullptr;
+    }
+    bool load_instance(const std::string&) override { return false; }
+    [[nodiscard]] Extra extra(std::string_view) const override { return {}; }
+    void plan(const std::string&, ClientRef client) override { answer(client, {}); }
+    void logs(const std::string&, bool, ClientRef client) override { answer(client, {}); }
+    void exec(const std::string&, service::Token, Fd, ClientRef client) override {
+        answer(client, {});
+    }
+    ReloadReport reload() override { return {}; }
+    bool shutdown(std::string_view) override { return false; }
+};
+
+/// Aborts at a second reply to one call.
+class OneReply final : public Client {
+public:
+    void reply(control::Reply reply, std::vector<Fd>) override {
+        if (replied_ || control::encode(reply).empty()) std::abort();
+        replied_ = true;
+    }
+    void on_hangup(std::function<void()>) override {}
+
+private:
+    bool replied_ = false;
+};
+
+config::Unit unit(const char* name) {
+    config::Unit made;
+    made.name = name;
+    made.service.exec_start = {"/bin/true"};
+    return made;
+}
+
+void dispatch_all(control::FrameBuffer& buffer) {
+    Nothing nothing;
+    Nowhere nowhere;
+    service::Manager manager(nothing, nothing, nothing);
+    (void)manager.load({unit("web"), unit("db")});
+    Jobs jobs;
+    Dispatcher dispatcher(manager, jobs, nowhere);
+    while (auto frame = buffer.next()) {
+        const auto call = control::decode_call(frame->bytes);
+        if (!call) return;
+        const auto client = std::make_shared<OneReply>();
+        dispatcher.dispatch(*call, {}, {.role = Role::kAdmin, .uid = 0}, client);
+    }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    const std::string_view stream(reinterpret_cast<const char*>(data), size);
+    control::FrameBuffer buffer(4096);
+    if (buffer.push(stream.substr(0, size / 2)) && buffer.push(stream.substr(size / 2))) {
+        dispatch_all(buffer);
+    }
+    return 0;
+}
