@@ -56,6 +56,9 @@ struct Manager::Impl {
     bool shutting_down = false;
     std::vector<JobId> shutdown_jobs;
 
+    /// The state machine in use; the explorer puts broken ones here to see that it finds them.
+    Step (*decide)(State, Event, const Facts&) = step;
+
     EntryQueue queue;
     std::vector<Entry*> touched;
     std::vector<Effect> effects;

@@ -86,7 +86,7 @@ void Manager::Impl::perform(Entry& entry, Action action, const Happening& happen
             return;
         case Action::kReady:
             record.ready = 1;
-            set_because(entry, {});
+            if (record.want != Want::kDown) set_because(entry, {});  // else why it will go down
             return;
         case Action::kSucceeded:
             record.succeeded = 1;
@@ -122,6 +122,7 @@ void Manager::Impl::perform(Entry& entry, Action action, const Happening& happen
             return arm(entry, TimerKind::kBackoff, delay);
         }
         case Action::kArmStable:
+            if (record.backoff_level == 0) return;  // nothing to forgive: no wake-up
             return arm(entry, TimerKind::kStable, service.restart_reset_after);
         case Action::kDisarmStart:
             return disarm(entry, TimerKind::kStartTimeout);

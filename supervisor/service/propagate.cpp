@@ -92,7 +92,7 @@ void Manager::Impl::take_down_dependents(Entry& failed) {
             record.outcome = static_cast<std::uint8_t>(JobOutcome::kDependency);
             set_because(*dependent, text);
             touch(*dependent);
-            queue.push(*dependent);
+            touch_neighbours(*dependent);
             set.push_back(dependent);
         }
     };
@@ -140,7 +140,7 @@ Facts Manager::Impl::facts_of(const Entry& entry, Event event, const Happening& 
 }
 
 void Manager::Impl::apply(Entry& entry, Event event, const Happening& happening) {
-    const Step taken = step(entry.record().state, event, facts_of(entry, event, happening));
+    const Step taken = decide(entry.record().state, event, facts_of(entry, event, happening));
     enter(entry, taken);
     for (const Action action : taken.actions) perform(entry, action, happening);
     conclude(entry);

@@ -156,7 +156,7 @@ void Manager::Impl::want_up(Entry& entry, bool explicitly, const std::string& by
     const bool by_itself = record.want != Want::kDown && is_coming(entry) && !explicitly;
     record.wanted_up = 1;
     record.failing = 0;
-    if (explicitly) pardon(record);
+    if (!by_itself) pardon(record);
     switch (record.state) {
         case State::kStopping:
             if (!by_itself) record.want = Want::kAgain;
@@ -175,8 +175,8 @@ void Manager::Impl::want_up(Entry& entry, bool explicitly, const std::string& by
             if (record.want != Want::kAgain) record.want = Want::kUp;
             break;
     }
-    queue.push(entry);
     touch(entry);
+    touch_neighbours(entry);  // some wait for, or by, what it wants
 }
 
 void Manager::Impl::want_down(Entry& entry, const std::string& by) {
@@ -189,8 +189,8 @@ void Manager::Impl::want_down(Entry& entry, const std::string& by) {
         set_because(entry, by);
     }
     record.want = Want::kDown;
-    queue.push(entry);
     touch(entry);
+    touch_neighbours(entry);  // some wait for, or by, what it wants
 }
 
 void Manager::Impl::want_again(Entry& entry) {
@@ -198,8 +198,8 @@ void Manager::Impl::want_again(Entry& entry) {
     if (is_idle(entry)) return;
     record.want = Want::kAgain;
     pardon(record);
-    queue.push(entry);
     touch(entry);
+    touch_neighbours(entry);  // some wait for, or by, what it wants
 }
 
 /// Ends the pending requests of one direction because `by` goes the other way.

@@ -55,8 +55,9 @@ void Manager::Impl::rearm(Entry& entry) {
         case State::kReloading:
             arm(entry, TimerKind::kStartTimeout,
                 left_of(service.timeout_start, record.phase_since_ns, now));
-            return arm(entry, TimerKind::kStable, service.restart_reset_after);
+            [[fallthrough]];
         case State::kRunning:
+            if (record.backoff_level == 0) return;
             return arm(entry, TimerKind::kStable,
                        left_of(service.restart_reset_after, record.state_since_ns, now));
         case State::kStopping:

@@ -1,0 +1,536 @@
+#include "explorer.hpp"
+
+#include <algorithm>
+#include <csignal>
+
+namespace jailsvc::service {
+namespace {
+
+bool holds_processes(State state) {
+    return state == State::kStarting || state == State::kRunning || state == State::kReloading ||
+           state == State::kStopping || state == State::kDone;
+}
+
+bool is_active(State state) {
+    return holds_processes(state) && state != State::kStopping;
+}
+
+std::uint8_t bit(TimerKind kind) {
+    return static_cast<std::uint8_t>(1U << static_cast<unsigned>(kind));
+}
+
+const LaunchFailure kFailure{1, "core", "exec", "cannot execute"};
+
+constexpr std::size_t kMaxAnswers = 200;
+
+}  // namespace
+
+Explorer::Explorer(std::vector<config::Unit> units, Alphabet alphabet, Table table)
+    : units_(std::move(units)), alphabet_(alphabet), manager_(*this, *this, *this) {
+    manager_.impl_->decide = table;
+    (void)manager_.load(units_);
+    for (const config::Unit& unit : units_) entries_.push_back(manager_.impl_->find(unit.name));
+    sides_.resize(units_.size());
+}
+
+std::size_t Explorer::index(std::string_view unit) const {
+    const auto found = std::ranges::find(units_, unit, &config::Unit::name);
+    return static_cast<std::size_t>(found - units_.begin());
+}
+
+void Explorer::expect(bool holds, const std::string& what) {
+    if (!holds && violation_.empty()) violation_ = what;
+}
+
+// The world.
+
+void Explorer::launch(const LaunchRequest& request) {
+    const std::size_t unit = index(request.unit);
+    Side& side = sides_[unit];
+    const std::string& name = units_[unit].name;
+    const bool main = request.purpose == Purpose::kMain;
+    if (resuming_) {
+        const bool open = main
+                              ? side.main == Process::kLaunching && side.main_token == request.token
+                              : side.control_token == request.token;
+        return expect(open, name + ": resume asks for a launch that nobody waits for");
+    }
+    if (!main) {
+        expect(side.control == Process::kNone, name + ": two commands at once");
+        side.control = Process::kLaunching;
+        side.control_token = request.token;
+    } else {
+        expect(side.main == Process::kNone, name + ": two main processes");
+        expect(!side.tearing, name + ": started while its jail is taken apart");
+        side.main = Process::kLaunching;
+        side.main_token = request.token;
+        side.late = false;
+        const bool by_itself = entry(unit).record().restarts > 0;
+        const bool over = entry(unit).record().recent_starts > units_[unit].unit.start_limit_burst;
+        expect(!by_itself || !over, name + ": restarted past its start limit");
+    }
+    const bool first = request.purpose == Purpose::kStartPre && request.command == 0;
+    if (first || (main && units_[unit].service.exec_start_pre.empty())) {
+        expect(side.torn, name + ": started before the last jail was gone");
+        side.torn = false;
+        for (const Entry* need : entry(unit).needs) {
+            expect(satisfies(*need), name + ": started while " + need->name() + " is not up");
+        }
+        for (const Entry* rival : entry(unit).conflicts) {
+            expect(sides_[index(rival->name())].main == Process::kNone,
+                   name + ": started while its rival runs");
+        }
+    }
+}
+
+void Explorer::signal(std::string_view, Token, int, Whom) {}
+
+void Explorer::teardown(std::string_view unit, Token token) {
+    Side& side = sides_[index(unit)];
+    const std::string name(unit);
+    if (resuming_) return expect(side.tearing, name + ": resume tears down what is gone");
+    expect(!side.tearing && !side.torn, name + ": torn down twice");
+    expect(side.main == Process::kNone && side.control == Process::kNone,
+           name + ": torn down while a process lives");
+    side.tearing = true;
+    side.main_token = token;  // which was never launched if exec_start_pre failed
+}
+
+void Explorer::arm(std::string_view unit, TimerKind kind, config::Duration) {
+    sides_[index(unit)].timers |= bit(kind);
+}
+
+void Explorer::disarm(std::string_view unit, TimerKind kind) {
+    sides_[index(unit)].timers &= static_cast<std::uint8_t>(~bit(kind));
+}
+
+void Explorer::changed(const Record&, State) {}
+
+void Explorer::settled(JobId job, const JobResult& result) {
+    const auto found = open_.find(job);
+    expect(found != open_.end(), "a request settled that was not open");
+    if (found != open_.end()) open_.erase(found);
+    expect((result.outcome == JobOutcome::kDone) || !result.text.empty(),
+           "a failure without text: outcome " + std::to_string(static_cast<int>(result.outcome)) +
+               " of " + std::to_string(job));
+}
+
+// Jumping.
+
+Explorer::Snapshot Explorer::save() const {
+    Snapshot snapshot;
+    for (const Entry* unit : entries_) snapshot.lives.push_back(unit->life);
+    snapshot.sides = sides_;
+    snapshot.open = open_;
+    snapshot.next_token = manager_.impl_->next_token;
+    snapshot.next_job = manager_.impl_->next_job;
+    return snapshot;
+}
+
+void Explorer::jump(const Snapshot& to) {
+    Manager::Impl& impl = *manager_.impl_;
+    impl.tokens.clear();
+    impl.active = 0;
+    impl.next_token = to.next_token;
+    impl.next_job = to.next_job;
+    for (std::size_t unit = 0; unit < entries_.size(); ++unit) {
+        entry(unit).life = to.lives[unit];
+        const Record& record = entry(unit).record();
+        entry(unit).told = record.state;
+        if (!at_rest(entry(unit))) ++impl.active;
+        if (record.main_token != 0) impl.tokens.emplace(record.main_token, &entry(unit));
+        if (record.control_token != 0) impl.tokens.emplace(record.control_token, &entry(unit));
+    }
+    sides_ = to.sides;
+    open_ = to.open;
+}
+
+/// What decides about the future, without names of tokens and jobs, texts and clocks.
+std::string Explorer::canonical(bool with_jobs) const {
+    std::string key;
+    const auto put = [&](auto value) { key.push_back(static_cast<char>(value)); };
+    for (std::size_t unit = 0; unit < entries_.size(); ++unit) {
+        const Life& life = entry(unit).life;
+        const Record& record = life.record;
+        put(record.state);
+        put(record.phase);
+        put(record.after);
+        put(record.want);
+        put(record.ready | record.main_alive << 1 | record.failing << 2 | record.succeeded << 3 |
+            (record.main_pid != 0) << 4 | (record.control_token != 0) << 5);
+        put(record.control_token != 0 ? static_cast<int>(record.control_purpose) : 0);
+        put(record.control_token != 0 ? record.control_index : 0);
+        put(record.recent_starts);
+        const Side& side = sides_[unit];
+        put(side.main);
+        put(side.control);
+        put(side.tearing | side.torn << 1 | side.late << 2);
+        put(side.timers & ~bit(TimerKind::kStable));  // which only forgives
+        if (!with_jobs) continue;
+        for (const Request what : {Request::kStart, Request::kStop, Request::kRestart}) {
+            put(std::ranges::count(life.jobs, what, &Job::what));
+        }
+        put(life.reloads.size());
+        put(life.next_reloads.size());
+    }
+    return key;
+}
+
+// Events.
+
+void Explorer::ask(Request what, std::size_t unit) {
+    // The number is needed before: the request may settle before it returns.
+    const JobId next = manager_.impl_->next_job;
+    open_.insert(next);
+    const auto job = manager_.request(what, units_[unit].name);
+    if (!job) open_.erase(next);
+}
+
+void Explorer::add_requests(std::vector<Move>& moves, std::size_t unit) {
+    if (open_.size() >= alphabet_.max_open) return;
+    const Life& life = entry(unit).life;
+    const auto free = [&](Request what) {
+        return !std::ranges::count(life.jobs, what, &Job::what);
+    };
+    if (free(Request::kStart)) {
+        moves.push_back(
+            {"start", unit, [](Explorer& self, std::size_t at) { self.ask(Request::kStart, at); }});
+    }
+    if (free(Request::kStop)) {
+        moves.push_back(
+            {"stop", unit, [](Explorer& self, std::size_t at) { self.ask(Request::kStop, at); }});
+    }
+    if (alphabet_.restart && free(Request::kRestart)) {
+        moves.push_back({"restart", unit,
+                         [](Explorer& self, std::size_t at) { self.ask(Request::kRestart, at); }});
+    }
+    const bool can_reload = !units_[unit].service.exec_reload.empty() && alphabet_.reload;
+    if (can_reload && life.next_reloads.empty()) {
+        moves.push_back({"reload", unit,
+                         [](Explorer& self, std::size_t at) { self.ask(Request::kReload, at); }});
+    }
+}
+
+void Explorer::main_ends(std::size_t unit, ExitInfo info) {
+    Side& side = sides_[unit];
+    side.late = side.main == Process::kLaunching;
+    side.main = Process::kNone;
+    expect(manager_.on_exited(side.main_token, info), "an exit that nobody knows");
+}
+
+void Explorer::add_main(std::vector<Move>& moves, std::size_t unit) {
+    Side& side = sides_[unit];
+    if (side.late) {
+        moves.push_back({"late start", unit, [](Explorer& self, std::size_t at) {
+                             self.sides_[at].late = false;
+                             (void)self.manager_.on_started(self.sides_[at].main_token, 7, 5);
+                         }});
+        moves.push_back({"late failure", unit, [](Explorer& self, std::size_t at) {
+                             self.sides_[at].late = false;
+                             (void)self.manager_.on_launch_failed(self.sides_[at].main_token,
+                                                                  kFailure);
+                         }});
+    }
+    if (side.main == Process::kNone) return;
+    if (side.main == Process::kLaunching) {
+        moves.push_back({"started", unit, [](Explorer& self, std::size_t at) {
+                             self.sides_[at].main = Process::kAlive;
+                             (void)self.manager_.on_started(self.sides_[at].main_token, 7, 5);
+                         }});
+        if (alphabet_.launch_failure) {
+            moves.push_back({"launch fails", unit, [](Explorer& self, std::size_t at) {
+                                 self.sides_[at].main = Process::kNone;
+                                 (void)self.manager_.on_launch_failed(self.sides_[at].main_token,
+                                                                      kFailure);
+                             }});
+        }
+        if (!alphabet_.late_answers) return;
+    }
+    moves.push_back(
+        {"exit 1", unit, [](Explorer& self, std::size_t at) { self.main_ends(at, {.code = 1}); }});
+    if (alphabet_.exit_clean) {
+        moves.push_back({"exit 0", unit,
+                         [](Explorer& self, std::size_t at) { self.main_ends(at, {.code = 0}); }});
+    }
+    if (alphabet_.exit_signal) {
+        moves.push_back({"SIGSEGV", unit, [](Explorer& self, std::size_t at) {
+                             self.main_ends(at, {.by_signal = true, .code = SIGSEGV});
+                         }});
+    }
+}
+
+void Explorer::command_ends(std::size_t unit, int code) {
+    sides_[unit].control = Process::kNone;
+    (void)manager_.on_exited(sides_[unit].control_token, {.code = code});
+}
+
+void Explorer::add_control(std::vector<Move>& moves, std::size_t unit) {
+    Side& side = sides_[unit];
+    if (side.control == Process::kNone) return;
+    moves.push_back({"command ends well", unit,
+                     [](Explorer& self, std::size_t at) { self.command_ends(at, 0); }});
+    moves.push_back(
+        {"command exit 1", unit, [](Explorer& self, std::size_t at) { self.command_ends(at, 1); }});
+    if (side.control != Process::kLaunching) return;
+    if (alphabet_.late_answers) {
+        moves.push_back({"command started", unit, [](Explorer& self, std::size_t at) {
+                             self.sides_[at].control = Process::kAlive;
+                             (void)self.manager_.on_started(self.sides_[at].control_token, 8, 5);
+                         }});
+    }
+    if (alphabet_.launch_failure) {
+        moves.push_back({"command fails", unit, [](Explorer& self, std::size_t at) {
+                             self.sides_[at].control = Process::kNone;
+                             (void)self.manager_.on_launch_failed(self.sides_[at].control_token,
+                                                                  kFailure);
+                         }});
+    }
+}
+
+void Explorer::fire(std::size_t unit, TimerKind kind) {
+    sides_[unit].timers &= static_cast<std::uint8_t>(~bit(kind));
+    manager_.on_timer(units_[unit].name, kind);
+}
+
+void Explorer::add_rest(std::vector<Move>& moves, std::size_t unit) {
+    if (sides_[unit].tearing) {
+        moves.push_back({"torn down", unit, [](Explorer& self, std::size_t at) {
+                             self.sides_[at].tearing = false;
+                             self.sides_[at].torn = true;
+                             self.manager_.on_torn_down(self.units_[at].name,
+                                                        self.sides_[at].main_token);
+                         }});
+    }
+    const auto armed = [&](TimerKind kind) { return (sides_[unit].timers & bit(kind)) != 0; };
+    if (armed(TimerKind::kBackoff)) {
+        moves.push_back({"delay over", unit, [](Explorer& self, std::size_t at) {
+                             self.fire(at, TimerKind::kBackoff);
+                         }});
+    }
+    if (armed(TimerKind::kStable)) {
+        moves.push_back({"stable", unit, [](Explorer& self, std::size_t at) {
+                             self.fire(at, TimerKind::kStable);
+                         }});
+    }
+    if (alphabet_.timeouts && armed(TimerKind::kStartTimeout)) {
+        moves.push_back({"start timeout", unit, [](Explorer& self, std::size_t at) {
+                             self.fire(at, TimerKind::kStartTimeout);
+                         }});
+    }
+    if (alphabet_.timeouts && armed(TimerKind::kStopTimeout)) {
+        moves.push_back({"stop timeout", unit, [](Explorer& self, std::size_t at) {
+                             self.fire(at, TimerKind::kStopTimeout);
+                         }});
+    }
+}
+
+std::string Explorer::tell(const Move& move) const {
+    return std::string(move.name) + " " + units_[move.unit].name;
+}
+
+std::vector<Explorer::Move> Explorer::moves() {
+    std::vector<Move> all;
+    for (std::size_t unit = 0; unit < units_.size(); ++unit) {
+        add_requests(all, unit);
+        add_main(all, unit);
+        add_control(all, unit);
+        add_rest(all, unit);
+    }
+    if (alphabet_.load) {
+        all.push_back({"load", 0,
+                       [](Explorer& self, std::size_t) { (void)self.manager_.load(self.units_); }});
+    }
+    return all;
+}
+
+// Invariants.
+
+void Explorer::check_unit(std::size_t unit) {
+    const Entry& self = entry(unit);
+    const Record& record = self.record();
+    const Side& side = sides_[unit];
+    const std::string& name = self.name();
+    const bool empty = side.main == Process::kNone && side.control == Process::kNone;
+    if (!holds_processes(record.state)) {
+        expect(empty && side.torn && !side.tearing, name + ": is down, and something of it lives");
+        const std::uint8_t allowed = record.state == State::kBackoff ? bit(TimerKind::kBackoff) : 0;
+        expect((side.timers & ~allowed) == 0, name + ": is down, and a timer runs");
+        if (record.state == State::kBackoff) {
+            expect(side.timers == allowed, name + ": waits for a timer that does not run");
+        }
+    }
+    if (record.state == State::kRunning || record.state == State::kReloading) {
+        expect(side.main == Process::kAlive, name + ": is up without its process");
+    }
+    if (record.state == State::kStarting) {
+        expect((side.timers & bit(TimerKind::kStartTimeout)) != 0, name + ": starts untimed");
+    }
+    expect((side.main != Process::kNone) == (record.main_alive != 0), name + ": lost its process");
+    expect(!at_rest(self) || record.want == Want::kNothing, name + ": rests, and wants something");
+    if (!is_active(record.state) || record.want == Want::kDown) return;
+    for (const Entry* need : self.needs) {
+        const Record& other = need->record();
+        const bool down = other.state == State::kFailed ||
+                          (other.state == State::kInactive && other.succeeded == 0);
+        expect(!down, name + ": runs on while " + need->name() + " is down");
+    }
+}
+
+/// A unit that was up and is told to stop: nothing that requires it lives any more.
+void Explorer::check_stop_order(const std::vector<State>& before) {
+    for (std::size_t unit = 0; unit < units_.size(); ++unit) {
+        const Record& record = entry(unit).record();
+        const bool told =
+            is_active(before[unit]) && record.state == State::kStopping &&
+            (record.want == Want::kDown || record.want == Want::kAgain) &&
+            sides_[unit].main != Process::kNone &&
+            (record.phase == Phase::kTerminate || record.phase == Phase::kStopCommand);
+        if (!told) continue;
+        for (const Entry* later : entry(unit).needed_by) {
+            expect(sides_[index(later->name())].main == Process::kNone,
+                   units_[unit].name + ": stops before " + later->name() + " is down");
+        }
+    }
+}
+
+void Explorer::check(const std::vector<State>& before, std::string_view event) {
+    for (std::size_t unit = 0; unit < units_.size(); ++unit) check_unit(unit);
+    if (!event.starts_with("start timeout") && !event.starts_with("command")) {
+        check_stop_order(before);
+    }
+    std::size_t jobs = 0;
+    for (const Entry* unit : entries_) {
+        jobs += unit->life.jobs.size() + unit->life.reloads.size() + unit->life.next_reloads.size();
+    }
+    expect(jobs == open_.size(), "a request was forgotten");
+}
+
+std::string Explorer::tell_states() const {
+    std::string text;
+    for (const Entry* unit : entries_) {
+        const Record& record = unit->record();
+        text.append(unit->name()).append(" ").append(name_of(record.state));
+        text.append(" phase ").append(std::to_string(static_cast<int>(record.phase)));
+        text.append(" want ").append(std::to_string(static_cast<int>(record.want))).append("; ");
+    }
+    return text;
+}
+
+/// The engine dies here: another one, from the records alone, must stand in the same state.
+void Explorer::check_restore() {
+    const Snapshot here = save();
+    const std::string key = canonical(false);
+    std::vector<Record> records;
+    for (const Entry* unit : entries_) records.push_back(unit->record());
+
+    resuming_ = true;
+    for (Side& side : sides_) side.timers = 0;
+    Manager second(*this, *this, *this);
+    (void)second.load(units_);
+    second.restore(records);
+    second.resume();
+    for (std::size_t unit = 0; unit < entries_.size(); ++unit) {
+        entry(unit).life.record = second.status(units_[unit].name)->record;
+    }
+    if (canonical(false) != key) {
+        const std::string there = tell_states();
+        jump(here);
+        expect(false, "another engine stands elsewhere: " + tell_states() + "=> " + there);
+    }
+    expect(second.next_token() >= here.next_token || records.empty() ||
+               here.next_token == manager_.next_token(),
+           "tokens would repeat");
+    resuming_ = false;
+    jump(here);
+}
+
+/// The world answers one thing, always to the good.
+bool Explorer::answer_something() {
+    for (std::size_t unit = 0; unit < units_.size(); ++unit) {
+        std::vector<Move> answers;
+        add_control(answers, unit);
+        add_main(answers, unit);
+        const bool runs = is_up(entry(unit)) && sides_[unit].control == Process::kNone;
+        if (runs) answers.clear();
+        add_rest(answers, unit);
+        static constexpr std::string_view kGood[] = {"started", "command ends well", "exit 1",
+                                                     "torn down", "delay over"};
+        const auto good = std::ranges::find_if(answers, [](const Move& move) {
+            return std::ranges::find(kGood, std::string_view(move.name)) != std::end(kGood);
+        });
+        if (good == answers.end()) continue;
+        const bool oneshot = units_[unit].service.type == config::ServiceType::kOneshot;
+        const bool works = oneshot && entry(unit).record().state == State::kStarting;
+        if (works && good->name == std::string_view("exit 1")) {
+            main_ends(unit, {.code = 0});
+        } else {
+            good->act(*this, unit);
+        }
+        return true;
+    }
+    return false;
+}
+
+void Explorer::check_settles() {
+    const Snapshot here = save();
+    std::size_t answers = 0;
+    while (answers < kMaxAnswers && answer_something()) ++answers;
+    expect(answers < kMaxAnswers, "never comes to rest");
+    expect(open_.empty(), "a request never settles");
+    jump(here);
+}
+
+Exploration Explorer::run(std::size_t max_states) {
+    Exploration result;
+    std::vector<Snapshot> states{save()};
+    std::unordered_set<std::string> seen{canonical(true)};
+    const auto stop_at = [&](std::size_t at, const std::string& event) {
+        result.violation = violation_;
+        result.path = {event};
+        for (; at != 0; at = states[at].parent) result.path.push_back(tell(states[at].event));
+        std::ranges::reverse(result.path);
+    };
+    for (std::size_t head = 0; head < states.size(); ++head) {
+        jump(states[head]);
+        if (head % alphabet_.settle_every == 0) check_settles();
+        if (head % alphabet_.restore_every == 0) {
+            check_restore();
+            ++result.restored;
+        }
+        if (!violation_.empty()) {
+            stop_at(head, "(here)");
+            break;
+        }
+        std::vector<State> before;
+        for (const Entry* unit : entries_) before.push_back(unit->record().state);
+        for (const Move& move : moves()) {
+            move.act(*this, move.unit);
+            ++result.transitions;
+            check(before, move.name);
+            if (!violation_.empty()) {
+                stop_at(head, tell(move));
+                result.states = states.size();
+                return result;
+            }
+            if (seen.insert(canonical(true)).second) {
+                if (states.size() >= max_states) {
+                    result.complete = false;
+                } else {
+                    states.push_back(save());
+                    states.back().parent = head;
+                    states.back().event = move;
+                }
+            }
+            jump(states[head]);
+        }
+        // Only the way here is still of use.
+        states[head].lives.clear();
+        states[head].lives.shrink_to_fit();
+        states[head].sides.clear();
+        states[head].sides.shrink_to_fit();
+    }
+    result.states = states.size();
+    return result;
+}
+
+}  // namespace jailsvc::service

@@ -1,0 +1,268 @@
+#include "explorer.hpp"
+
+#include <catch2/catch.hpp>
+#include <iostream>
+
+#include "fakes.hpp"
+#include "service/transitions.hpp"
+
+using namespace jailsvc;
+using namespace jailsvc::service;
+using fakes::unit;
+
+namespace {
+
+/// Enough for every graph below to be walked to its end. Builds that are ten times slower, for
+/// debuggers and sanitizers, look at the beginning only, and say so ("cut short").
+#ifdef NDEBUG
+constexpr std::size_t kMaxStates = 150'000;
+#else
+constexpr std::size_t kMaxStates = 1'000;
+#endif
+constexpr std::size_t kMaxMutantStates = 20'000;
+
+enum class Edge { kNone, kAfter, kWants, kRequires, kConflicts, kPartOf };
+constexpr int kEdges = 6;
+
+std::string name_of_number(std::size_t number) {
+    return std::string(1, static_cast<char>('a' + number));
+}
+
+void connect(config::Unit& later, const config::Unit& earlier, Edge edge) {
+    switch (edge) {
+        case Edge::kNone:
+            return;
+        case Edge::kAfter:
+            return later.unit.after.push_back(earlier.name);
+        case Edge::kWants:
+            return later.unit.wants.push_back(earlier.name);
+        case Edge::kRequires:
+            return later.unit.requires_.push_back(earlier.name);
+        case Edge::kConflicts:
+            return later.unit.conflicts.push_back(earlier.name);
+        case Edge::kPartOf:
+            return later.unit.part_of.push_back(earlier.name);
+    }
+}
+
+config::Unit plain(std::size_t number, config::Restart restart = config::Restart::kOnFailure) {
+    auto made = unit(name_of_number(number));
+    made.service.restart = restart;
+    made.unit.start_limit_burst = 2;
+    return made;
+}
+
+config::Unit with_commands(std::size_t number) {
+    auto made = plain(number);
+    made.service.exec_start_pre = {{"/a"}, {"/b"}};
+    for (auto* list : {&made.service.exec_start_post, &made.service.exec_stop,
+                       &made.service.exec_stop_post, &made.service.exec_reload}) {
+        *list = {{"/c"}};
+    }
+    return made;
+}
+
+config::Unit oneshot(std::size_t number, bool remain) {
+    auto made = plain(number, config::Restart::kNo);
+    made.service.type = config::ServiceType::kOneshot;
+    made.service.remain_after_exit = remain;
+    return made;
+}
+
+config::Unit target(std::size_t number) {
+    auto made = plain(number);
+    made.is_target = true;
+    return made;
+}
+
+std::string tell(const Exploration& found) {
+    std::string text = found.violation;
+    for (const auto& event : found.path) text += "\n  " + event;
+    return text;
+}
+
+struct Sum {
+    std::size_t topologies = 0, states = 0, transitions = 0, restored = 0, cut = 0;
+    void add(const Exploration& found) {
+        ++topologies;
+        states += found.states;
+        transitions += found.transitions;
+        restored += found.restored;
+        cut += found.complete ? 0 : 1;
+    }
+    void print(const char* what) const {
+        std::cout << "explorer: " << what << ": " << topologies << " topologies, " << states
+                  << " states, " << transitions << " transitions, " << restored << " restored, "
+                  << cut << " cut short\n";
+    }
+};
+
+/// Every graph over the units whose edges point to lower numbers; `edges` kinds of edge.
+void for_all_graphs(const std::vector<config::Unit>& units, const std::vector<Edge>& edges,
+                    const std::function<void(std::vector<config::Unit>)>& visit) {
+    std::vector<std::pair<std::size_t, std::size_t>> pairs;
+    for (std::size_t later = 1; later < units.size(); ++later) {
+        for (std::size_t earlier = 0; earlier < later; ++earlier)
+            pairs.emplace_back(later, earlier);
+    }
+    std::vector<std::size_t> choice(pairs.size(), 0);
+    for (bool more = true; more;) {
+        auto graph = units;
+        for (std::size_t at = 0; at < pairs.size(); ++at) {
+            const auto [later, earlier] = pairs[at];
+            connect(graph[later], units[earlier], edges[choice[at]]);
+        }
+        visit(std::move(graph));
+        more = false;
+        for (auto& digit : choice) {
+            if (++digit < edges.size()) {
+                more = true;
+                break;
+            }
+            digit = 0;
+        }
+    }
+}
+
+void explore(Sum& sum, const std::vector<config::Unit>& units, const Alphabet& alphabet) {
+    Explorer explorer(units, alphabet);
+    const Exploration found = explorer.run(kMaxStates);
+    for (const auto& one : units) {
+        for (const auto& name : one.unit.requires_) UNSCOPED_INFO(one.name << " requires " << name);
+        for (const auto& name : one.unit.after) UNSCOPED_INFO(one.name << " after " << name);
+    }
+    INFO(tell(found));
+    REQUIRE(found.violation.empty());
+    sum.add(found);
+}
+
+/// Without restart policy: what is left is order and failure.
+config::Unit simple(std::size_t number) {
+    return plain(number, config::Restart::kNo);
+}
+
+/// Units that have nothing to do with each other show nothing that fewer units do not.
+bool is_connected(const std::vector<config::Unit>& units) {
+    std::vector<std::size_t> group(units.size());
+    for (std::size_t at = 0; at < group.size(); ++at) group[at] = at;
+    for (std::size_t at = 0; at < units.size(); ++at) {
+        for (const std::string& name : units[at].unit.requires_) {
+            const std::size_t from = group[at];
+            std::ranges::replace(group, from, group[static_cast<std::size_t>(name[0] - 'a')]);
+        }
+    }
+    return std::ranges::count(group, group.front()) == static_cast<std::ptrdiff_t>(group.size());
+}
+
+constexpr Alphabet kMost{.late_answers = false, .restore_every = 8, .settle_every = 8};
+constexpr Alphabet kFew{.restart = false,
+                        .reload = false,
+                        .exit_clean = false,
+                        .exit_signal = false,
+                        .launch_failure = false,
+                        .timeouts = false,
+                        .late_answers = false,
+                        .load = false,
+                        .max_open = 3,
+                        .restore_every = 4,
+                        .settle_every = 32};
+constexpr Alphabet kFewest = [] {
+    Alphabet alphabet = kFew;
+    alphabet.max_open = 1;
+    alphabet.restore_every = 16;
+    return alphabet;
+}();
+
+// Broken tables.
+
+Step starts_too_early(State state, Event event, const Facts& facts) {
+    return step(state, event == Event::kWait ? Event::kStart : event, facts);
+}
+Step forgets_the_limit(State state, Event event, const Facts& facts) {
+    Facts lenient = facts;
+    lenient.limit = false;
+    return step(state, event, lenient);
+}
+Step leaves_the_process(State state, Event event, const Facts& facts) {
+    if (state == State::kStarting && event == Event::kStop)
+        return {State::kInactive, Phase::kNone, State::kInactive, {}};
+    return step(state, event, facts);
+}
+Step forgets_the_teardown(State state, Event event, const Facts& facts) {
+    Step taken = step(state, event, facts);
+    if (taken.phase == Phase::kTeardown && state == State::kStarting) {
+        return {taken.after, Phase::kNone, State::kInactive, {}};
+    }
+    return taken;
+}
+Step tears_down_the_living(State state, Event event, const Facts& facts) {
+    if (state == State::kStopping && event == Event::kStarted) {
+        return {State::kStopping, Phase::kTeardown, facts.after, {Action::kTeardown}};
+    }
+    return step(state, event, facts);
+}
+Step never_answers(State state, Event event, const Facts& facts) {
+    if (event == Event::kTornDown) return stay(state, facts);
+    return step(state, event, facts);
+}
+
+}  // namespace
+
+TEST_CASE("explorer: one unit of every kind keeps the invariants in every order of events",
+          "[service][explorer]") {
+    Sum sum;
+    for (const auto& only : {plain(0), plain(0, config::Restart::kAlways), with_commands(0),
+                             oneshot(0, false), oneshot(0, true), target(0)}) {
+        explore(sum, {only}, {});
+    }
+    sum.print("1 unit, all kinds, all events");
+}
+
+TEST_CASE("explorer: two units with every relation keep the invariants", "[service][explorer]") {
+    Sum sum;
+    const std::vector<Edge> all{Edge::kNone,     Edge::kAfter,     Edge::kWants,
+                                Edge::kRequires, Edge::kConflicts, Edge::kPartOf};
+    const std::vector<std::vector<config::Unit>> casts = {
+        {plain(0), plain(1)},
+        {oneshot(0, false), plain(1)},
+        {plain(0), target(1)},
+        {target(0), oneshot(1, true)},
+    };
+    for (const auto& cast : casts) {
+        for_all_graphs(cast, all, [&](auto units) { explore(sum, std::move(units), kMost); });
+    }
+    sum.print("2 units, all relations, all events");
+}
+
+TEST_CASE("explorer: three units in every order and requirement keep the invariants",
+          "[service][explorer]") {
+    Sum sum;
+    for_all_graphs({simple(0), simple(1), simple(2)}, {Edge::kNone, Edge::kAfter, Edge::kRequires},
+                   [&](auto units) { explore(sum, std::move(units), kFew); });
+    sum.print("3 units, after and requires, few events");
+}
+
+TEST_CASE("explorer: four units that require each other in every way keep the invariants",
+          "[service][explorer]") {
+    Sum sum;
+    for_all_graphs({simple(0), simple(1), simple(2), simple(3)}, {Edge::kNone, Edge::kRequires},
+                   [&](auto units) {
+                       if (is_connected(units)) explore(sum, units, kFewest);
+                   });
+    sum.print("4 units, requires, few events");
+}
+
+TEST_CASE("explorer: a broken table is found", "[service][explorer]") {
+    auto units = std::vector{plain(0), plain(1)};
+    connect(units[1], units[0], Edge::kRequires);
+    const auto violation = [&](Explorer::Table table) {
+        return Explorer(units, kMost, table).run(kMaxMutantStates).violation;
+    };
+    CHECK(violation(step).empty());
+    CHECK_FALSE(violation(starts_too_early).empty());
+    CHECK_FALSE(violation(forgets_the_limit).empty());
+    CHECK_FALSE(violation(leaves_the_process).empty());
+    CHECK_FALSE(violation(forgets_the_teardown).empty());
+    CHECK_FALSE(violation(tears_down_the_living).empty());
+    CHECK_FALSE(violation(never_answers).empty());
+}
