@@ -16,10 +16,12 @@ namespace {
 constexpr int kUsage = 2;
 
 int usage() {
-    std::fputs("usage: jailsvcd engine|jailer|logger [--config DIR] [--state DIR] [--plugins DIR]\n"
-               "       jailsvcd verify [OPTIONS] FILE...\n"
-               "The loops are started by jailsvc-init, never by hand.\n",
-               stderr);
+    std::fputs(
+        "usage: jailsvcd engine|jailer|logger [--config DIR] [--state DIR] [--plugins DIR]\n"
+        "       jailsvcd verify [OPTIONS] FILE...\n"
+        "       jailsvcd explain [OPTIONS] [TABLE|TABLE.KEY|markdown|json-schema]...\n"
+        "The loops are started by jailsvc-init, never by hand.\n",
+        stderr);
     return kUsage;
 }
 
@@ -32,6 +34,7 @@ int main(int argc, char** argv) {
     const std::string_view role = arguments.front();
     const std::vector<std::string> rest(arguments.begin() + 1, arguments.end());
     if (role == "verify") return jailer::verify(rest);
+    if (role == "explain") return jailer::explain(rest);
 
     const auto places = Places::from_arguments(rest);
     if (!places) {

@@ -81,4 +81,12 @@ Checked<Unit> parse_effective(const Schema& schema, const std::string& name,
     return make_unit(name, *document);
 }
 
+Sources sources_of(const Places& places) {
+    return {.unit_dirs = places.unit_dirs,
+            .profile_dirs = places.profile_dirs,
+            .require_trusted_owner = true,
+            .state_root = places.state_root,
+            .runtime_root = places.runtime_root};
+}
+
 }  // namespace jailsvc::config

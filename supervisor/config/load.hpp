@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/places.hpp"
 #include "base/result.hpp"
 #include "config/diagnostic.hpp"
 #include "config/names.hpp"
@@ -25,6 +26,9 @@ struct Sources {
     std::string state_root = "/var/lib";
     std::string runtime_root = "/run";
 };
+
+/// The sources of an installation.
+[[nodiscard]] Sources sources_of(const Places& places);
 
 template <typename T>
 using Checked = std::expected<T, Diagnostics>;

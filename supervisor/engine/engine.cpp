@@ -18,19 +18,11 @@ namespace {
 constexpr double kImpatience = 5.;
 constexpr const char* kDefaultTarget = "default";
 
-config::Sources sources_of(const Places& places) {
-    return {.unit_dirs = places.unit_dirs,
-            .profile_dirs = places.profile_dirs,
-            .require_trusted_owner = true,
-            .state_root = places.state_root,
-            .runtime_root = places.runtime_root};
-}
-
 }  // namespace
 
 Engine::Engine(struct ev_loop* loop, const Places& places, Roles roles, Fd keeper)
     : loop_(loop),
-      sources_(sources_of(places)),
+      sources_(config::sources_of(places)),
       keeper_(loop, "keeper",
               {.packet = [this](ipc::Packet& packet) { from_keeper(packet); },
                .lost = [this] { ev_break(loop_, EVBREAK_ALL); }}),

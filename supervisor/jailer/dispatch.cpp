@@ -7,19 +7,6 @@
 #include "jailer/tell.hpp"
 
 namespace jailsvc::jailer {
-namespace {
-
-config::Sources sources_of(const Places& places) {
-    config::Sources sources;
-    sources.unit_dirs = places.unit_dirs;
-    sources.profile_dirs = places.profile_dirs;
-    sources.state_root = places.state_root;
-    sources.runtime_root = places.runtime_root;
-    return sources;
-}
-
-}  // namespace
-
 Dispatch::Dispatch(struct ev_loop* loop, const Places& places, PluginHost plugins,
                    SpawnContext spawn, Uids uids, Fd keeper)
     : core_{.loop = loop,
@@ -27,7 +14,7 @@ Dispatch::Dispatch(struct ev_loop* loop, const Places& places, PluginHost plugin
             .plugins = std::move(plugins),
             .spawn = std::move(spawn),
             .uids = std::move(uids),
-            .units = UnitCache(loop, core_.plugins, sources_of(places)),
+            .units = UnitCache(loop, core_.plugins, config::sources_of(places)),
             .logs = {},
             .keeper = Link(loop, "keeper",
                            {.packet = [this](ipc::Packet& packet) { from_keeper(packet); },

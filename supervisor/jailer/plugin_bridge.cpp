@@ -129,9 +129,13 @@ struct BridgeCalls {
     }
     static int private_directory(void* ctx, std::size_t i, const char** path) {
         return guarded(ctx, path, [&](PluginBridge& self) {
-            const std::string* directories[] = {&self.places_.run, &self.places_.lib,
-                                                &self.places_.log};
-            if (i >= std::size(directories)) return -ENOENT;
+            // Unit files may hold what is meant for one service alone ([environment]).
+            std::vector<const std::string*> directories = {&self.places_.run, &self.places_.lib,
+                                                           &self.places_.log};
+            for (const auto& directory : self.places_.unit_dirs) {
+                if (!directory.starts_with(self.places_.run)) directories.push_back(&directory);
+            }
+            if (i >= directories.size()) return -ENOENT;
             *path = directories[i]->c_str();
             return 0;
         });
@@ -217,8 +221,9 @@ bool PluginBridge::has_key(const char* key, config::KeyType type) {
     const bool known = name && std::ranges::any_of(plugin_.table.keys, [&](const config::Key& own) {
                            return own.name == *name && own.type == type;
                        });
-    if (!known) misuse_ = fmt::format(", having asked for key \"{}\" of another type or none",
-                                      name.value_or(""));
+    if (!known)
+        misuse_ =
+            fmt::format(", having asked for key \"{}\" of another type or none", name.value_or(""));
     return known;
 }
 

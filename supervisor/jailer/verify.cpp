@@ -15,6 +15,7 @@
 #include "config/names.hpp"
 #include "jailer/plugin_host.hpp"
 #include "jailer/run.hpp"
+#include "jailer/tool_arguments.hpp"
 
 namespace jailsvc::jailer {
 namespace {
@@ -24,42 +25,8 @@ constexpr int kInvalid = 1;
 constexpr int kUsage = 2;
 constexpr std::string_view kSuffix = ".toml";
 
-struct Arguments {
-    std::vector<std::string> options;
-    std::vector<std::string> files;
-};
-
-/// Options come with a value each, but --quiet; everything else is a file. "--" ends the options.
-Arguments split(const std::vector<std::string>& arguments) {
-    Arguments out;
-    bool options_end = false;
-    for (std::size_t i = 0; i < arguments.size(); ++i) {
-        const std::string& argument = arguments[i];
-        if (options_end || !argument.starts_with("--")) {
-            out.files.push_back(argument);
-        } else if (argument == "--") {
-            options_end = true;
-        } else {
-            out.options.push_back(argument);
-            if (argument != "--quiet" && i + 1 < arguments.size()) {
-                out.options.push_back(arguments[++i]);
-            }
-        }
-    }
-    return out;
-}
-
 void complain(const std::string& text) {
     std::fprintf(stderr, "%s\n", text.c_str());
-}
-
-/// Who may own a file matters where it is loaded from, not while it is written.
-config::Sources sources_of(const Places& places) {
-    return {.unit_dirs = places.unit_dirs,
-            .profile_dirs = places.profile_dirs,
-            .require_trusted_owner = false,
-            .state_root = places.state_root,
-            .runtime_root = places.runtime_root};
 }
 
 /// The unit that the file would be, loaded from its own folder; nullopt where its name is no
@@ -116,18 +83,21 @@ bool verify_one(PluginHost& host, config::Sources sources, const std::string& pa
 }  // namespace
 
 int verify(const std::vector<std::string>& arguments) {
-    const Arguments given = split(arguments);
+    const ToolArguments given = split_arguments(arguments);
     const auto places = Places::from_arguments(given.options);
-    if (!places || given.files.empty()) {
+    if (!places || given.rest.empty()) {
         complain("jailsvcd: " +
                  (places ? "verify: name at least one file" : places.error().message));
         return kUsage;
     }
     PluginHost host = PluginHost::load(*places);
     for (const std::string& refusal : host.refusals()) complain("warning: plugin " + refusal);
+    // Who may own a file matters where it is loaded from, not while it is written.
+    config::Sources sources = config::sources_of(*places);
+    sources.require_trusted_owner = false;
     bool valid = true;
-    for (const std::string& file : given.files) {
-        valid = verify_one(host, sources_of(*places), file) && valid;
+    for (const std::string& file : given.rest) {
+        valid = verify_one(host, sources, file) && valid;
     }
     return valid ? kValid : kInvalid;
 }
