@@ -33,11 +33,12 @@ if(JAILSVC_SANITIZE)
   target_link_options(jailsvc-hosted INTERFACE -fsanitize=${JAILSVC_SANITIZE})
 endif()
 
-# jailsvc_module(NAME DEPS... ): the folder's *.cpp become the static library jailsvc-NAME.
+# jailsvc_module(NAME DEPS... ): the *.cpp of the folder and those below become the static library
+# jailsvc-NAME.
 # main.cpp is left out: it belongs to the program that the folder's own CMakeLists makes.
 function(jailsvc_module name)
   cmake_parse_arguments(ARG "" "" "DEPS;LIBS" ${ARGN})
-  file(GLOB sources CONFIGURE_DEPENDS *.cpp)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS *.cpp)
   list(FILTER sources EXCLUDE REGEX "/main\\.cpp$")
   if(sources)
     add_library(jailsvc-${name} STATIC ${sources})

@@ -10,8 +10,8 @@
 #include <cstdlib>
 
 #include "base/sys.hpp"
-#include "jailer/dispatch.hpp"
-#include "jailer/privileges.hpp"
+#include "jailer/loop/dispatch.hpp"
+#include "jailer/loop/privileges.hpp"
 
 namespace jailsvc::jailer {
 namespace {

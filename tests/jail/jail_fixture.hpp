@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "jailer/jail.hpp"
+#include "jailer/jail/jail.hpp"
 
 /// What the jail tests share: plans built by hand, jails that end with their scope, and programs
 /// whose output is the evidence.

@@ -4,8 +4,8 @@
 #include <string_view>
 
 #include "base/places.hpp"
-#include "jailer/jail.hpp"
-#include "jailer/plugin_host.hpp"
+#include "jailer/jail/jail.hpp"
+#include "jailer/plugin/plugin_host.hpp"
 
 namespace jailsvc::test {
 

@@ -14,7 +14,7 @@
 
 #include "base/sys.hpp"
 #include "config/load.hpp"
-#include "jailer/plugin_host.hpp"
+#include "jailer/plugin/plugin_host.hpp"
 #include "jailer/run.hpp"
 
 namespace jailsvc::test {

@@ -1,4 +1,4 @@
-#include "jailer/exec_request.hpp"
+#include "jailer/loop/exec_request.hpp"
 
 #include <fcntl.h>
 #include <sys/socket.h>

@@ -2,9 +2,9 @@
 
 #include <catch2/catch.hpp>
 
-#include "jailer/id_map.hpp"
-#include "jailer/mount_table.hpp"
-#include "jailer/process_facts.hpp"
+#include "jailer/jail/id_map.hpp"
+#include "jailer/jail/mount_table.hpp"
+#include "jailer/jail/process_facts.hpp"
 
 using namespace jailsvc::jailer;
 

@@ -1,4 +1,4 @@
-#include "jailer/link.hpp"
+#include "jailer/loop/link.hpp"
 
 #include <sys/socket.h>
 

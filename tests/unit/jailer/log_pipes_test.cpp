@@ -1,4 +1,4 @@
-#include "jailer/log_pipes.hpp"
+#include "jailer/loop/log_pipes.hpp"
 
 #include <poll.h>
 #include <sys/stat.h>

@@ -5,8 +5,8 @@
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
-#include "jailer/plan.hpp"
-#include "jailer/plan_check.hpp"
+#include "jailer/plan/plan.hpp"
+#include "jailer/plan/plan_check.hpp"
 
 namespace {
 

@@ -10,7 +10,7 @@
 
 #include "base/places.hpp"
 #include "base/sys.hpp"
-#include "jailer/plugin_host.hpp"
+#include "jailer/plugin/plugin_host.hpp"
 
 /// Directories of plugins for tests: copies of what tests/plugins builds.
 namespace jailsvc::test {

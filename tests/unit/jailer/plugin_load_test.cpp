@@ -3,7 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "jailer/plugin_load.hpp"
+#include "jailer/plugin/plugin_load.hpp"
 #include "plugin_files.hpp"
 
 namespace {

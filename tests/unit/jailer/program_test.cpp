@@ -1,4 +1,4 @@
-#include "jailer/program.hpp"
+#include "jailer/loop/program.hpp"
 
 #include <catch2/catch.hpp>
 #include <cstdlib>

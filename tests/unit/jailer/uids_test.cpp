@@ -1,4 +1,4 @@
-#include "jailer/uids.hpp"
+#include "jailer/loop/uids.hpp"
 
 #include <catch2/catch.hpp>
 #include <cstdlib>

@@ -1,4 +1,4 @@
-#include "jailer/unit_cache.hpp"
+#include "jailer/loop/unit_cache.hpp"
 
 #include <sys/resource.h>
 

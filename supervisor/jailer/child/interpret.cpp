@@ -1,0 +1,221 @@
+// [child] May call: raw:: system calls. No heap, no lock, no library.
+#include "jailer/child/interpret.hpp"
+
+#include <fcntl.h>
+#include <jailsvc_plugin.h>
+#include <linux/close_range.h>
+#include <linux/prctl.h>
+#include <linux/sched.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+
+#include "jailer/child/child_mounts.hpp"
+#include "jailer/child/child_process.hpp"
+#include "jailer/child/raw_calls.hpp"
+
+namespace jailsvc::jailer {
+namespace {
+
+using Kind = GateReport::Kind;
+
+constexpr int kStubGate = 3, kStubProgram = 4;
+constexpr int kFailedStatus = 127;  // as a shell reports a program that could not be run
+
+/// Reports and ends, unless the unit allows this operation not to hold.
+void settle(int gate, const ChildOp& op, Outcome outcome) noexcept {
+    if (outcome.ok()) return;
+    report(gate, op.optional != 0 ? Kind::kWeakened : Kind::kFailed, op.index, outcome);
+    if (op.optional == 0) raw::exit_now(kFailedStatus);
+}
+
+void require(int gate, std::uint32_t step, long code) noexcept {
+    if (code >= 0) return;
+    report(gate, Kind::kFailed, step, {static_cast<int>(-code), GateReport::About::kWhole});
+    raw::exit_now(kFailedStatus);
+}
+
+void require(int gate, std::uint32_t step, Outcome outcome) noexcept {
+    if (outcome.ok()) return;
+    report(gate, Kind::kFailed, step, outcome);
+    raw::exit_now(kFailedStatus);
+}
+
+/// Whoever shares our uid in the jail could otherwise trace us between here and the exec, and read
+/// the jailer's memory (ptrace(2), "dumpable"). The exec sets it anew.
+void hide_from_tracers() noexcept {
+    raw::call(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+int move_up(int fd, unsigned lowest) noexcept {
+    return raw::call_int(SYS_fcntl, fd, F_DUPFD_CLOEXEC, lowest);
+}
+
+/// Gate to 3, the stub's program to 4, the rest closed: the stub needs no standard streams.
+void arrange_stub_descriptors(const StubJob& job) noexcept {
+    const int gate = move_up(job.gate, kStubProgram + 1);
+    if (gate < 0) raw::exit_now(kFailedStatus);
+    const int program = move_up(job.stub_program, kStubProgram + 1);
+    require(gate, kStepDescriptors, program);
+    require(gate, kStepDescriptors, raw::call(SYS_dup3, gate, kStubGate, 0));
+    require(gate, kStepDescriptors, raw::call(SYS_dup3, program, kStubProgram, O_CLOEXEC));
+    require(kStubGate, kStepDescriptors, raw::call(SYS_close_range, 0, kStubGate - 1, 0));
+    require(kStubGate, kStepDescriptors, raw::call(SYS_close_range, kStubProgram + 1, ~0U, 0));
+}
+
+/// We come into a user namespace as an unmapped id, with every capability in it
+/// (user_namespaces(7)); only as one of its own ids can we make files in it.
+void become_namespace_root(const StubJob& job) noexcept {
+    long code = raw::call(SYS_setresgid, 0, 0, 0);
+    if (code >= 0) code = raw::call(SYS_setresuid, 0, 0, 0);
+    require(kStubGate, job.id_map, code);
+}
+
+void build_file_system(const StubJob& job) noexcept {
+    const bool mounts = (job.namespaces & CLONE_NEWNS) != 0;
+    MountState state{};
+    state.job = &job;
+    if (mounts) {
+        require(kStubGate, kStepPrivate, make_private());
+        require(kStubGate, kStepPivot, open_stage(state));
+        for (std::uint32_t i = 0; i < job.count; ++i) {
+            settle(kStubGate, job.ops[i], open_source_tree(state, i));
+        }
+    }
+    if ((job.namespaces & CLONE_NEWUSER) != 0) become_namespace_root(job);
+    if (job.needs_scratch) require(kStubGate, kStepScratch, make_scratch(state));
+    for (std::uint32_t i = 0; i < job.count; ++i) {
+        settle(kStubGate, job.ops[i], apply_mount(state, i));
+    }
+    if (mounts) require(kStubGate, kStepPivot, finish_mounts(state));
+}
+
+/// Sources first move out of the way of the numbers they are wanted at.
+void arrange_program_descriptors(const ProgramJob& job, int& gate, int& stub) noexcept {
+    const std::uint32_t count = job.descriptor_count;
+    for (std::uint32_t i = 0; i < count; ++i) {
+        const int source = job.descriptors[i];
+        const int fd =
+            source >= 0 ? source : raw::openat2(AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC, 0);
+        require(gate, kStepDescriptors, fd);
+        job.moved[i] = move_up(fd, count + 2);
+        require(gate, kStepDescriptors, job.moved[i]);
+    }
+    const int high_gate = move_up(gate, count + 2);
+    require(gate, kStepDescriptors, high_gate);
+    const int high_stub = stub < 0 ? -1 : move_up(stub, count + 2);
+    if (stub >= 0) require(high_gate, kStepDescriptors, high_stub);
+    for (std::uint32_t i = 0; i < count; ++i) {
+        require(high_gate, kStepDescriptors, raw::call(SYS_dup3, job.moved[i], i, 0));
+    }
+    gate = static_cast<int>(count);
+    require(high_gate, kStepDescriptors, raw::call(SYS_dup3, high_gate, gate, O_CLOEXEC));
+    if (stub >= 0) {
+        stub = gate + 1;
+        require(gate, kStepDescriptors, raw::call(SYS_dup3, high_stub, stub, O_CLOEXEC));
+    }
+    require(gate, kStepDescriptors, raw::call(SYS_close_range, gate + 1 + (stub >= 0), ~0U, 0));
+}
+
+/// All namespaces by one call: the kernel takes the user namespace first, so that its rights serve
+/// for the others (setns(2)). Joining a mount namespace sets root and working directory to its
+/// root.
+void enter_jail(const ProgramJob& job, int gate, int stub) noexcept {
+    if (stub < 0) return;
+    if (job.enter != 0) require(gate, kStepEnter, raw::call(SYS_setns, stub, job.enter));
+    raw::close(stub);
+    // As an unmapped id we could not even walk the jail's directories.
+    if ((job.enter & CLONE_NEWUSER) == 0) return;
+    require(gate, kStepEnter, raw::call(SYS_setgroups, 0, nullptr));
+    require(gate, kStepEnter, raw::call(SYS_setresgid, 0, 0, 0));
+    require(gate, kStepEnter, raw::call(SYS_setresuid, 0, 0, 0));
+    hide_from_tracers();
+}
+
+/// The program's own directory wins over the plan's. Relative to the jail's root, where setns has
+/// put us; without a mount namespace, to the host's.
+void change_directory(const ProgramJob& job, int gate) noexcept {
+    if (job.working_directory[0] != '\0') {
+        require(gate, kStepDirectory, raw::call(SYS_chdir, job.working_directory));
+        return;
+    }
+    require(gate, kStepDirectory, raw::call(SYS_chdir, "/"));
+    for (const ChildOp* op = job.ops; op != job.ops + job.count; ++op) {
+        if (op->kind != JSV_OP_CHDIR) continue;
+        const long code = raw::call(SYS_chdir, op->text[0]);
+        settle(gate, *op, {code < 0 ? static_cast<int>(-code) : 0, GateReport::About::kTarget});
+    }
+}
+
+/// A leader already is what it would become: EPERM (setsid(2)).
+void start_session(const ProgramJob& job, int gate) noexcept {
+    bool wanted = job.new_session;
+    for (const ChildOp* op = job.ops; op != job.ops + job.count; ++op) {
+        wanted = wanted || op->kind == JSV_OP_SESSION;
+    }
+    if (!wanted) return;
+    const long code = raw::call(SYS_setsid);
+    if (code != -EPERM) require(gate, kStepEnter, code);
+}
+
+}  // namespace
+
+void report(int gate, GateReport::Kind kind, std::uint32_t op, Outcome outcome) noexcept {
+    const GateReport packet{kind, op, outcome.code, outcome.about};
+    raw::call(SYS_sendto, gate, &packet, sizeof packet, MSG_NOSIGNAL, nullptr, 0);
+}
+
+void await_gate(int gate) noexcept {
+    char go = 0;
+    long count = 0;
+    do {
+        count = raw::call(SYS_read, gate, &go, 1);
+    } while (count == -EINTR);
+    if (count != 1) raw::exit_now(kFailedStatus);
+}
+
+void run_stub(const StubJob& job) noexcept {
+    arrange_stub_descriptors(job);
+    reset_signals();
+    hide_from_tracers();
+    raw::call(SYS_umask, 0);
+    // The jailer writes the maps, which only a privileged process of the parent namespace may.
+    if ((job.namespaces & CLONE_NEWUSER) != 0) await_gate(kStubGate);
+    build_file_system(job);
+    require(kStubGate, kStepLockStub, lock_stub());
+    const char* const argv[] = {"jailsvc-stub", nullptr};
+    const char* const environment[] = {nullptr};
+    const long code = raw::call(SYS_execveat, kStubProgram, "", argv, environment, AT_EMPTY_PATH);
+    require(kStubGate, kStepExec, code);
+    raw::exit_now(kFailedStatus);
+}
+
+void run_program(const ProgramJob& job) noexcept {
+    int gate = job.gate;
+    int stub = job.stub;
+    reset_signals();
+    arrange_program_descriptors(job, gate, stub);
+    for (const ChildOp* op = job.ops; op != job.ops + job.count; ++op) {
+        settle(gate, *op, apply_before_entry(*op));
+    }
+    hide_from_tracers();
+    enter_jail(job, gate, stub);
+    start_session(job, gate);
+    for (const ChildOp* op = job.ops; op != job.ops + job.count; ++op) {
+        settle(gate, *op, apply_inside(*op));
+    }
+    const StepOutcome identity = apply_identity(job);
+    hide_from_tracers();
+    if (!identity.outcome.ok()) settle(gate, job.ops[identity.op], identity.outcome);
+    change_directory(job, gate);
+    for (const ChildOp* op = job.ops; op != job.ops + job.count; ++op) {
+        settle(gate, *op, apply_lockdown(*op));
+    }
+    report(gate, Kind::kReady, 0);
+    await_gate(gate);
+    const long code = raw::call(SYS_execve, job.argv[0], job.argv, job.environment);
+    require(gate, kStepExec, code);
+    raw::exit_now(kFailedStatus);
+}
+
+}  // namespace jailsvc::jailer

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+
+#include "jailer/child/child_op.hpp"
+
+/// [child] What runs between clone and exec. Everything is handed over flat and ready made: the
+/// child allocates nothing, takes no lock, and calls the kernel only.
+namespace jailsvc::jailer {
+
+/// How the child becomes a jail's PID 1.
+struct StubJob {
+    const ChildOp* ops;
+    std::uint32_t count;
+    int gate;                     ///< our end; becomes descriptor 3
+    int stub_program;             ///< of jailsvc-stub
+    const char* stage_directory;  ///< empty directory that new roots are attached to
+    int* trees;                   ///< `count` cells for the child: detached source trees, or -1
+    std::uint64_t namespaces;     ///< CLONE_NEW* it was made with
+    bool needs_scratch;           ///< there are files or masks to be made
+    std::uint32_t id_map;         ///< index of the JSV_OP_ID_MAP; meaningful with CLONE_NEWUSER
+};
+
+/// How the child becomes a program of a jail.
+struct ProgramJob {
+    const ChildOp* ops;
+    std::uint32_t count;
+    int gate;                        ///< our end
+    int stub;                        ///< pidfd of the jail's init, or -1
+    std::uint64_t enter;             ///< CLONE_NEW* to be joined, without CLONE_NEWPID
+    const int* descriptors;          ///< become 0, 1, 2, …; -1: /dev/null
+    int* moved;                      ///< as many cells for the child
+    std::uint32_t descriptor_count;  ///< at least 3
+    const char* const* argv;
+    const char* const* environment;
+    const char* working_directory;  ///< "" for what the plan says
+    bool new_session;
+    uid_t uid;  ///< in place of JSV_IDS_DYNAMIC
+    gid_t gid;
+};
+
+/// Applies namespace and mount operations, gives up every privilege, and becomes jailsvc-stub.
+[[noreturn]] void run_stub(const StubJob& job) noexcept;
+
+/// Enters the jail, applies process, identity and lockdown operations, waits at the gate, execs.
+[[noreturn]] void run_program(const ProgramJob& job) noexcept;
+
+/// Reports over the gate. A peer that has gone is found at the next read, by its end of file.
+void report(int gate, GateReport::Kind kind, std::uint32_t op, Outcome outcome = {}) noexcept;
+
+/// Waits for one byte; anything else, the jailer's death included, ends this process.
+void await_gate(int gate) noexcept;
+
+}  // namespace jailsvc::jailer

@@ -1,0 +1,82 @@
+#include <fmt/format.h>
+#include <linux/sched.h>
+#include <unistd.h>
+
+#include "base/sys.hpp"
+#include "jailer/jail/attest_mounts.hpp"
+#include "jailer/jail/failure.hpp"
+#include "jailer/jail/id_map.hpp"
+#include "jailer/jail/jail.hpp"
+#include "jailer/jail/namespaces.hpp"
+#include "jailer/jail/process_facts.hpp"
+
+namespace jailsvc::jailer {
+namespace {
+
+using Verdict = std::optional<JailFailure>;
+
+Verdict attest_namespace(std::uint32_t index, const Op& op, pid_t stub) {
+    for (const NamespaceType& type : namespace_types()) {
+        if (type.flag != op.number[0]) continue;
+        const auto ours = namespace_id(index, ::getpid(), type.name);
+        if (!ours) return ours.error();
+        const auto theirs = namespace_id(index, stub, type.name);
+        if (!theirs) return theirs.error();
+        if (*ours != *theirs) return std::nullopt;
+        return not_held(index, fmt::format("{}: the jail is in the host's, {}", type.name, *ours));
+    }
+    return not_held(index, fmt::format("no namespace has the number {:#x}", op.number[0]));
+}
+
+Verdict attest_id_map(std::uint32_t index, const Op& op, pid_t stub) {
+    for (const auto& [name, wanted] :
+         {std::pair{"uid_map", &op.text[0]}, std::pair{"gid_map", &op.text[1]}}) {
+        const auto text = sys::read_file(fmt::format("/proc/{}/{}", stub, name));
+        if (!text) return failed(index, name, text.error().code);
+        if (normal_map(*text) == normal_map(*wanted)) continue;
+        return not_held(index, fmt::format("{} is \"{}\", not \"{}\"", name, normal_map(*text),
+                                           normal_map(*wanted)));
+    }
+    return std::nullopt;
+}
+
+/// The stub lives as long as the jail, in all of its namespaces: it must be harmless.
+Verdict attest_stub(pid_t stub) {
+    const auto facts = read_process_facts(kStepLockStub, stub);
+    if (!facts) return facts.error();
+    if (facts->permitted != 0 || facts->effective != 0 || facts->ambient != 0) {
+        return not_held(kStepLockStub, fmt::format("CapPrm is {:x}, not 0", facts->permitted));
+    }
+    if (facts->no_new_privs) return std::nullopt;
+    return not_held(kStepLockStub, "NoNewPrivs is 0, not 1");
+}
+
+Verdict attest_op(std::uint32_t index, const Op& op, pid_t stub) {
+    if (op.kind == JSV_OP_NAMESPACE) return attest_namespace(index, op, stub);
+    if (op.kind == JSV_OP_ID_MAP) return attest_id_map(index, op, stub);
+    return std::nullopt;
+}
+
+}  // namespace
+
+Jailed<std::vector<JailFailure>> attest_jail(const CompiledPlan& compiled,
+                                             const ResolvedIds& /*ids*/, pid_t stub) {
+    const Plan& plan = compiled.plan();
+    std::vector<JailFailure> weakened;
+    for (std::uint32_t index = 0; index < plan.ops.size(); ++index) {
+        auto verdict = attest_op(index, plan.ops[index], stub);
+        if (!verdict) continue;
+        if (!plan.ops[index].optional) return std::unexpected(std::move(*verdict));
+        weakened.push_back(std::move(*verdict));
+    }
+    if (auto verdict = attest_stub(stub)) return std::unexpected(std::move(*verdict));
+    if ((plan.namespace_flags() & CLONE_NEWNS) == 0) return weakened;
+    const auto view = JailView::open(stub);
+    if (!view) return std::unexpected(view.error());
+    if (auto verdict = attest_mounts(plan, *view, weakened)) {
+        return std::unexpected(std::move(*verdict));
+    }
+    return weakened;
+}
+
+}  // namespace jailsvc::jailer

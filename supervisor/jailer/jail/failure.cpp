@@ -1,0 +1,104 @@
+#include "jailer/jail/failure.hpp"
+
+#include <fmt/format.h>
+
+#include <cstring>
+
+namespace jailsvc::jailer {
+namespace {
+
+using About = GateReport::About;
+
+std::string error_text(int code) {
+    const char* text = ::strerrordesc_np(code);
+    return text != nullptr ? text : fmt::format("error {}", code);
+}
+
+std::string_view step_name(std::uint32_t step) {
+    switch (step) {
+        case kStepDescriptors:
+            return "placing descriptors";
+        case kStepEnter:
+            return "entering the jail";
+        case kStepPivot:
+            return "changing the root";
+        case kStepExec:
+            return "executing the program";
+        case kStepClone:
+            return "making the process";
+        case kStepScratch:
+            return "the jail's own tmpfs";
+        case kStepPrivate:
+            return "making mounts private";
+        case kStepLockStub:
+            return "giving up privileges";
+        case kStepIsolation:
+            return "isolation";
+        case kStepDirectory:
+            return "changing the working directory";
+        default:
+            return "a step";
+    }
+}
+
+/// The text field that holds the path an errno is about.
+std::string_view path_of(const Op& op, About about) {
+    if (about == About::kSource) return op.text[0];
+    if (about != About::kTarget) return {};
+    return op.kind == JSV_OP_BIND ? op.text[1] : op.text[0];
+}
+
+std::string_view part_name(About about) {
+    switch (about) {
+        case About::kWhole:
+            return "";
+        case About::kSource:
+            return "source ";
+        case About::kTarget:
+            return "target ";
+        case About::kMount:
+            return "mount";
+        case About::kReadBack:
+            return "read back";
+    }
+    return "";
+}
+
+}  // namespace
+
+std::string name_of(const Plan& plan, std::uint32_t op) {
+    if (op >= plan.ops.size()) return std::string(step_name(op));
+    const Op& of = plan.ops[op];
+    const KindInfo* kind = find_kind(of.kind);
+    return fmt::format("{}: {}", of.plugin, kind != nullptr ? kind->name : "operation");
+}
+
+JailFailure failed(std::uint32_t op, std::string_view what, int code) {
+    const std::string error = error_text(code);
+    return {op, code, what.empty() ? error : fmt::format("{}: {}", what, error)};
+}
+
+JailFailure not_held(std::uint32_t op, std::string text) {
+    return {op, 0, std::move(text)};
+}
+
+JailFailure from_report(const Plan& plan, const GateReport& report) {
+    const bool of_plan = report.op < plan.ops.size();
+    if (report.code == kNotHeld) {
+        return not_held(report.op, of_plan ? fmt::format("{}: the kernel says something else than "
+                                                         "was asked for",
+                                                         plan.ops[report.op].text[0])
+                                           : "does not hold");
+    }
+    if (!of_plan) return failed(report.op, "", report.code);
+    const Op& op = plan.ops[report.op];
+    return failed(report.op,
+                  fmt::format("{}{}", part_name(report.about), path_of(op, report.about)),
+                  report.code);
+}
+
+std::string describe(const Plan& plan, const JailFailure& failure) {
+    return fmt::format("{}: {}: {}", plan.unit, name_of(plan, failure.op), failure.text);
+}
+
+}  // namespace jailsvc::jailer

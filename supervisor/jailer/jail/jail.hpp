@@ -1,0 +1,137 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/fd.hpp"
+#include "base/result.hpp"
+#include "jailer/child/child_op.hpp"
+#include "jailer/plan/plan.hpp"
+
+/// From a plan to processes: the stub that holds a jail, the programs that run in it. Nothing here
+/// waits: every process reports over its gate, which the jailer's loop watches.
+///
+/// A start, in calls:
+///   CompiledPlan::make            once per load
+///   apply_parent_operations       host directories and the like
+///   spawn_stub                    clone3 into new namespaces; mounts; parks as their PID 1
+///     gate readable → read_report → kReady
+///   attest_jail                   from outside: namespaces, mounts, hostname, files
+///   spawn_program                 clone3(CLONE_PARENT) into the stub's pid namespace, setns to the
+///                                 rest, limits, ids, capabilities, lockdown; waits at its gate
+///     gate readable → read_report → kReady (the keeper has the pid by then)
+///   attest_program                ids, capabilities, no_new_privs, limits, namespaces, descriptors
+///   open_gate                     the program is executed; end of file on the gate says it was,
+///                                 a kFailed report (kStepExec) that it was not
+namespace jailsvc::jailer {
+
+/// A plan flattened for children: built once, then only read (by every child, copy-on-write).
+class CompiledPlan {
+public:
+    [[nodiscard]] static Result<CompiledPlan> make(Plan plan);
+    CompiledPlan(CompiledPlan&&) noexcept;
+    CompiledPlan& operator=(CompiledPlan&&) noexcept;
+    ~CompiledPlan();
+
+    [[nodiscard]] const Plan& plan() const;
+    [[nodiscard]] std::span<const ChildOp> ops() const;
+    [[nodiscard]] bool needs_stub() const;  ///< any namespace operation: all but profile host
+
+private:
+    struct Impl;
+    explicit CompiledPlan(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+/// What spawning needs to know of its surroundings; lives as long as the jailer.
+struct SpawnContext {
+    /// Children become the keeper's (CLONE_PARENT). Tests without a keeper say false and wait
+    /// themselves.
+    bool clone_parent = true;
+    int stub_program = -1;        ///< O_PATH|O_CLOEXEC descriptor of jailsvc-stub
+    std::string stage_directory;  ///< empty directory, root's, where new roots are put together
+};
+
+/// uid and gid that replace JSV_IDS_DYNAMIC, and own what JSV_OP_HOST_DIRECTORY makes; as the jail
+/// counts them, where it has a user namespace.
+struct ResolvedIds {
+    uid_t uid = 0;
+    gid_t gid = 0;
+};
+
+/// A process between clone and exec.
+struct Parked {
+    pid_t pid = -1;  ///< in our pid namespace
+    Fd pidfd;
+    Fd gate;  ///< SOCK_SEQPACKET; closing it ends the process
+};
+
+/// A program to run in a jail.
+struct Program {
+    std::vector<std::string> argv;         ///< argv[0] is an absolute jail path
+    std::vector<std::string> environment;  ///< "NAME=VALUE", complete
+    std::string working_directory;         ///< jail path; empty: what the plan says, else /
+    int stdin_fd = -1;                     ///< -1: /dev/null
+    int stdout_fd = -1;
+    int stderr_fd = -1;
+    std::vector<int> passed;  ///< become 3, 4, … (listening sockets)
+    bool new_session = true;
+};
+
+/// Why an operation does not hold, or could not be applied. `op` indexes Plan::ops or is a kStep*.
+struct JailFailure {
+    std::uint32_t op = 0;
+    int code = 0;      ///< errno; 0 when attest saw something else than was asked for
+    std::string text;  ///< "mount /srv/web at /: Operation not permitted", "…: CapBnd is 3f, not 0"
+};
+template <typename T>
+using Jailed = std::expected<T, JailFailure>;
+
+/// "web: chroot: bind: source /srv: No such file or directory" — unit, plugin, operation, the rest.
+[[nodiscard]] std::string describe(const Plan& plan, const JailFailure& failure);
+
+/// JSV_STAGE_PARENT operations, as the jailer, before any process exists.
+[[nodiscard]] Jailed<void> apply_parent_operations(const CompiledPlan& plan,
+                                                   const ResolvedIds& ids);
+/// Removes what they made with JSV_DIR_RECREATE.
+void undo_parent_operations(const CompiledPlan& plan);
+
+/// The jail's init in new namespaces; it reports kReady when all mounts stand and jailsvc-stub
+/// runs.
+[[nodiscard]] Jailed<Parked> spawn_stub(const SpawnContext& context, const CompiledPlan& plan,
+                                        const ResolvedIds& ids);
+
+/// `stub` is the pidfd of the jail's init, or -1 where the plan needs none.
+[[nodiscard]] Jailed<Parked> spawn_program(const SpawnContext& context, const CompiledPlan& plan,
+                                           const ResolvedIds& ids, int stub,
+                                           const Program& program);
+
+/// Next report of a parked process. nullopt: nothing there yet. End of file is kEnd.
+struct Report {
+    enum class Kind { kReady, kFailed, kWeakened, kEnd };
+    Kind kind = Kind::kEnd;
+    JailFailure failure;  ///< for kFailed, kWeakened
+};
+[[nodiscard]] std::optional<Report> read_report(const Plan& plan, const Parked& parked);
+
+/// Reads back from the kernel that every namespace and mount operation holds in the stub.
+/// Operations marked optional that do not hold are returned, the first other one is the error.
+[[nodiscard]] Jailed<std::vector<JailFailure>> attest_jail(const CompiledPlan& plan,
+                                                           const ResolvedIds& ids, pid_t stub);
+/// The same for the program at its gate: process, identity and lockdown operations, and that it
+/// is in the stub's namespaces and below the jail's root with no descriptor but the declared:
+/// 0, 1, 2, as many as Program::passed had, and the gate. `stub` is -1 where the plan needs none.
+[[nodiscard]] Jailed<std::vector<JailFailure>> attest_program(const CompiledPlan& plan,
+                                                              const ResolvedIds& ids, pid_t stub,
+                                                              pid_t program,
+                                                              std::size_t passed = 0);
+
+/// Lets the program's exec go on.
+[[nodiscard]] Result<void> open_gate(const Parked& parked);
+
+}  // namespace jailsvc::jailer

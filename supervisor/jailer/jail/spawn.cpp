@@ -1,0 +1,238 @@
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "base/sys.hpp"
+#include "jailer/jail/failure.hpp"
+#include "jailer/jail/id_map.hpp"
+#include "jailer/child/interpret.hpp"
+#include "jailer/jail/jail.hpp"
+#include "jailer/child/raw_calls.hpp"
+
+namespace jailsvc::jailer {
+namespace {
+
+/// Both ends of a child's gate. Ours does not block; the child's does.
+struct Gate {
+    Fd ours, theirs;
+};
+
+Jailed<Gate> make_gate() {
+    int ends[2] = {-1, -1};
+    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == -1) {
+        return std::unexpected(failed(kStepClone, "socketpair", errno));
+    }
+    Gate gate{Fd(ends[0]), Fd(ends[1])};
+    if (::fcntl(gate.ours.get(), F_SETFL, O_NONBLOCK) == -1) {
+        return std::unexpected(failed(kStepClone, "fcntl", errno));
+    }
+    return gate;
+}
+
+/// A copy of this process, as fork(2) makes it, that shares nothing it could harm. Handlers are
+/// reset by the kernel before the child's first instruction. With CLONE_PARENT the signal sent at
+/// its end would be the one of our own creation, and must be said to be 0 (clone(2)).
+template <typename Entry>
+Jailed<Parked> clone_child(const SpawnContext& context, std::uint64_t namespaces, Gate gate,
+                           const Entry& entry) {
+    int pidfd = -1;
+    clone_args arguments{};
+    arguments.flags = CLONE_PIDFD | CLONE_CLEAR_SIGHAND | namespaces |
+                      (context.clone_parent ? std::uint64_t{CLONE_PARENT} : 0);
+    arguments.pidfd = reinterpret_cast<std::uintptr_t>(&pidfd);
+    arguments.exit_signal = context.clone_parent ? 0 : SIGCHLD;
+    const long pid = raw::call(SYS_clone3, &arguments, sizeof arguments);
+    if (pid == 0) entry(gate.theirs.get());
+    if (pid < 0) return std::unexpected(failed(kStepClone, "clone3", static_cast<int>(-pid)));
+    return Parked{static_cast<pid_t>(pid), Fd(pidfd), std::move(gate.ours)};
+}
+
+/// Ends a child that nobody has been told of yet.
+void discard(const SpawnContext& context, const Parked& parked) {
+    (void)sys::pidfd_signal(parked.pidfd.get(), SIGKILL);
+    if (context.clone_parent) return;  // the keeper reaps
+    siginfo_t info{};
+    while (::waitid(P_PIDFD, static_cast<id_t>(parked.pidfd.get()), &info, WEXITED) == -1 &&
+           errno == EINTR) {
+    }
+}
+
+/// The child waits at its gate until its ids are mapped: only we may do that, once for each map.
+Jailed<void> map_ids(const Plan& plan, const Parked& parked) {
+    const Op* map = find_id_map(plan);
+    if (map == nullptr) return {};
+    const auto index = static_cast<std::uint32_t>(map - plan.ops.data());
+    const std::string directory = "/proc/" + std::to_string(parked.pid);
+    for (const auto& [name, text] :
+         {std::pair{"/uid_map", &map->text[0]}, std::pair{"/gid_map", &map->text[1]}}) {
+        if (const auto written = sys::write_file(directory + name, *text); !written) {
+            return std::unexpected(failed(index, name + 1, written.error().code));
+        }
+    }
+    if (const auto opened = open_gate(parked); !opened) {
+        return std::unexpected(failed(index, "gate", opened.error().code));
+    }
+    return {};
+}
+
+std::uint64_t namespaces_of(const CompiledPlan& plan) {
+    std::uint64_t flags = 0;
+    for (const ChildOp& op : plan.ops()) {
+        if (op.kind == JSV_OP_NAMESPACE) flags |= op.number[0];
+    }
+    return flags;
+}
+
+bool needs_scratch(const CompiledPlan& plan) {
+    return std::ranges::any_of(plan.ops(), [](const ChildOp& op) {
+        return op.kind == JSV_OP_MASK || op.kind == JSV_OP_FILE;
+    });
+}
+
+std::vector<const char*> pointers(const std::vector<std::string>& texts) {
+    std::vector<const char*> result;
+    result.reserve(texts.size() + 1);
+    for (const std::string& text : texts) result.push_back(text.c_str());
+    result.push_back(nullptr);
+    return result;
+}
+
+/// While it lives, our children are born into the stub's pid namespace. That it ends must not
+/// fail: the next jail would lie inside this one, so we rather end, and the keeper starts us anew.
+class IntoPidNamespace {
+public:
+    IntoPidNamespace(int own, int stub) : own_(own) {
+        if (stub >= 0 && ::setns(stub, CLONE_NEWPID) == -1) code_ = errno;
+        entered_ = stub >= 0 && code_ == 0;
+    }
+    IntoPidNamespace(const IntoPidNamespace&) = delete;
+    IntoPidNamespace& operator=(const IntoPidNamespace&) = delete;
+    ~IntoPidNamespace() {
+        if (entered_ && ::setns(own_, CLONE_NEWPID) == -1) std::abort();
+    }
+    [[nodiscard]] int code() const { return code_; }
+
+private:
+    int own_;
+    int code_ = 0;
+    bool entered_ = false;
+};
+
+Jailed<Parked> clone_into(const SpawnContext& context, bool new_pids, int stub, Gate gate,
+                          ProgramJob& job) {
+    Fd own;
+    if (new_pids) {
+        own = Fd(::open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC));
+        if (!own) return std::unexpected(failed(kStepClone, "/proc/self/ns/pid", errno));
+    }
+    const IntoPidNamespace into(own.get(), new_pids ? stub : -1);
+    if (into.code() != 0) return std::unexpected(failed(kStepEnter, "setns", into.code()));
+    return clone_child(context, 0, std::move(gate), [&](int end) {
+        job.gate = end;
+        run_program(job);
+    });
+}
+
+std::vector<int> descriptors_of(const Program& program) {
+    std::vector<int> descriptors{program.stdin_fd, program.stdout_fd, program.stderr_fd};
+    descriptors.insert(descriptors.end(), program.passed.begin(), program.passed.end());
+    return descriptors;
+}
+
+}  // namespace
+
+Jailed<Parked> spawn_stub(const SpawnContext& context, const CompiledPlan& plan,
+                          const ResolvedIds& /*ids*/) {
+    auto gate = make_gate();
+    if (!gate) return std::unexpected(std::move(gate).error());
+    const Op* map = find_id_map(plan.plan());
+    std::vector<int> trees(plan.ops().size() + 1, -1);
+    StubJob job{.ops = plan.ops().data(),
+                .count = static_cast<std::uint32_t>(plan.ops().size()),
+                .gate = -1,
+                .stub_program = context.stub_program,
+                .stage_directory = context.stage_directory.c_str(),
+                .trees = trees.data(),
+                .namespaces = namespaces_of(plan),
+                .needs_scratch = needs_scratch(plan),
+                .id_map = map == nullptr
+                              ? kStepEnter
+                              : static_cast<std::uint32_t>(map - plan.plan().ops.data())};
+    auto parked = clone_child(context, job.namespaces, std::move(*gate), [&](int end) {
+        job.gate = end;
+        run_stub(job);
+    });
+    if (!parked) return parked;
+    if (auto mapped = map_ids(plan.plan(), *parked); !mapped) {
+        discard(context, *parked);
+        return std::unexpected(std::move(mapped).error());
+    }
+    return parked;
+}
+
+Jailed<Parked> spawn_program(const SpawnContext& context, const CompiledPlan& plan,
+                             const ResolvedIds& ids, int stub, const Program& program) {
+    if (program.argv.empty()) return std::unexpected(failed(kStepExec, "no program", EINVAL));
+    const std::uint64_t namespaces = namespaces_of(plan);
+    if ((namespaces != 0) != (stub >= 0)) {
+        return std::unexpected(failed(kStepEnter, "the jail's init", EBADF));
+    }
+    auto gate = make_gate();
+    if (!gate) return std::unexpected(std::move(gate).error());
+    const std::vector<int> descriptors = descriptors_of(program);
+    std::vector<int> moved(descriptors.size(), -1);
+    const auto argv = pointers(program.argv);
+    const auto environment = pointers(program.environment);
+    ProgramJob job{.ops = plan.ops().data(),
+                   .count = static_cast<std::uint32_t>(plan.ops().size()),
+                   .gate = -1,
+                   .stub = stub,
+                   .enter = namespaces & ~std::uint64_t{CLONE_NEWPID},
+                   .descriptors = descriptors.data(),
+                   .moved = moved.data(),
+                   .descriptor_count = static_cast<std::uint32_t>(descriptors.size()),
+                   .argv = argv.data(),
+                   .environment = environment.data(),
+                   .working_directory = program.working_directory.c_str(),
+                   .new_session = program.new_session,
+                   .uid = ids.uid,
+                   .gid = ids.gid};
+    return clone_into(context, (namespaces & CLONE_NEWPID) != 0, stub, std::move(*gate), job);
+}
+
+std::optional<Report> read_report(const Plan& plan, const Parked& parked) {
+    GateReport packet{};
+    ssize_t count = 0;
+    do {
+        count = ::recv(parked.gate.get(), &packet, sizeof packet, 0);
+    } while (count == -1 && errno == EINTR);
+    if (count == -1 && (errno == EAGAIN || errno == EWOULDBLOCK)) return std::nullopt;
+    if (count <= 0) return Report{Report::Kind::kEnd, {}};
+    if (count == 1) return Report{Report::Kind::kReady, {}};  // jailsvc-stub itself
+    if (static_cast<std::size_t>(count) != sizeof packet) return Report{Report::Kind::kEnd, {}};
+    switch (packet.kind) {
+        case GateReport::Kind::kReady:
+            return Report{Report::Kind::kReady, {}};
+        case GateReport::Kind::kFailed:
+            return Report{Report::Kind::kFailed, from_report(plan, packet)};
+        case GateReport::Kind::kWeakened:
+            return Report{Report::Kind::kWeakened, from_report(plan, packet)};
+    }
+    return Report{Report::Kind::kEnd, {}};
+}
+
+Result<void> open_gate(const Parked& parked) {
+    const char go = 1;
+    ssize_t count = 0;
+    do {
+        count = ::send(parked.gate.get(), &go, 1, MSG_NOSIGNAL);
+    } while (count == -1 && errno == EINTR);
+    if (count != 1) return fail_errno("open the gate");
+    return {};
+}
+
+}  // namespace jailsvc::jailer

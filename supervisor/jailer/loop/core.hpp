@@ -1,0 +1,26 @@
+#pragma once
+
+#include "base/places.hpp"
+#include "jailer/jail/jail.hpp"
+#include "jailer/loop/link.hpp"
+#include "jailer/loop/log_pipes.hpp"
+#include "jailer/plugin/plugin_host.hpp"
+#include "jailer/loop/uids.hpp"
+#include "jailer/loop/unit_cache.hpp"
+
+namespace jailsvc::jailer {
+
+/// What the parts of the jailer share; lives as long as its loop.
+struct Core {
+    struct ev_loop* loop;
+    const Places& places;
+    PluginHost plugins;
+    SpawnContext spawn;
+    Uids uids;
+    UnitCache units;
+    LogPipes logs;
+    Link keeper;
+    Link engine;
+};
+
+}  // namespace jailsvc::jailer

@@ -1,0 +1,73 @@
+#include "jailer/loop/deliver.hpp"
+
+#include <signal.h>
+#include <spdlog/spdlog.h>
+
+#include <set>
+
+#include "base/sys.hpp"
+
+namespace jailsvc::jailer {
+namespace {
+
+/// Looks again for processes forked while the last ones were signalled; a fork bomb is ended by
+/// SIGKILL to the jail's init, not by chasing it.
+constexpr int kMaxRounds = 8;
+
+std::vector<Found> processes_of(const Jail& jail) {
+    std::vector<pid_t> roots;
+    for (const auto& [token, member] : jail.members) roots.push_back(member->pid);
+    const bool reaps = jail.has_stub() && jail.pid_namespace;
+    auto found = find_descendants(roots, reaps ? jail.stub_pid : 0);
+    if (jail.pid_namespace || jail.sessions.empty()) return found;
+    std::set<pid_t> seen;
+    for (const Found& process : found) seen.insert(process.pid);
+    for (Found& process : find_session_members(jail.sessions)) {
+        if (seen.insert(process.pid).second) found.push_back(std::move(process));
+    }
+    return found;
+}
+
+void signal_all(const Jail& jail, int signo) {
+    if (signo == SIGKILL && jail.has_stub() && jail.pid_namespace) {
+        (void)sys::pidfd_signal(jail.stub_pidfd.get(), SIGKILL);
+        return;
+    }
+    std::set<pid_t> signalled;
+    for (int round = 0; round < kMaxRounds; ++round) {
+        bool news = false;
+        for (const Found& process : processes_of(jail)) {
+            if (!signalled.insert(process.pid).second) continue;
+            news = true;
+            (void)sys::pidfd_signal(process.pidfd.get(), signo);
+        }
+        if (!news) return;
+    }
+}
+
+}  // namespace
+
+void deliver(Jails& jails, const ipc::Signal& request) {
+    const std::string unit(ipc::get_text(request.unit));
+    if (request.signo < 1 || request.signo > SIGRTMAX) {
+        return spdlog::error("{}: signal {} does not exist", unit, request.signo);
+    }
+    const Jail* jail = jails.find(unit);
+    if (jail == nullptr) return;
+    if (request.whom == ipc::Whom::kAll) return signal_all(*jail, request.signo);
+    const auto member = jail->members.find(request.token);
+    if (member == jail->members.end()) return;
+    auto sent = sys::pidfd_signal(member->second->pidfd.get(), request.signo);
+    if (!sent && sent.error().code != ESRCH) spdlog::error("{}: {}", unit, sent.error().message);
+}
+
+Stats measure(const Jail& jail) {
+    Stats stats;
+    for (const Found& process : processes_of(jail)) {
+        ++stats.processes;
+        stats.pss_kib += pss_kib_of(process.pid);
+    }
+    return stats;
+}
+
+}  // namespace jailsvc::jailer

@@ -1,0 +1,18 @@
+#pragma once
+
+#include "ipc/messages.hpp"
+#include "jailer/loop/jails.hpp"
+
+/// What is done to, or asked about, the processes that run in a jail.
+namespace jailsvc::jailer {
+
+/// Sends the signal to one process or to everything in the jail. What has ended is passed over.
+void deliver(Jails& jails, const ipc::Signal& request);
+
+struct Stats {
+    std::uint64_t pss_kib = 0;
+    std::uint64_t processes = 0;
+};
+[[nodiscard]] Stats measure(const Jail& jail);
+
+}  // namespace jailsvc::jailer

@@ -1,0 +1,132 @@
+#include "jailer/loop/dispatch.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include "base/sys.hpp"
+#include "jailer/loop/deliver.hpp"
+#include "jailer/loop/tell.hpp"
+
+namespace jailsvc::jailer {
+Dispatch::Dispatch(struct ev_loop* loop, const Places& places, PluginHost plugins,
+                   SpawnContext spawn, Uids uids, Fd keeper)
+    : core_{.loop = loop,
+            .places = places,
+            .plugins = std::move(plugins),
+            .spawn = std::move(spawn),
+            .uids = std::move(uids),
+            .units = UnitCache(loop, core_.plugins, config::sources_of(places)),
+            .logs = {},
+            .keeper = Link(loop, "keeper",
+                           {.packet = [this](ipc::Packet& packet) { from_keeper(packet); },
+                            .gone = [loop] { ev_break(loop, EVBREAK_ALL); }}),
+            .engine = Link(loop, "engine",
+                           {.packet = [this](ipc::Packet& packet) { from_engine(packet); },
+                            // The keeper brings a new one; its end comes as a new kPeer.
+                            .gone = [] { spdlog::info("the engine is gone"); }})},
+      jails_(core_),
+      starts_(core_, jails_) {
+    core_.keeper.attach(std::move(keeper));
+}
+
+void Dispatch::begin() {
+    core_.keeper.resume();
+    tell::hello(core_.keeper);
+}
+
+void Dispatch::from_keeper(ipc::Packet& packet) {
+    if (const auto* peer = packet.as<ipc::Peer>()) return new_peer(*peer, Fd(packet.take_fd(0)));
+    if (const auto* kept = packet.as<ipc::Stored>()) return stored(*kept, Fd(packet.take_fd(0)));
+    if (const auto* alive = packet.as<ipc::Alive>()) {
+        if (!complete_) jails_.adopt_process(*alive, Fd(packet.take_fd(0)));
+        return;
+    }
+    if (const auto* exited = packet.as<ipc::Exited>()) {
+        starts_.remember(exited->token, std::string(ipc::get_text(exited->unit)), exited->pid);
+        return;
+    }
+    if (packet.as<ipc::SnapshotEnd>() != nullptr) return snapshot_ended();
+    spdlog::warn("keeper: a packet of type {} is none of ours", static_cast<int>(packet.type()));
+}
+
+void Dispatch::new_peer(const ipc::Peer& peer, Fd socket) {
+    if (peer.peer != ipc::Role::kEngine || !socket) return;
+    core_.engine.attach(std::move(socket));
+    tell::schema(core_.engine, config::to_json(core_.plugins.tables()));
+    // Not before the snapshot is in: what it tells must not be started a second time.
+    if (complete_) core_.engine.resume();
+}
+
+void Dispatch::stored(const ipc::Stored& stored, Fd fd) {
+    if (complete_ || !fd) return;  // the echo of something we stored ourselves
+    const std::string unit(ipc::get_text(stored.unit));
+    if (stored.kind == ipc::Kept::kLogPipe) {
+        if (auto done = core_.logs.adopt(unit, fd.get()); !done) {
+            spdlog::error("{}: its output pipe: {}", unit, done.error().message);
+        }
+    } else if (stored.kind == ipc::Kept::kUnit) {
+        auto text = sys::read_memfd(fd.get());
+        if (!text) return spdlog::error("{}: its kept unit: {}", unit, text.error().message);
+        jails_.adopt_text(unit, stored.token, std::move(*text));
+    }
+}
+
+void Dispatch::snapshot_ended() {
+    if (complete_) return;
+    complete_ = true;
+    jails_.sweep();
+    jails_.for_each_member([this](const std::string& unit, const Member& member) {
+        if (member.executed) starts_.remember(member.token, unit, member.pid);
+    });
+    if (core_.engine.attached()) core_.engine.resume();
+}
+
+void Dispatch::from_engine(ipc::Packet& packet) {
+    if (const auto* start = packet.as<ipc::Start>()) return starts_.start(*start);
+    if (const auto* signal = packet.as<ipc::Signal>()) return deliver(jails_, *signal);
+    if (const auto* down = packet.as<ipc::Teardown>()) return teardown(*down);
+    if (const auto* gone = packet.as<ipc::Forget>()) return forget(*gone);
+    if (const auto* asked = packet.as<ipc::PlanRequest>()) return plan(*asked);
+    if (const auto* asked = packet.as<ipc::StatsRequest>()) return stats(*asked);
+    if (const auto* exec = packet.as<ipc::Exec>()) {
+        return starts_.exec(*exec, Fd(packet.take_fd(0)));
+    }
+    if (packet.as<ipc::ReloadUnits>() != nullptr) return core_.units.invalidate();
+    spdlog::warn("engine: a packet of type {} is none of ours", static_cast<int>(packet.type()));
+}
+
+void Dispatch::teardown(const ipc::Teardown& request) {
+    const std::string unit(ipc::get_text(request.unit));
+    starts_.cancel(unit);
+    Jail* jail = jails_.find(unit);
+    const auto answer = [this, token = request.token, unit] {
+        tell::torn_down(core_.engine, token, unit);
+    };
+    if (jail == nullptr) return answer();
+    jails_.end(*jail, answer);
+}
+
+void Dispatch::forget(const ipc::Forget& request) {
+    const std::string unit(ipc::get_text(request.unit));
+    core_.units.forget(unit);
+    core_.logs.forget(unit);
+    tell::unstore(core_.keeper, ipc::Kept::kLogPipe, 0, unit);
+}
+
+void Dispatch::plan(const ipc::PlanRequest& request) {
+    const std::string unit(ipc::get_text(request.unit));
+    if (!config::is_unit_name(unit)) {
+        return tell::plan_reply(core_.engine, request.serial, false, "not a unit's name");
+    }
+    core_.units.get_current(unit, [this, serial = request.serial](const Result<LoadedPtr>& loaded) {
+        const std::string text = loaded ? to_json((*loaded)->plan.plan()) : loaded.error().message;
+        tell::plan_reply(core_.engine, serial, loaded.has_value(), text);
+    });
+}
+
+void Dispatch::stats(const ipc::StatsRequest& request) {
+    const Jail* jail = jails_.find(std::string(ipc::get_text(request.unit)));
+    const Stats seen = jail != nullptr ? measure(*jail) : Stats{};
+    tell::stats_reply(core_.engine, request.serial, seen.pss_kib, seen.processes);
+}
+
+}  // namespace jailsvc::jailer

@@ -1,0 +1,36 @@
+#pragma once
+
+#include "jailer/loop/core.hpp"
+#include "jailer/loop/jails.hpp"
+#include "jailer/loop/starts.hpp"
+
+namespace jailsvc::jailer {
+
+/// Takes every packet of keeper and engine to the part that answers it.
+class Dispatch {
+public:
+    Dispatch(struct ev_loop* loop, const Places& places, PluginHost plugins, SpawnContext spawn,
+             Uids uids, Fd keeper);
+
+    UnitCache& units() { return core_.units; }
+    /// Says hello; from then on the loop runs until the keeper is gone.
+    void begin();
+
+private:
+    void from_keeper(ipc::Packet& packet);
+    void from_engine(ipc::Packet& packet);
+    void new_peer(const ipc::Peer& peer, Fd socket);
+    void stored(const ipc::Stored& stored, Fd fd);
+    void snapshot_ended();
+    void teardown(const ipc::Teardown& request);
+    void forget(const ipc::Forget& request);
+    void plan(const ipc::PlanRequest& request);
+    void stats(const ipc::StatsRequest& request);
+
+    Core core_;
+    Jails jails_;
+    Starts starts_;
+    bool complete_ = false;  ///< the keeper's snapshot is in
+};
+
+}  // namespace jailsvc::jailer

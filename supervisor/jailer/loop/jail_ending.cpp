@@ -1,0 +1,109 @@
+// How a jail ends: every process first, then what its making did on the host.
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <spdlog/spdlog.h>
+
+#include "base/sys.hpp"
+#include "jailer/loop/jails.hpp"
+#include "jailer/loop/jails_work.hpp"
+#include "jailer/loop/tell.hpp"
+
+namespace jailsvc::jailer {
+namespace {
+
+constexpr double kSlowDeath = 10;  ///< [s] after which a teardown that still waits is mentioned
+/// Sweeps over the sessions of a jail without pid namespace: a process that forks faster than it
+/// can be killed is only contained by a pid namespace.
+constexpr int kMaxRounds = 32;
+
+}  // namespace
+
+void Jails::end(Jail& jail, Ended done) {
+    const std::string unit = jail.unit;
+    if (const auto known = ending_.find(unit); known != ending_.end()) {
+        known->second->waiters.push_back(std::move(done));
+        return;
+    }
+    jail.state = Jail::State::kEnding;
+    auto ending = std::make_unique<Ending>(core_.loop);
+    ending->waiters.push_back(std::move(done));
+    ending->slow.start(kSlowDeath, [unit] {
+        spdlog::warn("{}: its processes take long to die; uninterruptible input or output?", unit);
+    });
+    ending_.emplace(unit, std::move(ending));
+    cancel_making(jail);
+    if (ending_hook_) ending_hook_(unit);
+    kill_everything(jail);
+    check_ended(unit);
+}
+
+void Jails::kill_everything(Jail& jail) {
+    // The end of a pid namespace's init ends every process in it, and its own end is seen only
+    // when they are all gone (pid_namespaces(7); zap_pid_ns_processes in the kernel).
+    if (jail.has_stub()) (void)sys::pidfd_signal(jail.stub_pidfd.get(), SIGKILL);
+    for (const auto& [token, member] : jail.members) {
+        (void)sys::pidfd_signal(member->pidfd.get(), SIGKILL);
+    }
+}
+
+void Jails::check_ended(const std::string& unit) {
+    Jail& jail = *find(unit);
+    Ending& ending = *ending_.at(unit);
+    if (jail.has_stub() || !jail.members.empty() || ending.undoing) return;
+    if (kill_stragglers(jail, ending)) undo(jail);
+}
+
+/// True when none is left of a jail that had no pid namespace to end.
+bool Jails::kill_stragglers(Jail& jail, Ending& ending) {
+    if (ending.stragglers_left > 0) return false;
+    ending.stragglers.clear();
+    if (jail.pid_namespace || jail.sessions.empty()) return true;
+    auto found = find_session_members(jail.sessions);
+    if (found.empty()) return true;
+    if (++ending.rounds > kMaxRounds) {
+        spdlog::error("{}: {} processes outlive every kill; give it a pid namespace", jail.unit,
+                      found.size());
+        return true;
+    }
+    ending.stragglers_left = found.size();
+    for (Found& process : found) {
+        (void)sys::pidfd_signal(process.pidfd.get(), SIGKILL);
+        auto& straggler = ending.stragglers.emplace_back(
+            std::make_unique<Ending::Straggler>(core_.loop, std::move(process.pidfd)));
+        auto* watch = &straggler->ended;
+        watch->start(straggler->pidfd.get(), EV_READ, [this, watch, unit = jail.unit] {
+            watch->stop();
+            if (--ending_.at(unit)->stragglers_left == 0) check_ended(unit);
+        });
+    }
+    return false;
+}
+
+void Jails::undo(Jail& jail) {
+    ending_.at(jail.unit)->undoing = true;
+    if (jail.loaded) {
+        undo_parent_operations(jail.loaded->plan);
+        return ended(jail.unit);
+    }
+    if (jail.text.empty()) return ended(jail.unit);
+    // Made by an earlier jailer: what it did is known from the plan of the unit it had kept.
+    core_.units.get_from_text(jail.unit, jail.text, [this, unit = jail.unit](const auto& loaded) {
+        if (loaded) {
+            undo_parent_operations((*loaded)->plan);
+        } else {
+            spdlog::error("{}: its directories stay: {}", unit, loaded.error().message);
+        }
+        ended(unit);
+    });
+}
+
+void Jails::ended(const std::string& unit) {
+    const auto jail = jails_.extract(unit);
+    const auto ending = ending_.extract(unit);
+    core_.plugins.teardown(unit);
+    tell::unstore(core_.keeper, ipc::Kept::kUnit, jail.mapped()->token, unit);
+    for (const auto& done : ending.mapped()->waiters) done();
+}
+
+}  // namespace jailsvc::jailer

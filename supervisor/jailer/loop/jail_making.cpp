@@ -1,0 +1,194 @@
+// How a jail comes to stand: plan, ids, host directories, its init in new namespaces, attestation.
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/sys.hpp"
+#include "jailer/loop/jails.hpp"
+#include "jailer/loop/jails_work.hpp"
+#include "jailer/loop/tell.hpp"
+
+namespace jailsvc::jailer {
+namespace {
+
+/// How long a jail's init may take over its mounts [s]; a hung file system is the usual reason.
+constexpr double kInitLimit = 30;
+
+/// The ids that own the unit's directories and pipe: its own uid, or an allocated one.
+Result<ResolvedIds> resolve_ids(Uids& uids, const LoadedUnit& loaded) {
+    if (::geteuid() != 0) return ResolvedIds{::geteuid(), ::getegid()};
+    for (const Op& op : loaded.plan.plan().ops) {
+        if (op.kind != JSV_OP_IDS) continue;
+        if ((op.flags & JSV_IDS_DYNAMIC) != 0) {
+            TRY(const uid_t uid, uids.allocate(loaded.unit.name));
+            return ResolvedIds{uid, uid};
+        }
+        return ResolvedIds{static_cast<uid_t>(op.number[0]), static_cast<gid_t>(op.number[1])};
+    }
+    return ResolvedIds{};
+}
+
+StartFailure init_failure(const Jail& jail, const Report& report) {
+    if (report.kind == Report::Kind::kFailed) {
+        return to_failure(jail.loaded->plan.plan(), report.failure);
+    }
+    return StartFailure{0, "core", "init",
+                        fmt::format("{}: the jail's init ended before it was ready", jail.unit)};
+}
+
+}  // namespace
+
+void Jails::make(Jail& jail, Made done) {
+    if (const auto known = making_.find(jail.unit); known != making_.end()) {
+        known->second->waiters.push_back(std::move(done));
+        return;
+    }
+    if (jail.state == Jail::State::kStanding) return done({});
+    if (jail.state == Jail::State::kEnding) {
+        return done(std::unexpected(StartFailure{
+            ECANCELED, "core", "jail", fmt::format("{}: its jail is being torn down", jail.unit)}));
+    }
+    auto making = std::make_shared<Making>(core_.loop);
+    making->waiters.push_back(std::move(done));
+    making_.emplace(jail.unit, making);
+    jail.state = Jail::State::kMaking;
+    load(jail, making);
+}
+
+void Jails::load(Jail& jail, const std::shared_ptr<Making>& making) {
+    if (jail.loaded) return build(jail, *making);
+    const std::weak_ptr<Making> weak = making;
+    const auto loaded = [this, weak, unit = jail.unit](Result<LoadedPtr> result) {
+        const auto self = weak.lock();
+        const auto current = making_.find(unit);
+        if (!self || current == making_.end() || current->second != self) return;  // given up
+        Jail& home = *find(unit);
+        if (!result) return made(home, std::unexpected(to_failure("plan", result.error())));
+        home.loaded = std::move(*result);
+        build(home, *self);
+    };
+    if (!jail.text.empty()) return core_.units.get_from_text(jail.unit, jail.text, loaded);
+    core_.units.get(jail.unit, jail.digest, loaded);
+}
+
+void Jails::build(Jail& jail, Making& making) {
+    if (auto ready = prepare(jail); !ready) return made(jail, ready);
+    if (jail.has_stub()) return attest(jail);
+    if (jail.adopted || !jail.loaded->plan.needs_stub()) return made(jail, {});
+    spawn_init(jail, making);
+}
+
+Attempt Jails::prepare(Jail& jail) {
+    LoadedUnit& loaded = *jail.loaded;
+    auto ids = resolve_ids(core_.uids, loaded);
+    if (!ids) return std::unexpected(to_failure("ids", ids.error()));
+    jail.ids = *ids;
+    if (jail.adopted) return {};
+    if (!loaded.prepared) {
+        if (auto done = core_.plugins.prepare(jail.unit); !done) {
+            return std::unexpected(to_failure("prepare", done.error()));
+        }
+        loaded.prepared = true;
+    }
+    const auto text = sys::sealed_memfd("unit", loaded.unit.text);
+    if (!text) return std::unexpected(to_failure("keep the unit", text.error()));
+    // Kept before anything is made, so that a jailer after us can undo it.
+    tell::store(core_.keeper, ipc::Kept::kUnit, jail.token, jail.unit, text->get());
+    if (auto done = apply_parent_operations(loaded.plan, jail.ids); !done) {
+        return std::unexpected(to_failure(loaded.plan.plan(), done.error()));
+    }
+    return {};
+}
+
+void Jails::spawn_init(Jail& jail, Making& making) {
+    const ipc::Token token = jail.token | ipc::kStubBit;
+    tell::intent(core_.keeper, token);
+    auto init = spawn_stub(core_.spawn, jail.loaded->plan, jail.ids);
+    if (!init) {
+        tell::abandon(core_.keeper, token);
+        return made(jail, std::unexpected(to_failure(jail.loaded->plan.plan(), init.error())));
+    }
+    tell::registered(core_.keeper, token, init->pid, ipc::Purpose::kStub, jail.unit,
+                     init->pidfd.get());
+    jail.stub_pid = init->pid;
+    auto watched = sys::duplicate(init->pidfd.get());
+    making.init = std::move(*init);
+    if (!watched) {
+        (void)sys::pidfd_signal(making.init.pidfd.get(), SIGKILL);
+        jail.stub_pid = -1;
+        return made(jail, std::unexpected(to_failure("init", watched.error())));
+    }
+    jail.stub_pidfd = std::move(*watched);
+    watch_stub(jail);
+    making.gate.start(making.init.gate.get(), EV_READ,
+                      [this, unit = jail.unit] { init_reported(unit); });
+    making.limit.start(kInitLimit, [this, unit = jail.unit] {
+        made(*find(unit), std::unexpected(StartFailure{
+                              ETIMEDOUT, "core", "init",
+                              fmt::format("{}: the jail's mounts took over {} s; does a file "
+                                          "system hang?",
+                                          unit, kInitLimit)}));
+    });
+}
+
+void Jails::init_reported(const std::string& unit) {
+    Jail& jail = *find(unit);
+    Making& making = *making_.at(unit);
+    for (;;) {
+        const auto report = read_report(jail.loaded->plan.plan(), making.init);
+        if (!report) return;
+        switch (report->kind) {
+            case Report::Kind::kWeakened:
+                ++jail.weakened;
+                spdlog::warn("{}", describe(jail.loaded->plan.plan(), report->failure));
+                continue;
+            case Report::Kind::kReady:
+                return attest(jail);
+            case Report::Kind::kFailed:
+            case Report::Kind::kEnd:
+                return made(jail, std::unexpected(init_failure(jail, *report)));
+        }
+    }
+}
+
+void Jails::attest(Jail& jail) {
+    jail.pid_namespace = in_other_pid_namespace(jail.stub_pid);
+    const auto seen = attest_jail(jail.loaded->plan, jail.ids, jail.stub_pid);
+    if (!seen) {
+        return made(jail, std::unexpected(to_failure(jail.loaded->plan.plan(), seen.error())));
+    }
+    jail.weakened = std::max(jail.weakened, static_cast<std::uint32_t>(seen->size()));
+    made(jail, {});
+}
+
+void Jails::made(Jail& jail, const Attempt& result) {
+    const auto making = std::move(making_.extract(jail.unit).mapped());
+    making->gate.stop();
+    making->limit.stop();
+    making->init = Parked();
+    const auto answer = [waiters = std::move(making->waiters), result] {
+        for (const auto& done : waiters) done(result);
+    };
+    if (result) {
+        jail.state = Jail::State::kStanding;
+        return answer();
+    }
+    jail.state = Jail::State::kNew;
+    // A jail with a service in it stays: what failed was to enter it again.
+    if (!jail.members.empty()) return answer();
+    end(jail, answer);
+}
+
+void Jails::cancel_making(Jail& jail) {
+    auto node = making_.extract(jail.unit);
+    if (node.empty()) return;
+    const Attempt failure = std::unexpected(StartFailure{
+        ECANCELED, "core", "jail", fmt::format("{}: torn down before its jail stood", jail.unit)});
+    for (const auto& done : node.mapped()->waiters) done(failure);
+}
+
+}  // namespace jailsvc::jailer

@@ -1,0 +1,145 @@
+#include "jailer/loop/jails.hpp"
+
+#include <signal.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/sys.hpp"
+#include "jailer/loop/jails_work.hpp"
+#include "jailer/loop/tell.hpp"
+
+namespace jailsvc::jailer {
+namespace {
+
+/// Sessions of one jail that are remembered before the ended ones are looked for.
+constexpr std::size_t kManySessions = 32;
+
+void drop_ended_sessions(std::vector<Session>& sessions) {
+    std::erase_if(sessions, [](const Session& session) {
+        return find_session_members(std::span(&session, 1)).empty();
+    });
+}
+
+}  // namespace
+
+Jails::Jails(Core& core) : core_(core) {}
+Jails::~Jails() = default;
+
+Jail* Jails::find(const std::string& unit) {
+    const auto it = jails_.find(unit);
+    return it == jails_.end() ? nullptr : it->second.get();
+}
+
+void Jails::for_each_member(
+    const std::function<void(const std::string& unit, const Member&)>& look) const {
+    for (const auto& [unit, jail] : jails_) {
+        for (const auto& [token, member] : jail->members) look(unit, *member);
+    }
+}
+
+Jail& Jails::create(const std::string& unit, ipc::Token token, const Digest& digest) {
+    auto jail = std::make_unique<Jail>(core_.loop, unit, token);
+    jail->digest = digest;
+    return *jails_.insert_or_assign(unit, std::move(jail)).first->second;
+}
+
+Member& Jails::add_member(Jail& jail, ipc::Token token, pid_t pid, Fd pidfd, ipc::Purpose purpose) {
+    auto owned = std::make_unique<Member>(core_.loop, token, pid, std::move(pidfd), purpose);
+    Member& member = *owned;
+    jail.members.insert_or_assign(token, std::move(owned));
+    if (!jail.pid_namespace) {
+        if (jail.sessions.size() >= kManySessions) drop_ended_sessions(jail.sessions);
+        jail.sessions.push_back(Session{pid, start_time_of(pid)});
+    }
+    member.ended.start(member.pidfd.get(), EV_READ, [this, unit = jail.unit, token] {
+        Jail* home = find(unit);
+        if (home == nullptr) return;
+        home->members.erase(token);
+        if (home->state == Jail::State::kEnding) check_ended(unit);
+    });
+    return member;
+}
+
+void Jails::watch_stub(Jail& jail) {
+    jail.stub_ended.start(jail.stub_pidfd.get(), EV_READ,
+                          [this, unit = jail.unit] { stub_gone(unit); });
+}
+
+void Jails::stub_gone(const std::string& unit) {
+    Jail* jail = find(unit);
+    if (jail == nullptr) return;
+    jail->stub_ended.stop();
+    jail->stub_pidfd = Fd();
+    jail->stub_pid = -1;
+    jail->lost_stub = true;
+    if (jail->state == Jail::State::kEnding) check_ended(unit);
+}
+
+/// The unit's jail with this token, or nullptr if a later one of the unit is known: then this one
+/// is what an interrupted teardown left.
+Jail* Jails::adopt(const std::string& unit, ipc::Token token) {
+    Jail* jail = find(unit);
+    if (jail == nullptr) jail = &create(unit, token, {});
+    jail->adopted = true;
+    if (jail->token > token) return nullptr;
+    if (jail->token != 0 && jail->token < token) {
+        tell::unstore(core_.keeper, ipc::Kept::kUnit, jail->token, unit);
+        if (jail->has_stub()) (void)sys::pidfd_signal(jail->stub_pidfd.get(), SIGKILL);
+        jail->text.clear();
+        jail->stub_pid = -1;
+    }
+    jail->token = token;
+    return jail;
+}
+
+void Jails::adopt_text(const std::string& unit, ipc::Token token, std::string text) {
+    Jail* jail = adopt(unit, token);
+    if (jail == nullptr) return tell::unstore(core_.keeper, ipc::Kept::kUnit, token, unit);
+    jail->text = std::move(text);
+}
+
+void Jails::adopt_process(const ipc::Alive& alive, Fd pidfd) {
+    const std::string unit(ipc::get_text(alive.unit));
+    if (!pidfd) return spdlog::error("{}: the keeper sent pid {} without pidfd", unit, alive.pid);
+    if ((alive.token & ipc::kStubBit) != 0) {
+        Jail* jail = adopt(unit, alive.token & ~ipc::kStubBit);
+        if (jail == nullptr) return (void)sys::pidfd_signal(pidfd.get(), SIGKILL);
+        jail->stub_pid = alive.pid;
+        jail->stub_pidfd = std::move(pidfd);
+        jail->pid_namespace = in_other_pid_namespace(alive.pid);
+        watch_stub(*jail);
+        return;
+    }
+    Jail* jail = find(unit);
+    if (jail == nullptr) jail = &create(unit, 0, {});  // its token comes with the rest
+    jail->adopted = true;
+    const bool in_jail = in_other_pid_namespace(alive.pid);
+    jail->pid_namespace = jail->pid_namespace || in_jail;
+    Member& member = add_member(*jail, alive.token, alive.pid, std::move(pidfd), alive.purpose);
+    // A child that still runs our own program stands at the gate of a dead jailer and ends itself.
+    member.executed = !runs_our_program(alive.pid);
+    if (alive.purpose == ipc::Purpose::kMain) jail->main_token = alive.token;
+}
+
+void Jails::sweep() {
+    std::vector<pid_t> known;
+    for (const auto& [unit, jail] : jails_) {
+        if (jail->has_stub()) {
+            known.push_back(jail->stub_pid);
+        } else if (jail->members.empty() || jail->pid_namespace) {
+            jail->lost_stub = true;
+        }
+        if (jail->token == 0 && !jail->members.empty()) jail->token = jail->members.begin()->first;
+    }
+    for (const pid_t pid : children_of(::getppid())) {
+        if (std::ranges::find(known, pid) != known.end()) continue;
+        const auto pidfd = sys::pidfd_open(pid);
+        if (!pidfd || !runs_program(pid, core_.spawn.stub_program)) continue;
+        spdlog::warn("ended the init (pid {}) of a jail that nothing owns", pid);
+        (void)sys::pidfd_signal(pidfd->get(), SIGKILL);
+    }
+}
+
+}  // namespace jailsvc::jailer

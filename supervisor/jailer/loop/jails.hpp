@@ -1,0 +1,125 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ipc/messages.hpp"
+#include "jailer/loop/core.hpp"
+#include "jailer/loop/start_failure.hpp"
+#include "jailer/loop/processes.hpp"
+#include "jailer/loop/watch.hpp"
+
+namespace jailsvc::jailer {
+
+/// One registered process of a jail, until its pidfd says that it has ended.
+struct Member {
+    Member(struct ev_loop* loop, ipc::Token t, pid_t p, Fd fd, ipc::Purpose what)
+        : token(t), pid(p), pidfd(std::move(fd)), purpose(what), ended(loop) {}
+    ipc::Token token;
+    pid_t pid;
+    Fd pidfd;
+    ipc::Purpose purpose;
+    bool executed = false;  ///< its program runs; before, it stands at its gate
+    std::uint64_t exec_ns = 0;
+    std::uint32_t weakened = 0;
+    IoWatch ended;
+};
+
+/// The jail of one unit, from its first process's start to its teardown.
+struct Jail {
+    enum class State { kNew, kMaking, kStanding, kEnding };
+
+    Jail(struct ev_loop* loop, std::string name, ipc::Token t)
+        : unit(std::move(name)), token(t), stub_ended(loop) {}
+    [[nodiscard]] bool has_stub() const { return stub_pid > 0; }
+
+    std::string unit;
+    ipc::Token token;  ///< of the first start in it; the stub's is this with kStubBit
+    State state = State::kNew;
+    Digest digest{};   ///< of the unit it is to be made of, where `text` is not known
+    std::string text;  ///< effective unit, for a jail that an earlier jailer made
+    LoadedPtr loaded;  ///< null until its plan is there
+    ResolvedIds ids;
+    bool adopted = false;    ///< made by an earlier jailer: its directories hold live data
+    bool lost_stub = false;  ///< the init has ended, and with it everything in the jail
+    pid_t stub_pid = -1;     ///< -1: none (profile host), or lost
+    Fd stub_pidfd;
+    bool pid_namespace = false;  ///< the stub's end ends every process
+    ipc::Token main_token = 0;   ///< a main process has been started in it
+    std::uint32_t weakened = 0;  ///< optional operations that do not hold
+    std::map<ipc::Token, std::unique_ptr<Member>> members;
+    std::vector<Session> sessions;  ///< of members, where there is no pid namespace
+    IoWatch stub_ended;
+};
+
+/// All jails, at most one per unit: made, adopted from an earlier jailer, ended.
+class Jails {
+public:
+    using Made = std::function<void(const Attempt&)>;
+    using Ended = std::function<void()>;
+
+    explicit Jails(Core& core);
+    ~Jails();
+
+    [[nodiscard]] Jail* find(const std::string& unit);
+    void for_each_member(
+        const std::function<void(const std::string& unit, const Member&)>& look) const;
+
+    /// A jail for the unit, not made yet.
+    Jail& create(const std::string& unit, ipc::Token token, const Digest& digest);
+
+    /// Sees to it that the jail stands and is attested: makes it, or attests again one that an
+    /// earlier jailer made. A jail that could not be made is undone before `done` hears of it.
+    void make(Jail& jail, Made done);
+
+    Member& add_member(Jail& jail, ipc::Token token, pid_t pid, Fd pidfd, ipc::Purpose purpose);
+
+    /// Ends every process of the jail, undoes what its making did, forgets it; then calls `done`.
+    void end(Jail& jail, Ended done);
+
+    /// Called when a jail begins to end, so that starts in it can be given up.
+    void on_ending(std::function<void(const std::string& unit)> hook) { ending_hook_ = hook; }
+
+    // What the keeper's snapshot tells of jails made by an earlier jailer.
+    void adopt_text(const std::string& unit, ipc::Token token, std::string text);
+    void adopt_process(const ipc::Alive& alive, Fd pidfd);
+
+    /// After the snapshot: ends stubs that belong to no jail.
+    void sweep();
+
+private:
+    struct Making;
+    struct Ending;
+
+    // jail_making.cpp
+    void load(Jail& jail, const std::shared_ptr<Making>& making);
+    void build(Jail& jail, Making& making);
+    Attempt prepare(Jail& jail);
+    void spawn_init(Jail& jail, Making& making);
+    void init_reported(const std::string& unit);
+    void attest(Jail& jail);
+    void made(Jail& jail, const Attempt& result);
+    void cancel_making(Jail& jail);
+
+    // jail_ending.cpp
+    void kill_everything(Jail& jail);
+    void check_ended(const std::string& unit);
+    bool kill_stragglers(Jail& jail, Ending& ending);
+    void undo(Jail& jail);
+    void ended(const std::string& unit);
+
+    void watch_stub(Jail& jail);
+    void stub_gone(const std::string& unit);
+    Jail* adopt(const std::string& unit, ipc::Token token);
+
+    Core& core_;
+    std::map<std::string, std::unique_ptr<Jail>> jails_;
+    std::map<std::string, std::shared_ptr<Making>> making_;
+    std::map<std::string, std::unique_ptr<Ending>> ending_;
+    std::function<void(const std::string&)> ending_hook_;
+};
+
+}  // namespace jailsvc::jailer

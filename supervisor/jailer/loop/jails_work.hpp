@@ -1,0 +1,31 @@
+#pragma once
+
+#include "jailer/loop/jails.hpp"
+
+// What Jails keeps while a jail is being made or ended; for its own source files.
+namespace jailsvc::jailer {
+
+struct Jails::Making {
+    explicit Making(struct ev_loop* loop) : gate(loop), limit(loop) {}
+    std::vector<Made> waiters;
+    Parked init;  ///< gate of the jail's init until it is ready; its pidfd is the jail's
+    IoWatch gate;
+    TimerWatch limit;
+};
+
+struct Jails::Ending {
+    explicit Ending(struct ev_loop* loop) : slow(loop) {}
+    struct Straggler {
+        Straggler(struct ev_loop* loop, Fd fd) : pidfd(std::move(fd)), ended(loop) {}
+        Fd pidfd;
+        IoWatch ended;
+    };
+    std::vector<Ended> waiters;
+    std::vector<std::unique_ptr<Straggler>> stragglers;
+    std::size_t stragglers_left = 0;
+    int rounds = 0;
+    bool undoing = false;
+    TimerWatch slow;  ///< says once that something takes long to die
+};
+
+}  // namespace jailsvc::jailer

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "base/fd.hpp"
+#include "base/result.hpp"
+#include "jailer/jail/jail.hpp"
+
+namespace jailsvc::jailer {
+
+/// The write ends of the units' output pipes; the keeper has the read ends. Held from a unit's
+/// first start until it is forgotten, so that the reader sees no end between two runs.
+class LogPipes {
+public:
+    /// The unit's write end, owned by `ids` so that the service may open /dev/stdout. `made` is the
+    /// read end to hand to the keeper if the pipe is new, else empty.
+    struct Pipe {
+        int write_end;
+        Fd made;
+    };
+    [[nodiscard]] Result<Pipe> get(const std::string& unit, const ResolvedIds& ids);
+
+    /// Takes up a pipe that a jailer before us made, by the read end the keeper kept.
+    [[nodiscard]] Result<void> adopt(const std::string& unit, int read_end);
+
+    void forget(const std::string& unit) { write_ends_.erase(unit); }
+
+private:
+    std::map<std::string, Fd> write_ends_;
+};
+
+}  // namespace jailsvc::jailer

@@ -1,0 +1,363 @@
+#include "jailer/loop/starts.hpp"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <sstream>
+
+#include "base/clock.hpp"
+#include "base/sys.hpp"
+#include "jailer/jail/id_map.hpp"
+#include "jailer/loop/tell.hpp"
+
+namespace jailsvc::jailer {
+namespace {
+
+constexpr double kChildLimit = 30;   ///< [s] from clone to exec
+constexpr double kClientLimit = 10;  ///< [s] a client may take to send its request
+constexpr std::size_t kMaxAnswers = 1024;
+
+/// Purposes that may be the first of a jail: the others enter a jail that stands.
+bool may_make_jail(ipc::Purpose purpose) {
+    return purpose == ipc::Purpose::kMain || purpose == ipc::Purpose::kStartPre ||
+           purpose == ipc::Purpose::kStopPost;
+}
+
+/// A run of the service begins with a jail that no other run has written in.
+bool is_stale(const Jail& jail, ipc::Purpose purpose) {
+    const bool begins_run = purpose == ipc::Purpose::kMain || purpose == ipc::Purpose::kStartPre;
+    return may_make_jail(purpose) && (jail.lost_stub || (begins_run && jail.main_token != 0));
+}
+
+/// The process's pid as its own namespace counts (proc(5), NSpid), for $MAINPID.
+std::string pid_in_jail(pid_t pid) {
+    const auto status = sys::read_file(fmt::format("/proc/{}/status", pid), 65536);
+    const auto line = status ? status->find("\nNSpid:") : std::string::npos;
+    std::string last = std::to_string(pid);
+    if (line == std::string::npos) return last;
+    std::istringstream numbers(status->substr(line + 7, status->find('\n', line + 1) - line - 7));
+    while (numbers >> last) {
+    }
+    return last;
+}
+
+/// The program as an absolute jail path.
+Result<std::string> locate(const std::string& name, std::string_view path, const Jail& jail) {
+    if (name.starts_with('/')) return name;
+    const std::string root =
+        jail.has_stub() ? fmt::format("/proc/{}/root", jail.stub_pid) : std::string("/");
+    TRY(const Fd directory, sys::open(root, O_PATH | O_DIRECTORY));
+    return find_program(directory.get(), name, path);
+}
+
+StartFailure not_running(const std::string& unit) {
+    return StartFailure{ESRCH, "core", "jail",
+                        fmt::format("{}: has no jail to enter; start the unit first", unit)};
+}
+
+}  // namespace
+
+struct Starts::Job {
+    explicit Job(struct ev_loop* loop) : client_readable(loop), gate(loop), limit(loop) {}
+    ipc::Start request{};
+    std::string unit;
+    Fd client_socket;                   ///< of an exec
+    std::optional<ExecRequest> client;  ///< what it asked for
+    std::string program;                ///< what is to be executed, for errors
+    IoWatch client_readable;
+    Parked child;
+    bool announced = false;  ///< the keeper has an Intent of it
+    bool gate_opened = false;
+    bool first = false;  ///< this start made the jail
+    std::uint32_t weakened = 0;
+    IoWatch gate;
+    TimerWatch limit;
+};
+
+Starts::Starts(Core& core, Jails& jails) : core_(core), jails_(jails) {
+    jails_.on_ending([this](const std::string& unit) { give_up(unit, false); });
+}
+Starts::~Starts() = default;
+
+Starts::Job* Starts::find(ipc::Token token) {
+    const auto it = jobs_.find(token);
+    return it == jobs_.end() ? nullptr : it->second.get();
+}
+
+bool Starts::repeated(ipc::Token token) {
+    if (jobs_.contains(token)) return true;  // its answer is on the way
+    const auto known = answers_.find(token);
+    if (known == answers_.end()) return false;
+    send(known->second);
+    return true;
+}
+
+void Starts::start(const ipc::Start& request) {
+    if (repeated(request.token)) return;
+    auto job = std::make_unique<Job>(core_.loop);
+    job->request = request;
+    job->unit = ipc::get_text(request.unit);
+    Job& placed = *jobs_.emplace(request.token, std::move(job)).first->second;
+    if (request.token == 0 || (request.token & ipc::kStubBit) != 0 ||
+        !config::is_unit_name(placed.unit)) {
+        return fail_job(placed, {EINVAL, "core", "start", "a start without valid token and name"});
+    }
+    place(placed);
+}
+
+void Starts::exec(const ipc::Exec& request, Fd client) {
+    if (repeated(request.token)) return;
+    auto owned = std::make_unique<Job>(core_.loop);
+    owned->request.token = request.token;
+    owned->request.main_token = request.main_token;
+    owned->request.purpose = ipc::Purpose::kClient;
+    owned->unit = ipc::get_text(request.unit);
+    owned->client_socket = std::move(client);
+    Job& job = *jobs_.emplace(request.token, std::move(owned)).first->second;
+    if (!job.client_socket || !config::is_unit_name(job.unit)) {
+        return fail_job(job, {EINVAL, "core", "exec", "a request without socket or unit"});
+    }
+    job.client_readable.start(job.client_socket.get(), EV_READ, [this, &job] { read_client(job); });
+    job.limit.start(kClientLimit, [this, &job] {
+        fail_job(job, {ETIMEDOUT, "core", "exec", "the client sent no request"});
+    });
+}
+
+void Starts::read_client(Job& job) {
+    auto request = receive_exec_request(job.client_socket.get(), ::geteuid());
+    if (!request) return fail_job(job, to_failure("exec", request.error()));
+    if (!*request) return;
+    job.client = std::move(**request);
+    job.client_readable.stop();
+    job.limit.stop();
+    place(job);
+}
+
+void Starts::place(Job& job) {
+    const ipc::Purpose purpose = job.request.purpose;
+    const ipc::Token token = job.request.token;
+    Jail* jail = jails_.find(job.unit);
+    if (jail != nullptr && may_make_jail(purpose) &&
+        (jail->state == Jail::State::kEnding || is_stale(*jail, purpose))) {
+        return jails_.end(*jail, [this, token] {
+            if (Job* waiting = find(token); waiting != nullptr) place(*waiting);
+        });
+    }
+    if (jail == nullptr && may_make_jail(purpose)) {
+        Digest digest;
+        std::ranges::copy(job.request.digest, digest.begin());
+        jail = &jails_.create(job.unit, token, digest);
+        job.first = true;
+    }
+    const bool enterable = jail != nullptr && !jail->lost_stub;
+    if (!enterable) return fail_job(job, not_running(job.unit));
+    make_and_launch(job, *jail);
+}
+
+void Starts::make_and_launch(Job& job, Jail& jail) {
+    jails_.make(jail, [this, token = job.request.token](const Attempt& made) {
+        Job* waiting = find(token);
+        if (waiting == nullptr) return;
+        if (!made) return fail_job(*waiting, made.error());
+        launch(*waiting, *jails_.find(waiting->unit));
+    });
+}
+
+Result<void> Starts::give_log(Program& program, Jail& jail) {
+    const auto& logging = jail.loaded->unit.logging;
+    const bool to_out = logging.stdout_ == config::LoggingTable::Sink::kLog;
+    const bool to_err = logging.stderr_ == config::LoggingTable::Sink::kLog;
+    if (!to_out && !to_err) return {};
+    const Plan& plan = jail.loaded->plan.plan();
+    const ResolvedIds owner{host_uid(plan, jail.ids.uid).value_or(jail.ids.uid),
+                            host_gid(plan, jail.ids.gid).value_or(jail.ids.gid)};
+    TRY(const auto pipe, core_.logs.get(jail.unit, owner));
+    if (pipe.made) {
+        tell::store(core_.keeper, ipc::Kept::kLogPipe, 0, jail.unit, pipe.made.get());
+    }
+    if (to_out) program.stdout_fd = pipe.write_end;
+    if (to_err) program.stderr_fd = pipe.write_end;
+    return {};
+}
+
+Result<Program> Starts::program_for(Job& job, Jail& jail) {
+    const config::Unit& unit = jail.loaded->unit;
+    Program program;
+    program.working_directory = unit.service.working_directory;
+    auto environment = base_environment(jail.loaded->plan.plan());
+    if (job.client) {
+        program.argv = job.client->argv;
+        add_variables(environment, job.client->environment);
+        program.stdin_fd = job.client->stdio[0].get();
+        program.stdout_fd = job.client->stdio[1].get();
+        program.stderr_fd = job.client->stdio[2].get();
+    } else {
+        TRY(program.argv, command_of(unit, job.request.purpose, job.request.command));
+        TRY_VOID(give_log(program, jail));
+    }
+    for (const auto& [token, member] : jail.members) {
+        const bool main = member->purpose == ipc::Purpose::kMain && member->executed;
+        if (main && !job.client) environment["MAINPID"] = pid_in_jail(member->pid);
+    }
+    if (job.request.purpose == ipc::Purpose::kStopPost) {
+        add_exit_variables(environment, unit, job.request.main_status);
+    }
+    TRY(program.argv[0], locate(program.argv[0], environment["PATH"], jail));
+    program.environment = to_strings(environment);
+    return program;
+}
+
+void Starts::launch(Job& job, Jail& jail) {
+    const ipc::Token token = job.request.token;
+    auto program = program_for(job, jail);
+    if (!program) return fail_job(job, to_failure("program", program.error()));
+    job.program = program->argv[0];
+    tell::intent(core_.keeper, token);
+    job.announced = true;
+    if (job.request.purpose == ipc::Purpose::kMain) jail.main_token = token;
+    const int stub = jail.has_stub() ? jail.stub_pidfd.get() : -1;
+    auto child = spawn_program(core_.spawn, jail.loaded->plan, jail.ids, stub, *program);
+    if (!child) return fail_job(job, to_failure(jail.loaded->plan.plan(), child.error()));
+    job.child = std::move(*child);
+    tell::registered(core_.keeper, token, job.child.pid, job.request.purpose, job.unit,
+                     job.child.pidfd.get());
+    auto watched = sys::duplicate(job.child.pidfd.get());
+    if (!watched) return fail_job(job, to_failure("start", watched.error()));
+    jails_.add_member(jail, token, job.child.pid, std::move(*watched), job.request.purpose);
+    job.gate.start(job.child.gate.get(), EV_READ, [this, &job] { reported(job); });
+    job.limit.start(kChildLimit, [this, &job] {
+        fail_job(job, {ETIMEDOUT, "core", "start",
+                       fmt::format("{}: its process did not get as far as its exec in {} s",
+                                   job.unit, kChildLimit)});
+    });
+}
+
+StartFailure Starts::told_by_child(const Job& job, const Plan& plan, const JailFailure& failure) {
+    StartFailure told = to_failure(plan, failure);
+    if (failure.op == kStepExec) {
+        told.text = fmt::format("{}: {}: {}; exec_start names it as the jail sees it", job.unit,
+                                job.program, ::strerrordesc_np(failure.code));
+    }
+    return told;
+}
+
+void Starts::reported(Job& job) {
+    const Jail& jail = *jails_.find(job.unit);
+    const Plan& plan = jail.loaded->plan.plan();
+    for (;;) {
+        const auto report = read_report(plan, job.child);
+        if (!report) return;
+        switch (report->kind) {
+            case Report::Kind::kWeakened:
+                ++job.weakened;
+                spdlog::warn("{}", describe(plan, report->failure));
+                continue;
+            case Report::Kind::kReady:
+                return at_gate(job);
+            case Report::Kind::kFailed:
+                return fail_job(job, told_by_child(job, plan, report->failure));
+            case Report::Kind::kEnd:
+                if (job.gate_opened) return executed(job);
+                return fail_job(job, {0, "core", "start",
+                                      job.unit + ": its process ended before it was ready"});
+        }
+    }
+}
+
+void Starts::at_gate(Job& job) {
+    const Jail& jail = *jails_.find(job.unit);
+    const auto seen = attest_program(jail.loaded->plan, jail.ids, jail.stub_pid, job.child.pid);
+    if (!seen) return fail_job(job, to_failure(jail.loaded->plan.plan(), seen.error()));
+    job.weakened = std::max(job.weakened, static_cast<std::uint32_t>(seen->size()));
+    // Not before the keeper has the Register: no exit of a program that ran may be unknown to it.
+    core_.keeper.when_drained([this, token = job.request.token] {
+        Job* ready = find(token);
+        if (ready == nullptr) return;
+        ready->gate_opened = true;
+        if (auto opened = open_gate(ready->child); !opened) {
+            fail_job(*ready, to_failure("gate", opened.error()));
+        }
+    });
+}
+
+void Starts::executed(Job& job) {
+    const ipc::Token token = job.request.token;
+    Jail& jail = *jails_.find(job.unit);
+    const auto member = jail.members.find(token);
+    if (member != jail.members.end()) member->second->executed = true;
+    const auto message = tell::make_started(token, job.unit, job.child.pid,
+                                            jail.weakened + job.weakened, boottime_ns());
+    const bool is_main = job.request.purpose == ipc::Purpose::kMain;
+    const pid_t pid = job.child.pid;
+    const std::string unit = job.unit;
+    jobs_.erase(token);  // `job` is gone from here on
+    answer(token, message);
+    if (!is_main) return;
+    if (auto done = core_.plugins.started(unit, pid); !done) {
+        spdlog::error("{}: {}", unit, done.error().message);
+    }
+}
+
+void Starts::fail_job(Job& job, StartFailure failure) {
+    const auto owned = std::move(jobs_.extract(job.request.token).mapped());
+    const ipc::Token token = owned->request.token;
+    owned->gate.stop();
+    owned->limit.stop();
+    if (owned->child.pidfd) (void)sys::pidfd_signal(owned->child.pidfd.get(), SIGKILL);
+    if (owned->announced) tell::abandon(core_.keeper, token);
+    const auto message = tell::make_failed(token, owned->unit, failure);
+    Jail* jail = jails_.find(owned->unit);
+    const bool begins = owned->first || owned->request.purpose == ipc::Purpose::kMain;
+    const bool alone = jail != nullptr && std::ranges::all_of(jail->members, [&](const auto& m) {
+                           return m.first == token;
+                       });
+    if (begins && alone && jail->state == Jail::State::kStanding) {
+        return jails_.end(*jail, [this, token, message] { answer(token, message); });
+    }
+    answer(token, message);
+}
+
+void Starts::cancel(const std::string& unit) {
+    give_up(unit, true);
+}
+
+/// Not all: the starts inside the jail that ends, without those that wait for its end.
+void Starts::give_up(const std::string& unit, bool all) {
+    std::vector<ipc::Token> tokens;
+    for (const auto& [token, job] : jobs_) {
+        if (job->unit == unit && (all || job->announced)) tokens.push_back(token);
+    }
+    for (const ipc::Token token : tokens) {
+        // A process that has ended already may have said more: that it was executed, or why not.
+        Job* job = find(token);
+        if (job != nullptr && job->gate_opened) reported(*job);
+        job = find(token);
+        if (job != nullptr) {
+            fail_job(*job, {ECANCELED, "core", "start", unit + ": torn down while it started"});
+        }
+    }
+}
+
+void Starts::remember(ipc::Token token, const std::string& unit, pid_t pid) {
+    if ((token & ipc::kStubBit) != 0) return;
+    Answer known = tell::make_started(token, unit, pid, 0, boottime_ns());
+    if (answers_.insert_or_assign(token, known).second) answer_order_.push_back(token);
+}
+
+void Starts::answer(ipc::Token token, Answer answer) {
+    send(answer);
+    if (answers_.insert_or_assign(token, std::move(answer)).second) answer_order_.push_back(token);
+    while (answer_order_.size() > kMaxAnswers) {
+        answers_.erase(answer_order_.front());
+        answer_order_.pop_front();
+    }
+}
+
+void Starts::send(const Answer& answer) {
+    std::visit([this](const auto& message) { core_.engine.send(message); }, answer);
+}
+
+}  // namespace jailsvc::jailer

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <variant>
+
+#include "jailer/loop/exec_request.hpp"
+#include "jailer/loop/jails.hpp"
+#include "jailer/loop/program.hpp"
+
+namespace jailsvc::jailer {
+
+/// Every start on its way from the engine's request to the answer. One start:
+///   place     which jail: the unit's, a new one, or first the end of a stale one
+///   launch    Intent, spawn, Register; the child works through its operations
+///   reported  at its gate: attested from outside, and the gate opened once the keeper has the pid
+///   executed  end of file on the gate: Started; a report instead: StartFailed
+/// A failure ends the child before the answer goes out, and the jail if this start was its first.
+class Starts {
+public:
+    Starts(Core& core, Jails& jails);
+    ~Starts();
+
+    void start(const ipc::Start& request);
+    void exec(const ipc::Exec& request, Fd client);
+
+    /// Gives up every start of the unit that has not led to an executed program; each is answered.
+    void cancel(const std::string& unit);
+
+    /// The keeper remembers the end of this token, or a process of it lives: not to be started.
+    void remember(ipc::Token token, const std::string& unit, pid_t pid);
+
+private:
+    struct Job;
+    using Answer = std::variant<ipc::Started, ipc::StartFailed>;
+
+    [[nodiscard]] bool repeated(ipc::Token token);
+    void place(Job& job);
+    void make_and_launch(Job& job, Jail& jail);
+    void read_client(Job& job);
+    void launch(Job& job, Jail& jail);
+    [[nodiscard]] Result<Program> program_for(Job& job, Jail& jail);
+    [[nodiscard]] Result<void> give_log(Program& program, Jail& jail);
+    [[nodiscard]] static StartFailure told_by_child(const Job& job, const Plan& plan,
+                                                    const JailFailure& failure);
+    void reported(Job& job);
+    void at_gate(Job& job);
+    void executed(Job& job);
+    void fail_job(Job& job, StartFailure failure);
+    void give_up(const std::string& unit, bool all);
+    void answer(ipc::Token token, Answer answer);
+    void send(const Answer& answer);
+    [[nodiscard]] Job* find(ipc::Token token);
+
+    Core& core_;
+    Jails& jails_;
+    std::map<ipc::Token, std::unique_ptr<Job>> jobs_;
+    std::map<ipc::Token, Answer> answers_;  ///< the last kMaxAnswers
+    std::deque<ipc::Token> answer_order_;
+};
+
+}  // namespace jailsvc::jailer

@@ -1,0 +1,102 @@
+#include "jailer/loop/uids.hpp"
+
+#include <fmt/format.h>
+#include <grp.h>
+#include <pwd.h>
+
+#include <charconv>
+#include <sstream>
+
+#include "base/sys.hpp"
+#include "config/load.hpp"
+
+namespace jailsvc::jailer {
+namespace {
+
+constexpr std::size_t kMaxFile = 8U << 20;
+
+/// A user or a group with that number exists.
+bool known_to_system(uid_t uid) {
+    return ::getpwuid(uid) != nullptr || ::getgrgid(uid) != nullptr;
+}
+
+}  // namespace
+
+Uids::Uids(std::string file, Range range, InUse in_use)
+    : file_(std::move(file)), range_(range), in_use_(std::move(in_use)), next_(range.first) {}
+
+Result<Uids> Uids::open(std::string file) {
+    return open(std::move(file), Range{}, known_to_system);
+}
+
+Result<Uids> Uids::open(std::string file, Range range, InUse in_use) {
+    Uids uids(std::move(file), range, std::move(in_use));
+    auto text = sys::read_file(uids.file_, kMaxFile);
+    if (!text && text.error().code == ENOENT) return uids;
+    if (!text) return std::unexpected(std::move(text).error());
+    TRY_VOID(uids.parse(*text));
+    return uids;
+}
+
+Result<void> Uids::parse(const std::string& text) {
+    std::istringstream lines(text);
+    std::size_t number = 0;
+    for (std::string line; std::getline(lines, line);) {
+        ++number;
+        const auto space = line.find(' ');
+        const std::string unit = line.substr(0, space);
+        uid_t uid = 0;
+        const char* end = line.data() + line.size();
+        const bool split = space != std::string::npos;
+        const auto parsed = split ? std::from_chars(line.data() + space + 1, end, uid)
+                                  : std::from_chars_result{end, std::errc::invalid_argument};
+        if (parsed.ec != std::errc() || parsed.ptr != end || !config::is_unit_name(unit)) {
+            return fail(
+                fmt::format("{}:{}: expected \"UNIT UID\"; restore the file, or remove it "
+                            "if no unit has files of its own",
+                            file_, number));
+        }
+        if (auto added = add(unit, uid); !added) {
+            return fail(fmt::format("{}:{}: {}", file_, number, added.error().message));
+        }
+    }
+    return {};
+}
+
+Result<void> Uids::add(const std::string& unit, uid_t uid) {
+    if (by_unit_.contains(unit)) return fail(fmt::format("unit {} is listed twice", unit));
+    if (!taken_.insert(uid).second) return fail(fmt::format("uid {} is listed twice", uid));
+    by_unit_.emplace(unit, uid);
+    if (uid >= next_ && uid < range_.last) next_ = uid + 1;
+    return {};
+}
+
+Result<uid_t> Uids::allocate(const std::string& unit) {
+    if (const auto known = by_unit_.find(unit); known != by_unit_.end()) return known->second;
+    const uid_t count = range_.last - range_.first + 1;
+    for (uid_t tried = 0; tried < count; ++tried) {
+        const uid_t uid = range_.first + (next_ - range_.first + tried) % count;
+        if (taken_.contains(uid) || in_use_(uid)) continue;
+        const uid_t former_next = next_;
+        TRY_VOID(add(unit, uid));
+        if (auto saved = save(); !saved) {  // not on disk, so not given
+            by_unit_.erase(unit);
+            taken_.erase(uid);
+            next_ = former_next;
+            return std::unexpected(std::move(saved).error());
+        }
+        return uid;
+    }
+    return fail(fmt::format("all dynamic uids {}-{} are taken; give units a fixed "
+                            "[jail.identity] user, or remove units' lines from {}",
+                            range_.first, range_.last, file_),
+                EUSERS);
+}
+
+Result<void> Uids::save() const {
+    std::string text;
+    for (const auto& [unit, uid] : by_unit_) text += fmt::format("{} {}\n", unit, uid);
+    return sys::replace_file(file_, text, 0600);
+}
+
+}  // namespace jailsvc::jailer

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/load.hpp"
+#include "jailer/jail/jail.hpp"
+#include "jailer/plugin/plugin_host.hpp"
+#include "jailer/loop/watch.hpp"
+
+namespace jailsvc::jailer {
+
+/// A unit and what its jail takes: made once, shared by every start of that version of the unit.
+struct LoadedUnit {
+    config::Unit unit;
+    CompiledPlan plan;
+    bool prepared = false;  ///< the plugins' `prepare` ran
+};
+using LoadedPtr = std::shared_ptr<LoadedUnit>;
+
+/// Adds what the core wants in every plan: the soft limit on descriptors that this process itself
+/// began with, since the jailer has raised its own and children inherit it.
+void add_core_operations(Plan& plan, std::uint64_t soft_files, std::uint64_t hard_files);
+
+/// Units by name and digest, read from root-owned files by the jailer itself (law 5), with their
+/// plans. A digest names a text, so a hit needs no look at the files; after `invalidate` the files
+/// are read again. Several callers that wait for one plan share the worker that makes it.
+class UnitCache {
+public:
+    using Done = std::function<void(Result<LoadedPtr>)>;
+
+    UnitCache(struct ev_loop* loop, PluginHost& plugins, config::Sources sources);
+    ~UnitCache();
+
+    /// The unit whose effective text has this digest; an error if the files say otherwise by now.
+    /// `done` is called once, possibly before this returns.
+    void get(const std::string& name, const Digest& digest, Done done);
+    /// The unit as its files are now.
+    void get_current(const std::string& name, Done done);
+    /// The unit of an effective text kept since an earlier start.
+    void get_from_text(const std::string& name, std::string_view text, Done done);
+
+    void invalidate() { loaded_.clear(); }
+    void forget(const std::string& name) { loaded_.erase(name); }
+
+    /// For add_core_operations; set before the limit is raised.
+    void set_file_limits(std::uint64_t soft, std::uint64_t hard);
+
+private:
+    struct Making;
+    void make(config::Unit unit, bool keep, Done done);
+    void run_next();
+    void begin(const std::shared_ptr<Making>& making);
+    void finish(const std::shared_ptr<Making>& making);
+    void settle(const std::shared_ptr<Making>& making, Result<LoadedPtr> result);
+
+    struct ev_loop* loop_;
+    PluginHost& plugins_;
+    config::Sources sources_;
+    std::map<std::string, LoadedPtr> loaded_;
+    std::vector<std::shared_ptr<Making>> making_;  ///< in order; some wait for a free worker
+    std::uint64_t soft_files_ = 1024;
+    std::uint64_t hard_files_ = 4096;
+};
+
+}  // namespace jailsvc::jailer

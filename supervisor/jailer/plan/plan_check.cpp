@@ -1,0 +1,274 @@
+#include "jailer/plan/plan_check.hpp"
+
+#include <fmt/format.h>
+#include <sched.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <bit>
+#include <set>
+#include <tuple>
+
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x80  // linux/sched.h; glibc 2.36 lacks it
+#endif
+
+namespace jailsvc::jailer {
+namespace {
+
+constexpr std::uint64_t kNamespaceTypes = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS |
+                                          CLONE_NEWNET | CLONE_NEWUSER | CLONE_NEWTIME |
+                                          CLONE_NEWCGROUP;
+constexpr std::uint32_t kMountFlags = JSV_MOUNT_READ_ONLY | JSV_MOUNT_NOSUID | JSV_MOUNT_NODEV |
+                                      JSV_MOUNT_NOEXEC | JSV_MOUNT_CREATE | JSV_MOUNT_OPTIONAL;
+constexpr std::uint64_t kModeBits = 07777;
+constexpr std::uint64_t kMaskBits = 0777;
+constexpr std::uint64_t kSecureBits = 0xff;  ///< capabilities(7): four bits and their locks
+constexpr std::size_t kMaxPath = 4095;       ///< PATH_MAX without its NUL
+constexpr std::size_t kMaxHostname = 64;     ///< uname(2)
+constexpr std::size_t kMaxGroups = kMaxBlob / sizeof(std::uint32_t);
+
+std::unexpected<Error> refuse(const Op& op, std::string_view why) {
+    return fail(fmt::format("{}: {}", find_kind(op.kind)->name, why));
+}
+
+bool has_dots(std::string_view path) {
+    return path == ".." || path.starts_with("../") || path.ends_with("/..") ||
+           path.find("/../") != std::string_view::npos;
+}
+
+Result<void> check_path(const Op& op, std::string_view field, const std::string& path) {
+    const auto bad = [&](std::string_view why) {
+        return refuse(op, fmt::format("{} \"{}\" {}", field, path.substr(0, 100), why));
+    };
+    if (path.empty()) return refuse(op, fmt::format("{} is missing", field));
+    if (!path.starts_with('/')) return bad("is not an absolute path");
+    if (has_dots(path)) return bad("has a \"..\" in it; write the path out");
+    if (path.size() > kMaxPath) return bad("is longer than 4095 bytes");
+    return {};
+}
+
+std::uint32_t allowed_flags(const Op& op) {
+    if (op.kind == JSV_OP_HOST_DIRECTORY) return JSV_DIR_RECREATE;
+    if (op.kind == JSV_OP_IDS) return JSV_IDS_DYNAMIC;
+    if (op.kind == JSV_OP_ENVIRONMENT) return JSV_ENV_SECRET;
+    const bool mounts = op.stage == JSV_STAGE_MOUNTS && find_kind(op.kind)->paths > 0;
+    return mounts ? kMountFlags : 0;
+}
+
+/// Lengths, paths and unused fields: the same rule for all kinds, from their table.
+Result<void> check_fields(const Op& op, const KindInfo& info) {
+    if (op.stage != info.stage) return refuse(op, "wrong stage");
+    if ((op.flags & ~allowed_flags(op)) != 0) {
+        return refuse(op, fmt::format("unknown flags {:#x}", op.flags & ~allowed_flags(op)));
+    }
+    for (std::size_t i = 0; i < op.text.size(); ++i) {
+        const std::string& text = op.text[i];
+        if (info.text[i].empty() && !text.empty()) return refuse(op, "a text too many");
+        if (text.size() > kMaxText) return refuse(op, "a text longer than 64 KiB");
+        // The interpreter works on C strings: a NUL would hide the rest.
+        if (text.find('\0') != std::string::npos) return refuse(op, "a NUL in a text");
+        if (i < info.paths) TRY_VOID(check_path(op, info.text[i], text));
+    }
+    for (std::size_t i = 0; i < op.number.size(); ++i) {
+        if (info.number[i].empty() && op.number[i] != 0) return refuse(op, "a number too many");
+    }
+    if (op.blob.size() > kMaxBlob) return refuse(op, "a blob longer than 64 KiB");
+    if (op.kind != JSV_OP_IDS && !op.blob.empty()) return refuse(op, "takes no blob");
+    return {};
+}
+
+bool in_range(std::uint64_t twos_complement, std::int64_t low, std::int64_t high) {
+    // A plugin may have widened an int or an uint32_t: both spellings of -5 are meant.
+    auto value = std::bit_cast<std::int64_t>(twos_complement);
+    if (value > INT32_MAX && value <= UINT32_MAX) value -= std::int64_t{1} << 32;
+    return value >= low && value <= high;
+}
+
+/// "0 100000 65536" lines, as user_namespaces(7) has them.
+bool is_id_map(std::string_view text) {
+    return !text.empty() && text.find_first_not_of("0123456789 \t\n") == std::string_view::npos;
+}
+
+bool is_sysctl(std::string_view name) {
+    return !name.empty() && !name.starts_with('/') && !has_dots(name) && name.size() <= kMaxPath;
+}
+
+Result<void> check_ids(const Op& op) {
+    constexpr std::uint64_t kNobody = UINT32_MAX;  // (uid_t)-1 means "leave it as it is"
+    if (op.blob.size() % sizeof(std::uint32_t) != 0) return refuse(op, "groups cut short");
+    if (op.blob.size() / sizeof(std::uint32_t) > kMaxGroups) return refuse(op, "too many groups");
+    if (op.number[0] >= kNobody || op.number[1] >= kNobody) {
+        return refuse(op, "uid or gid out of range");
+    }
+    return {};
+}
+
+/// What the table cannot say: ranges and forms.
+Result<void> check_values(const Op& op) {
+    const auto demand = [&](bool holds, std::string_view why) -> Result<void> {
+        if (!holds) return refuse(op, why);
+        return {};
+    };
+    switch (op.kind) {
+        case JSV_OP_HOST_DIRECTORY:
+            TRY_VOID(demand(op.text[0] != "/", "the root directory is nobody's to make"));
+            return demand(op.number[0] <= kModeBits, "mode out of range");
+        case JSV_OP_NAMESPACE:
+            return demand(
+                std::has_single_bit(op.number[0]) && (op.number[0] & ~kNamespaceTypes) == 0,
+                "type is not one CLONE_NEW* flag");
+        case JSV_OP_ID_MAP:
+            return demand(is_id_map(op.text[0]) && is_id_map(op.text[1]),
+                          "maps are lines of three numbers");
+        case JSV_OP_HOSTNAME:
+            return demand(!op.text[0].empty() && op.text[0].size() <= kMaxHostname,
+                          "1 to 64 bytes are needed");
+        case JSV_OP_TMPFS:
+            return demand(op.number[1] <= kModeBits, "mode out of range");
+        case JSV_OP_PROC:
+            return demand(op.number[0] <= 2, "hidepid is 0, 1 or 2");
+        case JSV_OP_SYSCTL:
+            return demand(is_sysctl(op.text[0]), "not a path below /proc/sys");
+        case JSV_OP_RLIMIT:
+            TRY_VOID(demand(op.number[0] < RLIM_NLIMITS, "unknown limit"));
+            return demand(op.number[1] <= op.number[2], "the soft limit is above the hard one");
+        case JSV_OP_NICE:
+            return demand(in_range(op.number[0], -20, 19), "-20 to 19 are possible");
+        case JSV_OP_OOM_SCORE:
+            return demand(in_range(op.number[0], -1000, 1000), "-1000 to 1000 are possible");
+        case JSV_OP_UMASK:
+            return demand(op.number[0] <= kMaskBits, "out of range");
+        case JSV_OP_ENVIRONMENT:
+            return demand(!op.text[0].empty() && op.text[0].find('=') == std::string::npos,
+                          "a name is not empty and has no '='");
+        case JSV_OP_IDS:
+            return check_ids(op);
+        case JSV_OP_CAPABILITIES:
+            // capabilities(7): no capability is ambient that is not permitted and inheritable too.
+            return demand((op.number[2] & ~op.number[1]) == 0,
+                          "ambient ones must be permitted too");
+        case JSV_OP_SECUREBITS:
+            return demand(op.number[0] <= kSecureBits, "unknown bits");
+        case JSV_OP_ROOT:
+        case JSV_OP_BIND:
+        case JSV_OP_DEV:
+        case JSV_OP_DEVICE:
+        case JSV_OP_MASK:
+        case JSV_OP_READ_ONLY:
+        case JSV_OP_FILE:
+        case JSV_OP_CHDIR:
+        case JSV_OP_SESSION:
+        case JSV_OP_NO_NEW_PRIVS:
+            return {};
+    }
+    return fail("unknown kind of operation");
+}
+
+/// Kinds that make no sense twice: two plugins would be at odds over the one value.
+bool is_single(jsv_kind kind) {
+    return kind == JSV_OP_ROOT || kind == JSV_OP_HOSTNAME || kind == JSV_OP_ID_MAP ||
+           kind == JSV_OP_IDS || kind == JSV_OP_CAPABILITIES || kind == JSV_OP_SECUREBITS;
+}
+
+/// The namespace without which a sysctl is the host's; 0 for one that no namespace has for itself.
+/// Sources: ipc_namespaces(7), network_namespaces(7), uts_namespaces(7).
+std::uint64_t namespace_of_sysctl(std::string_view name) {
+    std::string path(name);
+    std::ranges::replace(path, '.', '/');
+    if (path.starts_with("net/")) return CLONE_NEWNET;
+    if (path == "kernel/hostname" || path == "kernel/domainname") return CLONE_NEWUTS;
+    for (const std::string_view ipc : {"kernel/msg", "kernel/sem", "kernel/shm", "fs/mqueue/"}) {
+        if (path.starts_with(ipc)) return CLONE_NEWIPC;
+    }
+    return 0;
+}
+
+struct Needed {
+    std::uint64_t flags;
+    std::string_view key;
+};
+
+/// Namespaces the jail must have of its own, or the operation would act on the host.
+Result<std::vector<Needed>> needed_namespaces(const Op& op) {
+    if (op.kind == JSV_OP_HOSTNAME) return std::vector<Needed>{{CLONE_NEWUTS, "uts"}};
+    if (op.kind == JSV_OP_ID_MAP) return std::vector<Needed>{{CLONE_NEWUSER, "user"}};
+    if (op.stage != JSV_STAGE_MOUNTS) return std::vector<Needed>{};
+    if (op.kind != JSV_OP_SYSCTL) return std::vector<Needed>{{CLONE_NEWNS, "mount"}};
+    switch (namespace_of_sysctl(op.text[0])) {
+        case CLONE_NEWNET:
+            return std::vector<Needed>{{CLONE_NEWNS, "mount"}, {CLONE_NEWNET, "net"}};
+        case CLONE_NEWUTS:
+            return std::vector<Needed>{{CLONE_NEWNS, "mount"}, {CLONE_NEWUTS, "uts"}};
+        case CLONE_NEWIPC:
+            return std::vector<Needed>{{CLONE_NEWNS, "mount"}, {CLONE_NEWIPC, "ipc"}};
+        default:
+            return fail(
+                fmt::format("sysctl: {} belongs to no namespace: setting it would change "
+                            "the host; leave it out",
+                            op.text[0]));
+    }
+}
+
+Result<void> check_namespaces(const Op& op, std::uint64_t present) {
+    TRY(const std::vector<Needed> needed, needed_namespaces(op));
+    for (const Needed& need : needed) {
+        if ((present & need.flags) != 0) continue;
+        return refuse(op, fmt::format("would change the host: the jail has no {} namespace; set "
+                                      "jail.namespaces.{} = true",
+                                      need.key, need.key));
+    }
+    return {};
+}
+
+bool needs_root(const Op& op) {
+    return op.stage == JSV_STAGE_MOUNTS && op.kind != JSV_OP_HOSTNAME && op.kind != JSV_OP_SYSCTL;
+}
+
+std::tuple<jsv_stage, bool, std::string_view> rank(const Op& op) {
+    return {op.stage, op.kind != JSV_OP_ROOT, op.plugin};
+}
+
+}  // namespace
+
+Result<void> check_op(const Op& op) {
+    const KindInfo* info = find_kind(op.kind);
+    if (info == nullptr) {
+        return fail(fmt::format("unknown kind of operation {}", static_cast<unsigned>(op.kind)));
+    }
+    TRY_VOID(check_fields(op, *info));
+    return check_values(op);
+}
+
+Result<void> check_plan(const Plan& plan) {
+    if (plan.unit.empty() || plan.unit.size() > kMaxUnitName) return fail("no unit's name");
+    if (plan.ops.size() > kMaxOps) return fail(fmt::format("more than {} operations", kMaxOps));
+    const std::uint64_t namespaces = plan.namespace_flags();
+    std::set<jsv_kind> single;
+    jsv_stage stage = JSV_STAGE_PARENT;
+    for (const Op& op : plan.ops) {
+        const auto in_plugin = [&](Result<void> checked) -> Result<void> {
+            if (!checked) return fail_in(op.plugin, std::move(checked).error());
+            return {};
+        };
+        TRY_VOID(in_plugin(check_op(op)));
+        if (op.plugin.empty()) return refuse(op, "no plugin owns it");
+        if (op.stage < stage) return in_plugin(refuse(op, "out of order"));
+        stage = op.stage;
+        if (needs_root(op) && op.kind != JSV_OP_ROOT && !single.contains(JSV_OP_ROOT)) {
+            return in_plugin(
+                refuse(op, "a mount without a root to put it in; set jail.chroot.mode"));
+        }
+        if (is_single(op.kind) && !single.insert(op.kind).second) {
+            return in_plugin(refuse(op, "a second one; the jail has but one"));
+        }
+        TRY_VOID(in_plugin(check_namespaces(op, namespaces)));
+    }
+    return {};
+}
+
+void order_operations(std::vector<Op>& ops) {
+    std::ranges::stable_sort(ops, {}, rank);
+}
+
+}  // namespace jailsvc::jailer

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <jailsvc_plugin.h>
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/places.hpp"
+#include "base/result.hpp"
+#include "config/jail_view.hpp"
+#include "config/unit.hpp"
+#include "jailer/plan/plan.hpp"
+#include "jailer/plugin/plugin_load.hpp"
+
+namespace jailsvc::jailer {
+
+/// The core's side of jsv_host: what one plugin may read of a unit, and the operations it adds.
+/// Nothing that a plugin passes in is believed; no exception leaves towards it.
+class PluginBridge {
+public:
+    PluginBridge(const config::Unit& unit, const Places& places, const LoadedPlugin& plugin);
+    PluginBridge(const PluginBridge&) = delete;
+    PluginBridge& operator=(const PluginBridge&) = delete;
+
+    /// Calls the plugin's plan function. The error names file, table and key where the plugin
+    /// refused the unit, and the operation where it added a wrong one.
+    [[nodiscard]] Result<std::vector<Op>> plan();
+
+private:
+    friend struct BridgeCalls;
+
+    [[nodiscard]] const config::JailView* other_view(const std::string& table);
+    /// The own key of this name, if it has the type that the plugin asks for.
+    [[nodiscard]] bool has_key(const char* key, config::KeyType type);
+    [[nodiscard]] const char* keep(std::string text);
+    [[nodiscard]] int refuse(std::string reason, int code);
+    [[nodiscard]] int add(const jsv_op* raw);
+    [[nodiscard]] bool is_optional(const char* key) const;
+
+    const config::Unit& unit_;
+    const Places& places_;
+    const LoadedPlugin& plugin_;
+    std::optional<config::JailView> view_;
+    std::map<std::string, config::JailView> others_;
+    std::deque<std::string> texts_;  ///< strings handed out; a deque never moves them
+    std::vector<Op> ops_;
+    std::string misuse_;   ///< the last one, for a plan that fails without a reason
+    std::string failure_;  ///< the first reason given; empty: none
+};
+
+}  // namespace jailsvc::jailer

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <jailsvc_plugin.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/places.hpp"
+#include "base/result.hpp"
+#include "config/schema.hpp"
+#include "config/unit.hpp"
+#include "jailer/plan/plan.hpp"
+
+namespace jailsvc::jailer {
+
+/// A plan worker at work. Destroying it kills and reaps the worker.
+class PlanJob {
+public:
+    PlanJob(PlanJob&&) noexcept;
+    PlanJob& operator=(PlanJob&&) noexcept;
+    ~PlanJob();
+    /// Readable when finish_plan will not block: the plan is there, or the worker has died.
+    [[nodiscard]] int fd() const;
+
+private:
+    friend class PluginHost;
+    struct Impl;
+    explicit PlanJob(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+/// How long the loop lets a plan worker run before it gives up on it.
+inline constexpr std::chrono::seconds kPlanTimeout{5};
+
+/// The loaded plugins, and plans made with them. Lives as long as the jailer.
+class PluginHost {
+public:
+    /// Loads every *.so of the directory, in the order of their names. A plugin that is refused
+    /// (not root's file, truncated, another ABI major, malformed schema, a name twice) is left out
+    /// and its reason kept; the others load.
+    [[nodiscard]] static PluginHost load(const Places& places);
+    PluginHost(PluginHost&&) noexcept;
+    PluginHost& operator=(PluginHost&&) noexcept;
+    ~PluginHost();
+
+    [[nodiscard]] const std::vector<std::string>& refusals() const;  ///< "PATH: why; cure"
+    [[nodiscard]] std::vector<config::Table> tables() const;
+    /// Core and plugin tables together.
+    [[nodiscard]] const config::Schema& schema() const;
+
+    /// Begins to make the unit's plan in a short-lived, sandboxed worker, so that a plugin that
+    /// crashes, hangs or eats memory costs this one start. Three crashes in a row put the plugin
+    /// in quarantine: units that use its table are refused, with the reason.
+    [[nodiscard]] Result<PlanJob> begin_plan(const config::Unit& unit);
+    /// What became of it; call when the job's descriptor is readable, or to give up on it.
+    [[nodiscard]] Result<Plan> finish_plan(PlanJob job);
+
+    // [parent] hooks of all plugins, in order. Errors name the plugin.
+    [[nodiscard]] Result<void> prepare(const std::string& unit);
+    [[nodiscard]] Result<void> started(const std::string& unit, int pid);
+    void teardown(const std::string& unit);
+    [[nodiscard]] std::string stats(const std::string& unit, int pid);
+
+private:
+    struct Impl;
+    explicit PluginHost(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace jailsvc::jailer

@@ -1,0 +1,125 @@
+#include "jailer/plugin/worker_process.hpp"
+
+#include <fmt/format.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <cstring>
+
+#include "base/sys.hpp"
+
+namespace jailsvc::jailer {
+namespace {
+
+constexpr int kUncaught = 70;  ///< EX_SOFTWARE of sysexits.h
+constexpr int kFirstUnkept = 3;
+#ifndef P_PIDFD
+constexpr auto P_PIDFD = static_cast<idtype_t>(3);
+#endif
+
+/// What the parent's handlers do (write to its loop's pipe) must not happen here.
+void reset_signals() {
+    struct sigaction standard{};
+    standard.sa_handler = SIG_DFL;
+    for (int signo = 1; signo < NSIG; ++signo) ::sigaction(signo, &standard, nullptr);
+    sigset_t none;
+    ::sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+/// Closes everything but stdio and `kept`.
+void close_others(int kept) {
+    if (kept < kFirstUnkept) {
+        ::close_range(kFirstUnkept, ~0U, 0);
+        return;
+    }
+    const auto fd = static_cast<unsigned>(kept);
+    if (fd > kFirstUnkept) ::close_range(kFirstUnkept, fd - 1, 0);
+    ::close_range(fd + 1, ~0U, 0);
+}
+
+[[noreturn]] void run_child(const std::function<void()>& body, int kept_fd) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    reset_signals();
+    close_others(kept_fd);
+    try {
+        body();
+    } catch (...) {
+        ::_exit(kUncaught);
+    }
+    ::_exit(0);
+}
+
+}  // namespace
+
+bool ProcessEnd::succeeded() const {
+    return how == CLD_EXITED && status == 0;
+}
+
+std::string ProcessEnd::describe() const {
+    if (how == CLD_EXITED) return fmt::format("exited with status {}", status);
+    if (status == SIGXCPU) return "used up its processor time";
+    if (status == SIGXFSZ) return "tried to write a file";
+    const char* text = ::sigdescr_np(status);
+    return text != nullptr ? text : fmt::format("signal {}", status);
+}
+
+Result<WorkerProcess> WorkerProcess::start(const std::function<void()>& body, int kept_fd) {
+    int pidfd = -1;
+    clone_args arguments{};
+    arguments.flags = CLONE_PIDFD;
+    arguments.pidfd = reinterpret_cast<std::uintptr_t>(&pidfd);
+    const long pid = ::syscall(SYS_clone3, &arguments, sizeof arguments);
+    if (pid == -1) return fail_errno("start a worker: clone3");
+    if (pid == 0) run_child(body, kept_fd);
+    return WorkerProcess(static_cast<pid_t>(pid), Fd(pidfd));
+}
+
+WorkerProcess& WorkerProcess::operator=(WorkerProcess&& other) noexcept {
+    if (this == &other) return *this;
+    end();
+    pid_ = other.pid_;
+    pidfd_ = std::move(other.pidfd_);
+    ended_ = other.ended_;
+    return *this;
+}
+
+std::optional<ProcessEnd> WorkerProcess::poll() {
+    if (ended_ || !pidfd_) return ended_;
+    siginfo_t info{};
+    // __WALL: a child without a termination signal is not waited for otherwise (wait(2)).
+    const auto id = static_cast<id_t>(pidfd_.get());
+    if (::waitid(P_PIDFD, id, &info, WEXITED | WNOHANG | __WALL) == 0 && info.si_pid != 0) {
+        ended_ = ProcessEnd{.how = info.si_code, .status = info.si_status};
+    }
+    return ended_;
+}
+
+std::optional<ProcessEnd> WorkerProcess::wait(std::chrono::milliseconds limit) {
+    pollfd watched{.fd = pidfd_.get(), .events = POLLIN, .revents = 0};
+    const auto deadline = std::chrono::steady_clock::now() + limit;
+    for (;;) {
+        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+            deadline - std::chrono::steady_clock::now());
+        const int timeout = left.count() > 0 ? static_cast<int>(left.count()) : 0;
+        if (::poll(&watched, 1, timeout) != -1 || errno != EINTR) return poll();
+    }
+}
+
+void WorkerProcess::end() noexcept {
+    if (!pidfd_ || ended_) return;
+    static_cast<void>(::syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGKILL, nullptr, 0));
+    siginfo_t info{};
+    const auto id = static_cast<id_t>(pidfd_.get());
+    while (::waitid(P_PIDFD, id, &info, WEXITED | __WALL) == -1 && errno == EINTR) {
+    }
+    ended_ = ProcessEnd{.how = info.si_code, .status = info.si_status};
+}
+
+}  // namespace jailsvc::jailer
