@@ -209,8 +209,8 @@ void Keeper::advance(std::uint64_t now_ns) noexcept {
         exit_code_ = 1;
         enter(Phase::kSweeping);
     }
-    if (phase_ == Phase::kSweeping) sweep(now_ns);
-    if (phase_ == Phase::kClosing) close_down(now_ns);
+    if (phase_ == Phase::kSweeping) sweep();
+    if (phase_ == Phase::kClosing) close_down();
     if (phase_ >= Phase::kSweeping) return;
     for (const Role role : kThree) {
         const Member& m = member(role);
@@ -218,8 +218,9 @@ void Keeper::advance(std::uint64_t now_ns) noexcept {
     }
 }
 
-void Keeper::sweep(std::uint64_t now_ns) noexcept {
-    const std::uint64_t spent_ns = now_ns - phase_since_ns_;
+void Keeper::sweep() noexcept {
+    // Not the loop's moment: the phase may have begun after it.
+    const std::uint64_t spent_ns = boottime_ns() - phase_since_ns_;
     const bool kill = spent_ns >= kSweepKillNs;
     const std::size_t left = signal_rest(0);
     if (left == 0 || spent_ns >= kSweepNs) {
@@ -238,8 +239,8 @@ void Keeper::sweep(std::uint64_t now_ns) noexcept {
     }
 }
 
-void Keeper::close_down(std::uint64_t now_ns) noexcept {
-    const std::uint64_t spent_ns = now_ns - phase_since_ns_;
+void Keeper::close_down() noexcept {
+    const std::uint64_t spent_ns = boottime_ns() - phase_since_ns_;
     for (const Role role : kThree) close_channel(member(role));
     if (signal_members(0) == 0 || spent_ns >= kCloseNs) {
         phase_ = Phase::kOver;

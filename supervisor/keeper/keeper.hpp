@@ -56,8 +56,8 @@ private:
     void request_shutdown(int signo) noexcept;
     void enter(Phase phase) noexcept;
     void advance(std::uint64_t now_ns) noexcept;
-    void sweep(std::uint64_t now_ns) noexcept;
-    void close_down(std::uint64_t now_ns) noexcept;
+    void sweep() noexcept;
+    void close_down() noexcept;
     std::size_t signal_rest(int signo) noexcept;
     std::size_t signal_members(int signo) noexcept;
 

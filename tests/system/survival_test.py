@@ -97,8 +97,9 @@ class End(unittest.TestCase):
             supervisor.start()
             supervisor.await_state("c", "running")
             pids = [supervisor.pid(unit) for unit in "abc"]
+            pids += [supervisor.role(role) for role in ("engine", "jailer", "logger")]
             self.assertEqual(supervisor.stop(), 0, supervisor.said())
-            self.assertFalse(any(alive(pid) for pid in pids))
+            self.assertEqual([pid for pid in pids if alive(pid)], [])
             self.assertEqual((supervisor.folder / "order/log").read_text().split(),
                              ["c", "b", "a"])
             self.assertEqual(pathlib.Path("/proc/self/mountinfo").read_text(), mounts)
