@@ -57,6 +57,8 @@ function(jailsvc_test name)
   add_executable(${name} ${ARG_SOURCES})
   list(TRANSFORM ARG_DEPS PREPEND jailsvc-)
   target_link_libraries(${name} PRIVATE jailsvc-hosted ${ARG_DEPS} ${ARG_LIBS} catch-main)
+  # What is tested is optimised; the assertions need not be, and compile in half the time.
+  target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O1>)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   add_test(NAME ${name} COMMAND ${name} --use-colour no)
   # A program whose every case was skipped says so by this exit status.
