@@ -8,8 +8,9 @@
 
 /// Every message between keeper, engine, jailer and logger, and nothing else. The four talk over
 /// SOCK_SEQPACKET pairs that the keeper makes; a packet is one of these structs, descriptors ride
-/// along by SCM_RIGHTS. All four come from one build or speak the same kVersion; a packet of another
-/// version, an unknown type or a wrong size is refused (EBADMSG) and logged by its receiver.
+/// along by SCM_RIGHTS. All four come from one build or speak the same kVersion; a packet of
+/// another version, an unknown type or a wrong size is refused (EBADMSG) and logged by its
+/// receiver.
 ///
 /// Who talks to whom:
 ///   keeper <-> engine, keeper <-> jailer, keeper <-> logger   (descriptor kKeeperFd of each)
@@ -26,9 +27,9 @@
 namespace jailsvc::ipc {
 
 inline constexpr std::uint16_t kVersion = 1;
-inline constexpr int kKeeperFd = 3;               ///< where each of the three finds its keeper
-inline constexpr std::size_t kNameSize = 128;     ///< unit name with its NUL; longer ones are refused
-inline constexpr std::size_t kTextSize = 768;     ///< one line for people, with its NUL
+inline constexpr int kKeeperFd = 3;            ///< where each of the three finds its keeper
+inline constexpr std::size_t kNameSize = 128;  ///< unit name with its NUL; longer ones are refused
+inline constexpr std::size_t kTextSize = 768;  ///< one line for people, with its NUL
 inline constexpr std::size_t kMaxMessage = 2048;  ///< receive buffer [bytes]
 inline constexpr std::size_t kMaxFds = 4;
 inline constexpr std::size_t kMaxUnits = 16384;   ///< records in the state memfd
@@ -36,13 +37,15 @@ inline constexpr std::size_t kRecordSize = 1024;  ///< one unit's two slots toge
 /// Size of the state memfd: a header page, then kMaxUnits records. Sparse; sealed against resizing.
 inline constexpr std::size_t kStateSize = 4096 + kMaxUnits * kRecordSize;
 
-using Token = std::uint64_t;  ///< names one start for ever; 0 is none. Never reused while remembered.
+using Token =
+    std::uint64_t;  ///< names one start for ever; 0 is none. Never reused while remembered.
 /// Tokens with this bit are the jailer's own helpers (the jail's init): no exit report is kept.
 inline constexpr Token kStubBit = Token{1} << 63;
 
 enum class Role : std::uint16_t { kKeeper, kEngine, kJailer, kLogger };
 
-/// What a spawned process is for. Everything but kMain runs in the jail that kMain has or will have.
+/// What a spawned process is for. Everything but kMain runs in the jail that kMain has or will
+/// have.
 enum class Purpose : std::uint16_t {
     kMain,
     kStartPre,
@@ -121,14 +124,18 @@ struct Peer {
 
 /// What a kept descriptor is. The key is (kind, token, unit); storing the same key again replaces.
 enum class Kept : std::uint16_t {
-    kState,     ///< memfd of the engine's records, made by the keeper; to the engine
-    kControl,   ///< listening control socket, made by the keeper; to the engine
-    kLogPipe,   ///< read end of a unit's output pipe; to the jailer and the logger
-    kUnit,      ///< sealed memfd with the effective unit of token; to the jailer
-    kNamespace, ///< pidfd of the jail's init, token = the stub's; to the jailer
-    kListener,  ///< a unit's listening socket; to the jailer
-    kNotify,    ///< a unit's notify socket; to the engine
+    kState,      ///< memfd of the engine's records, made by the keeper; to the engine
+    kControl,    ///< listening control socket, made by the keeper; to the engine
+    kLogPipe,    ///< read end of a unit's output pipe; to the jailer and the logger
+    kUnit,       ///< sealed memfd with the effective unit of token, the jail's first start; to the
+                 ///< jailer. With index kMainBegun the jail serves no other run
+    kNamespace,  ///< pidfd of the jail's init, token = the stub's; to the jailer
+    kListener,   ///< a unit's listening socket; to the jailer
+    kNotify,     ///< a unit's notify socket; to the engine
 };
+
+/// Index of a kUnit whose main process was begun (index 0: the jail is before its main process).
+inline constexpr std::uint16_t kMainBegun = 1;
 
 /// keeper -> any, + 1 descriptor: sent when the key is stored and again after a Hello.
 struct Stored {
@@ -137,7 +144,7 @@ struct Stored {
     Kept kind;
     std::uint16_t index;  ///< among several of one kind and unit (listeners)
     std::uint32_t reserved;
-    Token token;          ///< 0 where the kind has none
+    Token token;  ///< 0 where the kind has none
     char unit[kNameSize];
 };
 
@@ -187,9 +194,9 @@ struct Exited {
     Header header;
     Token token;
     std::int32_t pid;
-    std::int32_t status;         ///< as wait(2) gives it: WIFEXITED, WTERMSIG, …
-    std::uint64_t ended_ns;      ///< CLOCK_BOOTTIME
-    std::uint64_t user_us;       ///< CPU time of the process and its waited-for children
+    std::int32_t status;     ///< as wait(2) gives it: WIFEXITED, WTERMSIG, …
+    std::uint64_t ended_ns;  ///< CLOCK_BOOTTIME
+    std::uint64_t user_us;   ///< CPU time of the process and its waited-for children
     std::uint64_t system_us;
     std::uint64_t max_rss_kib;
     Purpose purpose;
@@ -261,11 +268,11 @@ struct Start {
     static constexpr Type kType = Type::kStart;
     Header header;
     Token token;
-    Token main_token;            ///< of the running service, for every purpose but kMain; else 0
+    Token main_token;  ///< of the running service, for every purpose but kMain; else 0
     Purpose purpose;
-    std::uint16_t command;       ///< index into the list of commands of that purpose
-    std::int32_t main_status;    ///< wait status of the ended service, for kStopPost
-    std::uint8_t digest[32];     ///< of the effective unit as the engine knows it; mismatch refuses
+    std::uint16_t command;     ///< index into the list of commands of that purpose
+    std::int32_t main_status;  ///< wait status of the ended service, for kStopPost
+    std::uint8_t digest[32];   ///< of the effective unit as the engine knows it; mismatch refuses
     char unit[kNameSize];
 };
 
@@ -333,8 +340,8 @@ struct StatsRequest {
     char unit[kNameSize];
 };
 
-/// jailer -> engine, + a sealed memfd: the plugins' schemas as JSON (see config/schema.hpp). Sent on
-/// every new pair, before anything else.
+/// jailer -> engine, + a sealed memfd: the plugins' schemas as JSON (see config/schema.hpp). Sent
+/// on every new pair, before anything else.
 struct Schema {
     static constexpr Type kType = Type::kSchema;
     Header header;
@@ -356,7 +363,7 @@ struct StartFailed {
     static constexpr Type kType = Type::kStartFailed;
     Header header;
     Token token;
-    std::int32_t code;     ///< errno, or 0
+    std::int32_t code;  ///< errno, or 0
     std::uint32_t reserved;
     char unit[kNameSize];
     char plugin[32];       ///< "core" where no plugin asked for the step
@@ -394,7 +401,7 @@ struct LogOpen {
     static constexpr Type kType = Type::kLogOpen;
     Header header;
     std::uint64_t serial;
-    std::uint32_t follow;    ///< 1: also a pipe that carries what is written from now on
+    std::uint32_t follow;  ///< 1: also a pipe that carries what is written from now on
     std::uint32_t reserved;
     char unit[kNameSize];
 };

@@ -88,8 +88,7 @@ TEST_CASE("jailer: a program runs in a jail, its exit is seen, nothing is left",
     world.teardown(1, "web");
     world.wait_torn_down(1);
     CHECK(is_gone(init));
-    CHECK(
-        std::ranges::none_of(world.kept, [](const auto& k) { return k.kind == ipc::Kept::kUnit; }));
+    CHECK(world.kept_units() == 0);
 }
 
 TEST_CASE("jailer: a start that fails names its step and leaves no process", "[jail][S2.10]") {
@@ -176,6 +175,49 @@ TEST_CASE("jailer: another one takes over what a killed one ran", "[jail][chaos]
     for (const auto& [token, process] : world.processes) CHECK(is_gone(process.pid));
     world.start(2, "web");
     world.wait_started(2);
+}
+
+TEST_CASE("jailer: a jail serves one run, whatever died in between", "[jail][chaos]") {
+    if (skipped_without_root()) return;
+    JailerWorld world;
+    world.write_unit("web",
+                     "[service]\nexec_start_pre = [\"/bin/true\"]\n"
+                     "exec_start = [\"/bin/true\"]\n");
+    world.start_jailer();
+    world.start(1, "web", ipc::Purpose::kStartPre);
+    world.wait_started(1);
+    CHECK(world.wait_exit(1) == 0);
+    const pid_t init = world.processes.at(1 | ipc::kStubBit).pid;
+    const auto next_jailer = [&](ipc::Token acknowledged) {
+        world.acknowledge(acknowledged);
+        world.kill_jailer();
+        world.start_jailer();
+    };
+    next_jailer(1);
+    world.start(2, "web");  // the run that began with the first start: in its jail
+    world.wait_started(2);
+    CHECK(world.wait_exit(2) == 0);
+    CHECK_FALSE(is_gone(init));
+    CHECK_FALSE(world.processes.contains(2 | ipc::kStubBit));
+    next_jailer(2);
+    SECTION("another run has a jail of its own") {
+        world.start(3, "web");
+        world.wait_started(3);
+        CHECK(is_gone(init));
+        CHECK(world.processes.contains(3 | ipc::kStubBit));
+    }
+    SECTION("what follows the end of the run is in its jail") {
+        world.write_unit("web",
+                         "[service]\nexec_start = [\"/bin/true\"]\n"
+                         "exec_stop_post = [\"/bin/true\"]\n");
+        world.start(3, "web", ipc::Purpose::kStopPost);
+        CHECK(ipc::get_text(world.wait_failed(3).text).find("no command") !=
+              std::string_view::npos);  // the unit of that run, not today's, says what there is
+        CHECK_FALSE(is_gone(init));
+    }
+    world.teardown(2, "web");
+    world.wait_torn_down(2);
+    CHECK(world.kept_units() == 0);
 }
 
 TEST_CASE("jailer: a teardown ends what a service left behind, in every profile", "[jail][S0.17]") {

@@ -84,6 +84,7 @@ void JailerWorld::snapshot() {
     for (const auto& item : kept) {
         auto stored = ipc::make<ipc::Stored>();
         stored.kind = item.kind;
+        stored.index = item.index;
         stored.token = item.token;
         ipc::set_text(stored.unit, item.unit);
         const int fd = item.fd.get();
@@ -196,7 +197,7 @@ void JailerWorld::read_keeper() {
             store(*item, Fd(packet.take_fd(0)));
         } else if (const auto* gone = packet.as<ipc::Unstore>()) {
             std::erase_if(kept, [&](const KeptFd& k) {
-                return k.kind == gone->kind && k.token == gone->token &&
+                return k.kind == gone->kind && k.index == gone->index && k.token == gone->token &&
                        k.unit == ipc::get_text(gone->unit);
             });
         }
@@ -205,8 +206,8 @@ void JailerWorld::read_keeper() {
 }
 
 void JailerWorld::store(const ipc::Store& message, Fd fd) {
-    kept.push_back(KeptFd{message.kind, message.token, std::string(ipc::get_text(message.unit)),
-                          std::move(fd)});
+    kept.push_back(KeptFd{message.kind, message.index, message.token,
+                          std::string(ipc::get_text(message.unit)), std::move(fd)});
 }
 
 void JailerWorld::read_engine() {
@@ -263,6 +264,12 @@ std::uint64_t JailerWorld::count_processes(const std::string& unit) {
     send(request);
     wait_until([&] { return stats.has_value(); }, "statistics came");
     return stats->processes;
+}
+
+std::ptrdiff_t JailerWorld::kept_units() {
+    (void)count_processes("web");
+    read_keeper();
+    return std::ranges::count(kept, ipc::Kept::kUnit, &KeptFd::kind);
 }
 
 }  // namespace jailsvc::test

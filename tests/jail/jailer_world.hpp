@@ -28,6 +28,7 @@ struct Registered {
 /// What the jailer asked its keeper to keep.
 struct KeptFd {
     ipc::Kept kind{};
+    std::uint16_t index = 0;
     ipc::Token token = 0;
     std::string unit;
     Fd fd;
@@ -47,6 +48,8 @@ public:
 
     void start(ipc::Token token, const std::string& unit,
                ipc::Purpose purpose = ipc::Purpose::kMain);
+    /// The keeper forgets an ended process, as after the engine's ExitAck.
+    void acknowledge(ipc::Token token) { processes.erase(token); }
     void teardown(ipc::Token token, const std::string& unit);
     template <ipc::Message T>
     void send(const T& message, const int* fds = nullptr, std::size_t count = 0) {
@@ -62,6 +65,9 @@ public:
     /// Asks for the number of processes in the unit's jail. Packets are answered in order, so what
     /// was asked before has been taken when this returns.
     std::uint64_t count_processes(const std::string& unit);
+
+    /// How many jails the keeper was asked to remember. A round trip first, see count_processes.
+    std::ptrdiff_t kept_units();
 
     std::string root;  ///< of everything this test makes
     Places places;

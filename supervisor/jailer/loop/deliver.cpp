@@ -10,8 +10,7 @@
 namespace jailsvc::jailer {
 namespace {
 
-/// Looks again for processes forked while the last ones were signalled; a fork bomb is ended by
-/// SIGKILL to the jail's init, not by chasing it.
+/// Looks again for processes forked while the last ones were signalled.
 constexpr int kMaxRounds = 8;
 
 std::vector<Found> processes_of(const Jail& jail) {
@@ -28,11 +27,9 @@ std::vector<Found> processes_of(const Jail& jail) {
     return found;
 }
 
-void signal_all(const Jail& jail, int signo) {
-    if (signo == SIGKILL && jail.has_stub() && jail.pid_namespace) {
-        (void)sys::pidfd_signal(jail.stub_pidfd.get(), SIGKILL);
-        return;
-    }
+/// SIGKILL spares the jail's init too, so that exec_stop_post finds the jail as the service left
+/// it; but a jail that forks faster than it can be chased is ended by its init's end.
+void signal_all(Jail& jail, int signo) {
     std::set<pid_t> signalled;
     for (int round = 0; round < kMaxRounds; ++round) {
         bool news = false;
@@ -43,6 +40,9 @@ void signal_all(const Jail& jail, int signo) {
         }
         if (!news) return;
     }
+    if (signo != SIGKILL || !jail.has_stub() || !jail.pid_namespace) return;
+    jail.doomed = true;
+    (void)sys::pidfd_signal(jail.stub_pidfd.get(), SIGKILL);
 }
 
 }  // namespace
@@ -52,7 +52,7 @@ void deliver(Jails& jails, const ipc::Signal& request) {
     if (request.signo < 1 || request.signo > SIGRTMAX) {
         return spdlog::error("{}: signal {} does not exist", unit, request.signo);
     }
-    const Jail* jail = jails.find(unit);
+    Jail* jail = jails.find(unit);
     if (jail == nullptr) return;
     if (request.whom == ipc::Whom::kAll) return signal_all(*jail, request.signo);
     const auto member = jail->members.find(request.token);

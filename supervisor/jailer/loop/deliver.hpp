@@ -6,7 +6,8 @@
 /// What is done to, or asked about, the processes that run in a jail.
 namespace jailsvc::jailer {
 
-/// Sends the signal to one process or to everything in the jail. What has ended is passed over.
+/// Sends the signal to one process or to everything in the jail but its init. What has ended is
+/// passed over.
 void deliver(Jails& jails, const ipc::Signal& request);
 
 struct Stats {

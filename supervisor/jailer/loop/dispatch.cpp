@@ -66,7 +66,7 @@ void Dispatch::stored(const ipc::Stored& stored, Fd fd) {
     } else if (stored.kind == ipc::Kept::kUnit) {
         auto text = sys::read_memfd(fd.get());
         if (!text) return spdlog::error("{}: its kept unit: {}", unit, text.error().message);
-        jails_.adopt_text(unit, stored.token, std::move(*text));
+        jails_.adopt_text(unit, stored.token, stored.index == ipc::kMainBegun, std::move(*text));
     }
 }
 

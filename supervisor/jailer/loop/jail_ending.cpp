@@ -38,6 +38,11 @@ void Jails::end(Jail& jail, Ended done) {
     check_ended(unit);
 }
 
+void Jails::forget_text(const std::string& unit, ipc::Token token) {
+    tell::unstore(core_.keeper, ipc::Kept::kUnit, token, unit);
+    tell::unstore(core_.keeper, ipc::Kept::kUnit, token, unit, ipc::kMainBegun);
+}
+
 void Jails::kill_everything(Jail& jail) {
     // The end of a pid namespace's init ends every process in it, and its own end is seen only
     // when they are all gone (pid_namespaces(7); zap_pid_ns_processes in the kernel).
@@ -102,7 +107,7 @@ void Jails::ended(const std::string& unit) {
     const auto jail = jails_.extract(unit);
     const auto ending = ending_.extract(unit);
     core_.plugins.teardown(unit);
-    tell::unstore(core_.keeper, ipc::Kept::kUnit, jail.mapped()->token, unit);
+    forget_text(unit, jail.mapped()->token);
     for (const auto& done : ending.mapped()->waiters) done();
 }
 

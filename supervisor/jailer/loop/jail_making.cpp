@@ -97,7 +97,8 @@ Attempt Jails::prepare(Jail& jail) {
     const auto text = sys::sealed_memfd("unit", loaded.unit.text);
     if (!text) return std::unexpected(to_failure("keep the unit", text.error()));
     // Kept before anything is made, so that a jailer after us can undo it.
-    tell::store(core_.keeper, ipc::Kept::kUnit, jail.token, jail.unit, text->get());
+    tell::store(core_.keeper, ipc::Kept::kUnit, jail.token, jail.unit, text->get(),
+                jail.main_token != 0 ? ipc::kMainBegun : 0);
     if (auto done = apply_parent_operations(loaded.plan, jail.ids); !done) {
         return std::unexpected(to_failure(loaded.plan.plan(), done.error()));
     }

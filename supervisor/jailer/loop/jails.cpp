@@ -62,6 +62,16 @@ Member& Jails::add_member(Jail& jail, ipc::Token token, pid_t pid, Fd pidfd, ipc
     return member;
 }
 
+Result<void> Jails::begin_main(Jail& jail, ipc::Token token) {
+    const bool told = jail.main_token != 0;
+    jail.main_token = token;
+    if (told) return {};
+    TRY(const Fd text, sys::sealed_memfd("unit", jail.loaded->unit.text));
+    tell::store(core_.keeper, ipc::Kept::kUnit, jail.token, jail.unit, text.get(), ipc::kMainBegun);
+    tell::unstore(core_.keeper, ipc::Kept::kUnit, jail.token, jail.unit);
+    return {};
+}
+
 void Jails::watch_stub(Jail& jail) {
     jail.stub_ended.start(jail.stub_pidfd.get(), EV_READ,
                           [this, unit = jail.unit] { stub_gone(unit); });
@@ -85,19 +95,22 @@ Jail* Jails::adopt(const std::string& unit, ipc::Token token) {
     jail->adopted = true;
     if (jail->token > token) return nullptr;
     if (jail->token != 0 && jail->token < token) {
-        tell::unstore(core_.keeper, ipc::Kept::kUnit, jail->token, unit);
+        forget_text(unit, jail->token);
         if (jail->has_stub()) (void)sys::pidfd_signal(jail->stub_pidfd.get(), SIGKILL);
         jail->text.clear();
+        jail->main_token = 0;
         jail->stub_pid = -1;
     }
     jail->token = token;
     return jail;
 }
 
-void Jails::adopt_text(const std::string& unit, ipc::Token token, std::string text) {
+void Jails::adopt_text(const std::string& unit, ipc::Token token, bool main_begun,
+                       std::string text) {
     Jail* jail = adopt(unit, token);
-    if (jail == nullptr) return tell::unstore(core_.keeper, ipc::Kept::kUnit, token, unit);
+    if (jail == nullptr) return forget_text(unit, token);
     jail->text = std::move(text);
+    if (main_begun && jail->main_token == 0) jail->main_token = token;
 }
 
 void Jails::adopt_process(const ipc::Alive& alive, Fd pidfd) {

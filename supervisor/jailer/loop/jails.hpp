@@ -8,8 +8,8 @@
 
 #include "ipc/messages.hpp"
 #include "jailer/loop/core.hpp"
-#include "jailer/loop/start_failure.hpp"
 #include "jailer/loop/processes.hpp"
+#include "jailer/loop/start_failure.hpp"
 #include "jailer/loop/watch.hpp"
 
 namespace jailsvc::jailer {
@@ -48,7 +48,9 @@ struct Jail {
     pid_t stub_pid = -1;     ///< -1: none (profile host), or lost
     Fd stub_pidfd;
     bool pid_namespace = false;  ///< the stub's end ends every process
-    ipc::Token main_token = 0;   ///< a main process has been started in it
+    ipc::Token main_token =
+        0;                ///< its run's main process is begun; the jail's own if unknown which
+    bool doomed = false;  ///< its init was sent SIGKILL: nothing more can be started in it
     std::uint32_t weakened = 0;  ///< optional operations that do not hold
     std::map<ipc::Token, std::unique_ptr<Member>> members;
     std::vector<Session> sessions;  ///< of members, where there is no pid namespace
@@ -77,6 +79,10 @@ public:
 
     Member& add_member(Jail& jail, ipc::Token token, pid_t pid, Fd pidfd, ipc::Purpose purpose);
 
+    /// The main process is about to be begun: from here on the jail serves no other run, for a
+    /// jailer after us too.
+    [[nodiscard]] Result<void> begin_main(Jail& jail, ipc::Token token);
+
     /// Ends every process of the jail, undoes what its making did, forgets it; then calls `done`.
     void end(Jail& jail, Ended done);
 
@@ -84,7 +90,7 @@ public:
     void on_ending(std::function<void(const std::string& unit)> hook) { ending_hook_ = hook; }
 
     // What the keeper's snapshot tells of jails made by an earlier jailer.
-    void adopt_text(const std::string& unit, ipc::Token token, std::string text);
+    void adopt_text(const std::string& unit, ipc::Token token, bool main_begun, std::string text);
     void adopt_process(const ipc::Alive& alive, Fd pidfd);
 
     /// After the snapshot: ends stubs that belong to no jail.
@@ -107,6 +113,7 @@ private:
     // jail_ending.cpp
     void kill_everything(Jail& jail);
     void check_ended(const std::string& unit);
+    void forget_text(const std::string& unit, ipc::Token token);
     bool kill_stragglers(Jail& jail, Ending& ending);
     void undo(Jail& jail);
     void ended(const std::string& unit);

@@ -18,11 +18,13 @@ namespace jailsvc::jailer {
 namespace {
 
 constexpr std::size_t kMaxStat = 4096;
+constexpr std::uint64_t kExiting = 0x4;  ///< PF_EXITING (linux/sched.h), in proc(5) stat's field 9
 
 struct Stat {
     pid_t parent = 0;
     pid_t session = 0;
     std::uint64_t start = 0;
+    std::uint64_t flags = 0;
     bool dead = false;
 };
 
@@ -39,7 +41,9 @@ std::optional<Stat> read_stat(pid_t pid) {
     pid_t group = 0;
     fields >> state >> stat.parent >> group >> stat.session;
     std::string skipped;
-    for (int field = 7; field <= 21; ++field) fields >> skipped;
+    for (int field = 7; field <= 8; ++field) fields >> skipped;
+    fields >> stat.flags;
+    for (int field = 10; field <= 21; ++field) fields >> skipped;
     fields >> stat.start;
     if (!fields) return std::nullopt;
     stat.dead = state == 'Z' || state == 'X';
@@ -141,6 +145,11 @@ std::vector<Found> find_session_members(std::span<const Session> sessions) {
 std::uint64_t start_time_of(pid_t pid) {
     const auto stat = read_stat(pid);
     return stat ? stat->start : 0;
+}
+
+bool is_exiting(pid_t pid) {
+    const auto stat = read_stat(pid);
+    return !stat || stat->dead || (stat->flags & kExiting) != 0;
 }
 
 bool in_other_pid_namespace(pid_t pid) {

@@ -38,6 +38,10 @@ inline constexpr std::size_t kMaxFound = 65536;
 /// Start time of a process, 0 if it is gone.
 [[nodiscard]] std::uint64_t start_time_of(pid_t pid);
 
+/// Whether the process, of a pid that cannot be another's by now, has begun to exit. An init of a
+/// pid namespace stays so until it has ended every process in it.
+[[nodiscard]] bool is_exiting(pid_t pid);
+
 /// Whether the process is in another pid namespace than we are.
 [[nodiscard]] bool in_other_pid_namespace(pid_t pid);
 

@@ -26,10 +26,16 @@ bool may_make_jail(ipc::Purpose purpose) {
            purpose == ipc::Purpose::kStopPost;
 }
 
+/// Nothing can be started in it any more. A jail's init may be dying of a kill that we did not
+/// send, and takes the main process along, whose end is why we are asked.
+bool is_dying(const Jail& jail) {
+    return jail.lost_stub || jail.doomed || (jail.has_stub() && is_exiting(jail.stub_pid));
+}
+
 /// A run of the service begins with a jail that no other run has written in.
 bool is_stale(const Jail& jail, ipc::Purpose purpose) {
     const bool begins_run = purpose == ipc::Purpose::kMain || purpose == ipc::Purpose::kStartPre;
-    return may_make_jail(purpose) && (jail.lost_stub || (begins_run && jail.main_token != 0));
+    return may_make_jail(purpose) && (is_dying(jail) || (begins_run && jail.main_token != 0));
 }
 
 /// The process's pid as its own namespace counts (proc(5), NSpid), for $MAINPID.
@@ -66,6 +72,8 @@ struct Starts::Job {
     std::string unit;
     Fd client_socket;                   ///< of an exec
     std::optional<ExecRequest> client;  ///< what it asked for
+    LoadedPtr loaded;                   ///< of the jail that ended before an exec_stop_post
+    std::string text;                   ///< the same, where an earlier jailer made it
     std::string program;                ///< what is to be executed, for errors
     IoWatch client_readable;
     Parked child;
@@ -142,6 +150,7 @@ void Starts::place(Job& job) {
     Jail* jail = jails_.find(job.unit);
     if (jail != nullptr && may_make_jail(purpose) &&
         (jail->state == Jail::State::kEnding || is_stale(*jail, purpose))) {
+        if (purpose == ipc::Purpose::kStopPost) inherit(job, *jail);
         return jails_.end(*jail, [this, token] {
             if (Job* waiting = find(token); waiting != nullptr) place(*waiting);
         });
@@ -150,11 +159,22 @@ void Starts::place(Job& job) {
         Digest digest;
         std::ranges::copy(job.request.digest, digest.begin());
         jail = &jails_.create(job.unit, token, digest);
+        if (purpose == ipc::Purpose::kMain) jail->main_token = token;
+        jail->loaded = std::move(job.loaded);
+        jail->text = std::move(job.text);
         job.first = true;
     }
-    const bool enterable = jail != nullptr && !jail->lost_stub;
+    const bool enterable = jail != nullptr && !jail->lost_stub && !jail->doomed;
     if (!enterable) return fail_job(job, not_running(job.unit));
     make_and_launch(job, *jail);
+}
+
+/// What cleans up after a run is that run's, whatever the files say by now.
+void Starts::inherit(Job& job, const Jail& jail) {
+    Digest digest;
+    std::ranges::copy(job.request.digest, digest.begin());
+    if (jail.loaded && jail.loaded->unit.digest == digest) job.loaded = jail.loaded;
+    if (!jail.text.empty() && digest_of(jail.text) == digest) job.text = jail.text;
 }
 
 void Starts::make_and_launch(Job& job, Jail& jail) {
@@ -215,9 +235,13 @@ void Starts::launch(Job& job, Jail& jail) {
     auto program = program_for(job, jail);
     if (!program) return fail_job(job, to_failure("program", program.error()));
     job.program = program->argv[0];
+    if (job.request.purpose == ipc::Purpose::kMain) {
+        if (auto told = jails_.begin_main(jail, token); !told) {
+            return fail_job(job, to_failure("keep the unit", told.error()));
+        }
+    }
     tell::intent(core_.keeper, token);
     job.announced = true;
-    if (job.request.purpose == ipc::Purpose::kMain) jail.main_token = token;
     const int stub = jail.has_stub() ? jail.stub_pidfd.get() : -1;
     auto child = spawn_program(core_.spawn, jail.loaded->plan, jail.ids, stub, *program);
     if (!child) return fail_job(job, to_failure(jail.loaded->plan.plan(), child.error()));

@@ -38,6 +38,7 @@ private:
 
     [[nodiscard]] bool repeated(ipc::Token token);
     void place(Job& job);
+    static void inherit(Job& job, const Jail& jail);
     void make_and_launch(Job& job, Jail& jail);
     void read_client(Job& job);
     void launch(Job& job, Jail& jail);

@@ -34,17 +34,21 @@ void abandon(Link& keeper, ipc::Token token) {
     keeper.send(message);
 }
 
-void store(Link& keeper, ipc::Kept kind, ipc::Token token, std::string_view unit, int fd) {
+void store(Link& keeper, ipc::Kept kind, ipc::Token token, std::string_view unit, int fd,
+           std::uint16_t index) {
     auto message = ipc::make<ipc::Store>();
     message.kind = kind;
+    message.index = index;
     message.token = token;
     ipc::set_text(message.unit, unit);
     keeper.send(message, {fd});
 }
 
-void unstore(Link& keeper, ipc::Kept kind, ipc::Token token, std::string_view unit) {
+void unstore(Link& keeper, ipc::Kept kind, ipc::Token token, std::string_view unit,
+             std::uint16_t index) {
     auto message = ipc::make<ipc::Unstore>();
     message.kind = kind;
+    message.index = index;
     message.token = token;
     ipc::set_text(message.unit, unit);
     keeper.send(message);

@@ -3,8 +3,8 @@
 #include <string>
 #include <string_view>
 
-#include "jailer/loop/start_failure.hpp"
 #include "jailer/loop/link.hpp"
+#include "jailer/loop/start_failure.hpp"
 
 /// The packets the jailer sends, one function each.
 namespace jailsvc::jailer::tell {
@@ -15,8 +15,10 @@ void intent(Link& keeper, ipc::Token token);
 void registered(Link& keeper, ipc::Token token, pid_t pid, ipc::Purpose purpose,
                 std::string_view unit, int pidfd);
 void abandon(Link& keeper, ipc::Token token);
-void store(Link& keeper, ipc::Kept kind, ipc::Token token, std::string_view unit, int fd);
-void unstore(Link& keeper, ipc::Kept kind, ipc::Token token, std::string_view unit);
+void store(Link& keeper, ipc::Kept kind, ipc::Token token, std::string_view unit, int fd,
+           std::uint16_t index = 0);
+void unstore(Link& keeper, ipc::Kept kind, ipc::Token token, std::string_view unit,
+             std::uint16_t index = 0);
 
 // To the engine.
 [[nodiscard]] ipc::Started make_started(ipc::Token token, std::string_view unit, pid_t pid,
