@@ -32,11 +32,13 @@ class CommandsInJail(SystemTest):
         "killed": "[service]\n" + MAIN + STOP_POST,
         "stubborn": f"""[service]\nexec_start = {say('main', "; trap '' TERM; echo deaf; "
                                                      "while :; do sleep 1; done")}\n"""
-                    'timeout_stop = "300ms"\n' + STOP_POST,
+                    'timeout_stop = "2s"\n' + STOP_POST,
+        "twice": "[service]\n" + MAIN,
+        "killed_whole": "[service]\n" + MAIN + STOP_POST,
         "changes": "[service]\n" + MAIN + STOP_POST,
         "bomb": f"""[service]\nexec_start = {say('main', "; (while :; do sleep 9 & done) & "
                                                  "echo armed; sleep infinity")}\n"""
-                'timeout_stop = "300ms"\n' + STOP_POST + "[jail.identity.limits]\nnproc = 400\n",
+                'timeout_stop = "2s"\n' + STOP_POST + "[jail.identity.limits]\nnproc = 400\n",
     }
 
     def said_by(self, unit):
@@ -60,6 +62,7 @@ class CommandsInJail(SystemTest):
 
     def test_all_run_in_one_jail(self):
         self.ok("start", "all")
+        self.await_said("all", "main")
         self.ok("reload", "all")
         self.ok("stop", "all")
         said = self.await_said("all", "stop_post") and self.said_by("all")
@@ -78,12 +81,12 @@ class CommandsInJail(SystemTest):
 
     def test_another_start_is_another_jail(self):
         """The control of the test above: equality is no accident."""
-        self.ok("start", "killed")
-        first = self.await_said("killed", "main")["ns"]
-        self.ok("stop", "killed")
-        self.ok("start", "killed")
-        await_true("another jail", lambda: self.said_by("killed")["main"]["ns"] != first)
-        self.ok("stop", "killed")
+        self.ok("start", "twice")
+        first = self.await_said("twice", "main")["ns"]
+        self.ok("stop", "twice")
+        self.ok("start", "twice")
+        await_true("another jail", lambda: self.said_by("twice")["main"]["ns"] != first)
+        self.ok("stop", "twice")
 
     def test_a_failing_pre_prevents_the_start(self):
         self.fails(1, "start", "badpre")
@@ -103,6 +106,7 @@ class CommandsInJail(SystemTest):
 
     def test_stop_post_runs_after_a_kill(self):
         self.ok("start", "killed")
+        self.await_said("killed", "main")
         self.ok("kill", "-s", "KILL", "killed")
         self.supervisor.await_state("killed", "failed")
         said = self.said_by("killed")
@@ -112,15 +116,16 @@ class CommandsInJail(SystemTest):
         self.ok("reset-failed", "killed")
 
     def test_stop_post_runs_in_a_new_jail_when_the_old_one_is_killed_whole(self):
-        self.ok("start", "killed")
-        pid = self.supervisor.pid("killed")
+        self.ok("start", "killed_whole")
+        first = self.await_said("killed_whole", "main")["ns"]
+        pid = self.supervisor.pid("killed_whole")
         signal.pidfd_send_signal(self.init_of(pid), signal.SIGKILL)
-        self.supervisor.await_state("killed", "failed")
-        said = self.said_by("killed")
+        self.supervisor.await_state("killed_whole", "failed")
+        said = self.said_by("killed_whole")
         self.assertEqual(said["stop_post"]["status"], "KILL")
-        self.assertNotEqual(said["stop_post"]["ns"], said["main"]["ns"])
+        self.assertNotEqual(said["stop_post"]["ns"], first)
         self.assertEqual(said["stop_post"]["uid"], said["main"]["uid"])
-        self.ok("reset-failed", "killed")
+        self.ok("reset-failed", "killed_whole")
 
     def init_of(self, pid):
         """pidfd of the jail's init: the keeper's child that is 1 in the namespace of `pid`."""

@@ -59,6 +59,13 @@ Result<std::string> locate(const std::string& name, std::string_view path, const
     return find_program(directory.get(), name, path);
 }
 
+const Member* running_main(const Jail& jail) {
+    for (const auto& [token, member] : jail.members) {
+        if (member->purpose == ipc::Purpose::kMain && member->executed) return member.get();
+    }
+    return nullptr;
+}
+
 StartFailure not_running(const std::string& unit) {
     return StartFailure{ESRCH, "core", "jail",
                         fmt::format("{}: has no jail to enter; start the unit first", unit)};
@@ -218,12 +225,10 @@ Result<Program> Starts::program_for(Job& job, Jail& jail) {
         TRY(program.argv, command_of(unit, job.request.purpose, job.request.command));
         TRY_VOID(give_log(program, jail));
     }
-    for (const auto& [token, member] : jail.members) {
-        const bool main = member->purpose == ipc::Purpose::kMain && member->executed;
-        if (main && !job.client) environment["MAINPID"] = pid_in_jail(member->pid);
-    }
     if (job.request.purpose == ipc::Purpose::kStopPost) {
         add_exit_variables(environment, unit, job.request.main_status);
+    } else if (const Member* main = running_main(jail); main != nullptr && !job.client) {
+        environment["MAINPID"] = pid_in_jail(main->pid);
     }
     TRY(program.argv[0], locate(program.argv[0], environment["PATH"], jail));
     program.environment = to_strings(environment);
