@@ -7,7 +7,7 @@
 #include <cstdlib>
 
 #include "commands.hpp"
-#include "ipc/messages.hpp"
+#include "ipc/channel.hpp"
 #include "terminal.hpp"
 
 namespace jailsvc::ctl {
@@ -30,11 +30,13 @@ Result<std::pair<Fd, Fd>> credential_pair() {
     return pair;
 }
 
-std::string encode_request(const std::vector<std::string>& command,
+std::string encode_request(const std::string& unit, const std::vector<std::string>& command,
                            const std::vector<std::string>& environment) {
-    const ipc::ExecRequest header{ipc::ExecRequest::kMagic,
-                                  static_cast<std::uint32_t>(command.size()),
-                                  static_cast<std::uint32_t>(environment.size())};
+    ipc::ExecRequest header{ipc::ExecRequest::kMagic,
+                            static_cast<std::uint32_t>(command.size()),
+                            static_cast<std::uint32_t>(environment.size()),
+                            {}};
+    ipc::set_text(header.unit, unit);
     std::string bytes(reinterpret_cast<const char*>(&header), sizeof header);
     for (const auto* list : {&command, &environment}) {
         for (const auto& text : *list) bytes.append(text.c_str(), text.size() + 1);
@@ -83,7 +85,8 @@ Result<int> run_in_jail(const Context& context, const ExecOptions& options) {
     const int stdio[3] = {terminal.inner(STDIN_FILENO), terminal.inner(STDOUT_FILENO),
                           terminal.inner(STDERR_FILENO)};
     // The command waits in the pair until the jailer reads it: the order of these two is free.
-    TRY_VOID(send_request(pair.first.get(), encode_request(options.command, environment), stdio));
+    TRY_VOID(send_request(pair.first.get(),
+                          encode_request(options.unit, options.command, environment), stdio));
     TRY_VOID(client.send("Exec", {{"unit", options.unit}}, {pair.second.get()}));
     pair.second = Fd();
     terminal.forget_inner();

@@ -323,7 +323,8 @@ struct ReloadUnits {
 
 /// engine -> jailer, + the socket of a client that wants a command run in the unit's jail. The
 /// jailer reads the ExecRequest from that socket itself and trusts only the credentials the kernel
-/// stamped on it: the engine can neither forge nor change it.
+/// stamped on it: the engine can neither forge nor change it, nor lead it into another unit's
+/// jail.
 struct Exec {
     static constexpr Type kType = Type::kExec;
     Header header;
@@ -424,6 +425,7 @@ struct ExecRequest {
     std::uint64_t magic;
     std::uint32_t argc;
     std::uint32_t envc;
+    char unit[kNameSize];  ///< whose jail the client means; Exec must say the same
 };
 inline constexpr std::size_t kMaxExecRequest = 128 * 1024;
 

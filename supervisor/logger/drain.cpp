@@ -17,6 +17,9 @@ Result<void> consume(int pipe, int nowhere, std::size_t size) {
         const ssize_t count =
             ::splice(pipe, nullptr, nowhere, nullptr, size, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
         if (count < 0 && errno == EINTR) continue;
+        // The pipe belongs to the service, which may read from it: what is gone needs no taking.
+        // As an error it would end the unit's log, and with the next full pipe the unit.
+        if (count < 0 && errno == EAGAIN) return {};
         if (count <= 0) return fail_errno("take logged bytes from a pipe", count < 0 ? errno : EIO);
         size -= static_cast<std::size_t>(count);
     }

@@ -55,8 +55,11 @@ void exec_as(JailerWorld& world, uid_t uid, ipc::Token token, const std::string&
     const pid_t sender = ::fork();
     if (sender == 0) {
         if (uid != 0 && ::setresuid(uid, uid, uid) != 0) ::_exit(1);
-        const ipc::ExecRequest head{ipc::ExecRequest::kMagic,
-                                    static_cast<std::uint32_t>(std::ranges::count(words, '\0')), 0};
+        ipc::ExecRequest head{ipc::ExecRequest::kMagic,
+                              static_cast<std::uint32_t>(std::ranges::count(words, '\0')),
+                              0,
+                              {}};
+        ipc::set_text(head.unit, "web");
         std::string bytes(reinterpret_cast<const char*>(&head), sizeof head);
         bytes += words;
         const int fds[3] = {out, out, out};

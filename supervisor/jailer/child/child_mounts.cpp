@@ -195,8 +195,7 @@ Outcome open_source_tree(MountState& state, std::uint32_t index) noexcept {
     state.job->trees[index] = -1;
     const bool device = op.kind == JSV_OP_DEVICE;
     if (op.kind != JSV_OP_ROOT && op.kind != JSV_OP_BIND && !device) return {};
-    const raw::Handle source(
-        raw::openat2(AT_FDCWD, op.text[0], O_PATH | O_CLOEXEC, RESOLVE_NO_MAGICLINKS));
+    const raw::Handle source(open_source(op.text[0], state.job->namespaces));
     if (may_be_absent(op, source.get())) return {};
     if (!source.ok()) return outcome(source.get(), About::kSource);
     const unsigned recursive = device ? 0 : AT_RECURSIVE;

@@ -41,6 +41,10 @@ struct Outcome {
 /// this (EBADE is used by no file system call).
 inline constexpr int kNotHeld = 52;  // EBADE
 
+/// A symbolic link on the way to a source that is not root's: whoever owns it chooses what the jail
+/// gets to see. (EBADR is used by no file system call either.)
+inline constexpr int kForeignLink = 53;
+
 /// Steps of the core that no operation of the plan stands for.
 inline constexpr std::uint32_t kStepDescriptors = 0xfffffff0;  ///< closing and placing them
 inline constexpr std::uint32_t kStepEnter = 0xfffffff1;        ///< setns into the jail
@@ -52,5 +56,6 @@ inline constexpr std::uint32_t kStepPrivate = 0xfffffff6;    ///< no mount propa
 inline constexpr std::uint32_t kStepLockStub = 0xfffffff7;   ///< the stub gives up its privileges
 inline constexpr std::uint32_t kStepIsolation = 0xfffffff8;  ///< what no single operation asked for
 inline constexpr std::uint32_t kStepDirectory = 0xfffffff9;  ///< the working directory
+inline constexpr std::uint32_t kStepKeyring = 0xfffffffa;    ///< a session keyring of its own
 
 }  // namespace jailsvc::jailer

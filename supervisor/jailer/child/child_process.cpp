@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <jailsvc_plugin.h>
 #include <linux/capability.h>
+#include <linux/keyctl.h>
 #include <linux/prctl.h>
 #include <linux/securebits.h>
 #include <sys/resource.h>
@@ -183,6 +184,19 @@ StepOutcome apply_identity(const ProgramJob& job) noexcept {
 Outcome apply_lockdown(const ChildOp& op) noexcept {
     if (op.kind != JSV_OP_NO_NEW_PRIVS) return {};
     return outcome(raw::call(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+}
+
+/// Before the change of ids: as the service's user a full quota, which that user can bring about,
+/// would keep the service from starting. Possession alone then gives rights to it, so that no other
+/// process of root's uid can look into it.
+Outcome leave_session_keyring() noexcept {
+    constexpr unsigned kPossessorAll = 0x3f000000;  // KEY_POS_ALL of the kernel's linux/key.h
+    long code = raw::call(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr);
+    if (code == -ENOSYS) return {};  // a kernel without keys
+    if (code >= 0) {
+        code = raw::call(SYS_keyctl, KEYCTL_SETPERM, KEY_SPEC_SESSION_KEYRING, kPossessorAll);
+    }
+    return outcome(code);
 }
 
 /// It stays uid 0: as any other user a process of that user outside could kill it, and with it the

@@ -28,6 +28,10 @@ struct StepOutcome {
 /// The stub keeps uid 0 and nothing else, see there.
 [[nodiscard]] Outcome lock_stub() noexcept;
 
+/// A new, empty session keyring in place of the one that the supervisor was started with: whoever
+/// inherits that possesses the keys in it, whatever his uid (keyrings(7), session-keyring(7)).
+[[nodiscard]] Outcome leave_session_keyring() noexcept;
+
 /// Signals as a program expects them: nothing blocked, nothing ignored.
 void reset_signals() noexcept;
 

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <linux/mount.h>
+#include <linux/sched.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -40,7 +41,88 @@ int make_entry_in(const MountState& state, int parent, const char* name, bool di
     return again < 0 ? again : locked;
 }
 
+/// A path being walked on the host, component by component.
+struct Walk {
+    raw::Handle at{-1};
+    char rest[PATH_MAX];  ///< what is still to be walked
+};
+
+/// Puts `text` before what is left of the path.
+int prepend(Walk& walk, const char* text, std::size_t length, std::size_t done) noexcept {
+    const char* const left = walk.rest + done;
+    std::size_t left_length = 0;
+    while (left[left_length] != '\0') ++left_length;
+    if (length + 1 + left_length >= sizeof walk.rest) return -ENAMETOOLONG;
+    char joined[PATH_MAX];
+    std::size_t size = 0;
+    for (std::size_t i = 0; i < length; ++i) joined[size++] = text[i];
+    joined[size++] = '/';
+    for (std::size_t i = 0; i <= left_length; ++i) joined[size++] = left[i];
+    for (std::size_t i = 0; i < size; ++i) walk.rest[i] = joined[i];
+    return 0;
+}
+
+/// Replaces the link by what it says; a link of anybody but root is refused.
+int follow_link(Walk& walk, int link, std::size_t done) noexcept {
+    struct statx info{};
+    const int code = raw::call_int(SYS_statx, link, "", AT_EMPTY_PATH, STATX_UID, &info);
+    if (code < 0) return code;
+    if (info.stx_uid != 0) return -kForeignLink;
+    char text[PATH_MAX];
+    const int length = raw::call_int(SYS_readlinkat, link, "", text, sizeof text);
+    if (length < 0) return length;
+    if (length == 0 || static_cast<std::size_t>(length) == sizeof text) return -ENAMETOOLONG;
+    if (text[0] == '/') walk.at.reset(raw::openat2(AT_FDCWD, "/", O_PATH | O_CLOEXEC, 0));
+    return prepend(walk, text, static_cast<std::size_t>(length), done);
+}
+
+/// One component further; 1 if it was a link, which has become a part of the rest.
+int walk_component(Walk& walk) noexcept {
+    char name[PATH_MAX];
+    std::size_t begin = 0, size = 0;
+    while (walk.rest[begin] == '/') ++begin;
+    std::size_t end = begin;
+    while (walk.rest[end] != '\0' && walk.rest[end] != '/') name[size++] = walk.rest[end++];
+    name[size] = '\0';
+    raw::Handle next(raw::openat2(walk.at.get(), size == 0 ? "." : name,
+                                  O_PATH | O_NOFOLLOW | O_CLOEXEC, RESOLVE_NO_MAGICLINKS));
+    if (!next.ok()) return next.get();
+    if (file_type(next.get()) == S_IFLNK) {
+        const int code = follow_link(walk, next.get(), end);
+        return code < 0 ? code : 1;
+    }
+    walk.at.reset(next.release());
+    std::size_t left = 0;
+    for (const char* from = walk.rest + end; (walk.rest[left] = *from) != '\0'; ++from) ++left;
+    return 0;
+}
+
+int walk_on_host(const char* path) noexcept {
+    constexpr int kMostLinks = 40;  // as the kernel has it (path_resolution(7))
+    Walk walk;
+    std::size_t length = 0;
+    for (; path[length] != '\0'; ++length) {
+        if (length + 1 >= sizeof walk.rest) return -ENAMETOOLONG;
+        walk.rest[length] = path[length];
+    }
+    walk.rest[length] = '\0';
+    walk.at.reset(raw::openat2(AT_FDCWD, "/", O_PATH | O_CLOEXEC, 0));
+    for (int links = 0; walk.at.ok() && walk.rest[0] != '\0';) {
+        const int code = walk_component(walk);
+        if (code < 0) return code;
+        links += code;
+        if (links > kMostLinks) return -ELOOP;
+    }
+    return walk.at.release();
+}
+
 }  // namespace
+
+int open_source(const char* path, std::uint64_t namespaces) noexcept {
+    const int direct = raw::openat2(AT_FDCWD, path, O_PATH | O_CLOEXEC, RESOLVE_NO_SYMLINKS);
+    if (direct != -ELOOP || (namespaces & CLONE_NEWUSER) != 0) return direct;
+    return walk_on_host(path);
+}
 
 int open_in_root(int root, const char* path) noexcept {
     int fd = -EAGAIN;

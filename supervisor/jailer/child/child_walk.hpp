@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+
 /// [child] Paths in a root that may belong to an attacker.
 namespace jailsvc::jailer {
 
@@ -8,6 +10,12 @@ struct MountState;
 /// O_PATH descriptor of a jail path; symlinks are followed below `root` only, magic links never
 /// (openat2(2), RESOLVE_IN_ROOT). Negative errno.
 [[nodiscard]] int open_in_root(int root, const char* path) noexcept;
+
+/// O_PATH descriptor of a path on the host that is shown to a jail. A symbolic link on the way must
+/// be root's: one that a service planted in a directory of its own would choose for us (-EBADR,
+/// kForeignLink). In a new user namespace (among `namespaces`, CLONE_NEW*) owners cannot be told
+/// apart, so no link is followed there at all (-ELOOP).
+[[nodiscard]] int open_source(const char* path, std::uint64_t namespaces) noexcept;
 
 enum class Missing {
     kFail,           ///< -ENOENT

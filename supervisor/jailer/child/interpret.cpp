@@ -204,6 +204,7 @@ void run_program(const ProgramJob& job) noexcept {
     for (const ChildOp* op = job.ops; op != job.ops + job.count; ++op) {
         settle(gate, *op, apply_inside(*op));
     }
+    require(gate, kStepKeyring, leave_session_keyring());
     const StepOutcome identity = apply_identity(job);
     hide_from_tracers();
     if (!identity.outcome.ok()) settle(gate, job.ops[identity.op], identity.outcome);

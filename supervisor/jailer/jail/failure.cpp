@@ -36,6 +36,8 @@ std::string_view step_name(std::uint32_t step) {
             return "isolation";
         case kStepDirectory:
             return "changing the working directory";
+        case kStepKeyring:
+            return "joining a session keyring";
         default:
             return "a step";
     }
@@ -92,6 +94,12 @@ JailFailure from_report(const Plan& plan, const GateReport& report) {
     }
     if (!of_plan) return failed(report.op, "", report.code);
     const Op& op = plan.ops[report.op];
+    if (report.code == kForeignLink) {
+        return not_held(report.op,
+                        fmt::format("source {}: a symbolic link on the way belongs to somebody "
+                                    "other than root; name where it leads, or chown it",
+                                    op.text[0]));
+    }
     return failed(report.op,
                   fmt::format("{}{}", part_name(report.about), path_of(op, report.about)),
                   report.code);

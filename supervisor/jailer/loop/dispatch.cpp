@@ -61,8 +61,11 @@ void Dispatch::stored(const ipc::Stored& stored, Fd fd) {
     const std::string unit(ipc::get_text(stored.unit));
     if (stored.kind == ipc::Kept::kLogPipe) {
         if (auto done = core_.logs.adopt(unit, fd.get()); !done) {
-            spdlog::error("{}: its output pipe: {}", unit, done.error().message);
+            return spdlog::error("{}: its output pipe: {}", unit, done.error().message);
         }
+        // A pipe that had no writer left but the former jailer has ended for the logger: by storing
+        // it again the logger gets it again.
+        tell::store(core_.keeper, ipc::Kept::kLogPipe, 0, unit, fd.get());
     } else if (stored.kind == ipc::Kept::kUnit) {
         auto text = sys::read_memfd(fd.get());
         if (!text) return spdlog::error("{}: its kept unit: {}", unit, text.error().message);

@@ -7,7 +7,7 @@
 #include <cstring>
 
 #include "base/sys.hpp"
-#include "ipc/messages.hpp"
+#include "ipc/channel.hpp"
 
 namespace jailsvc::jailer {
 namespace {
@@ -93,6 +93,7 @@ Result<ExecRequest> parse_exec_request(std::string_view packet) {
                     E2BIG);
     }
     ExecRequest request;
+    request.unit = ipc::get_text(head.unit);
     for (std::uint32_t i = 0; i < head.argc + head.envc; ++i) {
         auto text = take_string(packet);
         if (!text) return fail("exec: fewer strings than announced", EBADMSG);

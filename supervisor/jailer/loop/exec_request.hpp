@@ -14,6 +14,7 @@ namespace jailsvc::jailer {
 
 /// What a client wants run in a jail, with its own standard descriptors.
 struct ExecRequest {
+    std::string unit;  ///< whose jail the client means
     std::vector<std::string> argv;
     std::vector<std::string> environment;  ///< "NAME=VALUE"
     Fd stdio[3];

@@ -145,6 +145,13 @@ void Starts::read_client(Job& job) {
     auto request = receive_exec_request(job.client_socket.get(), ::geteuid());
     if (!request) return fail_job(job, to_failure("exec", request.error()));
     if (!*request) return;
+    // The engine may be in a stranger's hands. What root wants run in one jail must not be run in
+    // another, or in none.
+    if ((*request)->unit != job.unit) {
+        return fail_job(
+            job, {EPERM, "core", "exec",
+                  fmt::format("the request is for {}, not for {}", (*request)->unit, job.unit)});
+    }
     job.client = std::move(**request);
     job.client_readable.stop();
     job.limit.stop();

@@ -10,7 +10,7 @@
 #include <filesystem>
 
 #include "base/sys.hpp"
-#include "ipc/messages.hpp"
+#include "ipc/channel.hpp"
 
 using namespace jailsvc;
 using namespace jailsvc::jailer;
@@ -20,7 +20,8 @@ namespace {
 
 std::string packet(std::uint32_t argc, std::uint32_t envc, const std::string& strings,
                    std::uint64_t magic = ipc::ExecRequest::kMagic) {
-    const ipc::ExecRequest head{magic, argc, envc};
+    ipc::ExecRequest head{magic, argc, envc, {}};
+    ipc::set_text(head.unit, "web");
     std::string bytes(sizeof head, '\0');
     std::memcpy(bytes.data(), &head, sizeof head);
     return bytes + strings;
@@ -70,6 +71,7 @@ TEST_CASE("exec: a request is read as it was meant", "[jailer]") {
     const auto request = parse_exec_request(kList);
     REQUIRE(request);
     CHECK(request->argv == std::vector<std::string>{"ls", "-l"});
+    CHECK(request->unit == "web");
     CHECK(request->environment == std::vector<std::string>{"TERM=dumb"});
 }
 
