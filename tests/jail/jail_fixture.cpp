@@ -123,7 +123,7 @@ const SpawnContext& spawn_context() {
     return context;
 }
 
-Report await_report(const Plan& plan, const Parked& parked) {
+Report await_report(const CompiledPlan& plan, const Parked& parked) {
     await_readable(parked.gate.get());
     auto report = read_report(plan, parked);
     if (!report) throw std::runtime_error("readable, yet no report");
@@ -151,7 +151,7 @@ Jail::Jail(Plan plan, ResolvedIds ids) : plan_(compile(std::move(plan))), ids_(i
     }
     stub_ = std::move(*spawned);
     for (;;) {
-        Report report = await_report(plan_.plan(), stub_);
+        Report report = await_report(plan_, stub_);
         if (report.kind == Report::Kind::kWeakened) {
             weakened_.push_back(report.failure);
             continue;
@@ -185,7 +185,7 @@ Jailed<Parked> Jail::park(const Program& program) {
                                 stub_.pid > 0 ? stub_.pidfd.get() : -1, program);
     if (!parked) return parked;
     for (;;) {
-        Report report = await_report(plan_.plan(), *parked);
+        Report report = await_report(plan_, *parked);
         if (report.kind == Report::Kind::kReady) return parked;
         if (report.kind == Report::Kind::kWeakened) {
             weakened_.push_back(report.failure);
@@ -212,7 +212,7 @@ Ran Jail::run(Program program) {
     }
     in = Fd();
     if (!open_gate(*parked)) throw std::runtime_error("gate");
-    const Report end = await_report(plan_.plan(), *parked);
+    const Report end = await_report(plan_, *parked);
     if (end.kind != Report::Kind::kEnd) {
         (void)await_end(*parked);
         return {describe(plan_.plan(), end.failure), 127};

@@ -69,7 +69,7 @@ private:
 };
 
 /// Why the process did not get ready; empty if it did.
-std::string await_ready(const jailer::Plan& plan, const jailer::Parked& parked) {
+std::string await_ready(const jailer::CompiledPlan& plan, const jailer::Parked& parked) {
     while (wait_readable(parked.gate.get())) {
         const auto report = jailer::read_report(plan, parked);
         if (!report) continue;
@@ -79,7 +79,7 @@ std::string await_ready(const jailer::Plan& plan, const jailer::Parked& parked) 
             case jailer::Report::Kind::kWeakened:
                 continue;
             case jailer::Report::Kind::kFailed:
-                return jailer::describe(plan, report->failure);
+                return jailer::describe(plan.plan(), report->failure);
             case jailer::Report::Kind::kEnd:
                 return "it ended before it was ready";
         }
@@ -87,13 +87,14 @@ std::string await_ready(const jailer::Plan& plan, const jailer::Parked& parked) 
     return "it was not ready in time";
 }
 
-std::string await_exec(const jailer::Plan& plan, const jailer::Parked& parked) {
+std::string await_exec(const jailer::CompiledPlan& plan, const jailer::Parked& parked) {
     if (!jailer::open_gate(parked)) return "the gate did not open";
     if (!wait_readable(parked.gate.get())) return "no exec in time";
     const auto report = jailer::read_report(plan, parked);
     if (!report) return "nothing at the gate";
-    return report->kind == jailer::Report::Kind::kEnd ? ""
-                                                      : jailer::describe(plan, report->failure);
+    return report->kind == jailer::Report::Kind::kEnd
+               ? ""
+               : jailer::describe(plan.plan(), report->failure);
 }
 
 std::string read_all(int fd) {
@@ -142,7 +143,7 @@ struct Jail {
         auto parked = jailer::spawn_stub(context, plan, ids);
         if (!parked) return describe(parked.error());
         stub.emplace(std::move(*parked));
-        if (auto why = await_ready(plan.plan(), stub->get()); !why.empty()) return why;
+        if (auto why = await_ready(plan, stub->get()); !why.empty()) return why;
         const auto seen = jailer::attest_jail(plan, ids, stub_pid());
         return seen ? "" : describe(seen.error());
     }
@@ -153,7 +154,7 @@ Ran run_in(const Jail& jail, const jailer::SpawnContext& context, const std::str
     if (::pipe2(ends, O_CLOEXEC) == -1) return {.error = "pipe2"};
     const Fd output(ends[0]);
     Fd input(ends[1]);
-    const jailer::Plan& plan = jail.plan.plan();
+    const jailer::Plan plan = jail.plan.plan();
     const jailer::Program program{.argv = {"/bin/sh", "-c", script},
                                   .environment = plan.environment,
                                   .working_directory = "",
@@ -164,11 +165,11 @@ Ran run_in(const Jail& jail, const jailer::SpawnContext& context, const std::str
     if (!parked) return {.error = jailer::describe(plan, parked.error())};
     Reaped process(std::move(*parked));
     input = Fd();
-    if (auto why = await_ready(plan, process.get()); !why.empty()) return {.error = why};
+    if (auto why = await_ready(jail.plan, process.get()); !why.empty()) return {.error = why};
     const auto seen =
         jailer::attest_program(jail.plan, jail.ids, jail.stub_pid(), process.get().pid);
     if (!seen) return {.error = jailer::describe(plan, seen.error())};
-    if (auto why = await_exec(plan, process.get()); !why.empty()) return {.error = why};
+    if (auto why = await_exec(jail.plan, process.get()); !why.empty()) return {.error = why};
     Ran ran{.output = read_all(output.get())};
     ran.status = process.wait();
     return ran;

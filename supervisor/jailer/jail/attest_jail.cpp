@@ -61,7 +61,7 @@ Verdict attest_op(std::uint32_t index, const Op& op, pid_t stub) {
 
 Jailed<std::vector<JailFailure>> attest_jail(const CompiledPlan& compiled,
                                              const ResolvedIds& /*ids*/, pid_t stub) {
-    const Plan& plan = compiled.plan();
+    const Plan plan = compiled.plan();
     std::vector<JailFailure> weakened;
     for (std::uint32_t index = 0; index < plan.ops.size(); ++index) {
         auto verdict = attest_op(index, plan.ops[index], stub);

@@ -258,7 +258,7 @@ Verdict attest_descriptors(const Attest& attest) {
 Jailed<std::vector<JailFailure>> attest_program(const CompiledPlan& compiled,
                                                 const ResolvedIds& ids, pid_t stub, pid_t program,
                                                 std::size_t passed) {
-    const Plan& plan = compiled.plan();
+    const Plan plan = compiled.plan();
     auto facts = read_process_facts(kStepIsolation, program);
     if (!facts) return std::unexpected(std::move(facts).error());
     auto limits = sys::read_file(fmt::format("/proc/{}/limits", program));

@@ -5,6 +5,7 @@
 #include <climits>
 
 #include "jailer/jail/jail.hpp"
+#include "jailer/plan/shared_op.hpp"
 
 namespace jailsvc::jailer {
 namespace {
@@ -22,14 +23,6 @@ constexpr jsv_kind kSingle[] = {
 std::size_t count_kind(const Plan& plan, jsv_kind kind) {
     return static_cast<std::size_t>(
         std::ranges::count_if(plan.ops, [&](const Op& op) { return op.kind == kind; }));
-}
-
-std::uint64_t flags_of(const Plan& plan) {
-    std::uint64_t flags = 0;
-    for (const Op& op : plan.ops) {
-        if (op.kind == JSV_OP_NAMESPACE) flags |= op.number[0];
-    }
-    return flags;
 }
 
 /// ".." means nothing good in a plan, and differs between a text and what the kernel makes of it.
@@ -162,25 +155,24 @@ ChildOp flatten(const Op& op, std::uint32_t index) {
 }  // namespace
 
 struct CompiledPlan::Impl {
-    Plan plan;
-    std::vector<ChildOp> ops;  ///< pointers lead into `plan`, which never changes again
+    std::string unit;
+    Digest digest{};
+    std::uint64_t namespaces = 0;
+    std::vector<SharedOp> ops;
 };
 
 Result<CompiledPlan> CompiledPlan::make(Plan plan) {
     TRY_VOID(check_counts(plan));
-    const std::uint64_t namespaces = flags_of(plan);
+    const std::uint64_t namespaces = plan.namespace_flags();
     if ((namespaces & CLONE_NEWUSER) != 0 && count_kind(plan, JSV_OP_ID_MAP) == 0) {
         return fail(plan.unit + ": a user namespace needs its id maps", EINVAL);
     }
     for (const Op& op : plan.ops) TRY_VOID(check_op(plan, op, namespaces));
     TRY_VOID(check_root_comes_first(plan));
     TRY_VOID(check_devices(plan));
-    auto impl = std::make_unique<Impl>();
-    impl->plan = std::move(plan);
-    impl->ops.reserve(impl->plan.ops.size());
-    for (const Op& op : impl->plan.ops) {
-        impl->ops.push_back(flatten(op, static_cast<std::uint32_t>(impl->ops.size())));
-    }
+    auto impl = std::make_unique<Impl>(std::move(plan.unit), plan.digest, namespaces);
+    impl->ops.reserve(plan.ops.size());
+    for (Op& op : plan.ops) impl->ops.emplace_back(std::move(op));
     return CompiledPlan(std::move(impl));
 }
 
@@ -189,14 +181,31 @@ CompiledPlan::CompiledPlan(CompiledPlan&&) noexcept = default;
 CompiledPlan& CompiledPlan::operator=(CompiledPlan&&) noexcept = default;
 CompiledPlan::~CompiledPlan() = default;
 
-const Plan& CompiledPlan::plan() const {
-    return impl_->plan;
+Plan CompiledPlan::plan() const {
+    Plan plan{.unit = impl_->unit, .digest = impl_->digest, .ops = {}, .environment = {}};
+    plan.ops.reserve(impl_->ops.size());
+    for (const SharedOp& op : impl_->ops) plan.ops.push_back(*op);
+    plan.environment = collect_environment(plan);
+    return plan;
 }
-std::span<const ChildOp> CompiledPlan::ops() const {
-    return impl_->ops;
+
+std::vector<ChildOp> CompiledPlan::child_ops() const {
+    std::vector<ChildOp> flat;
+    flat.reserve(impl_->ops.size());
+    for (const SharedOp& op : impl_->ops) {
+        flat.push_back(flatten(*op, static_cast<std::uint32_t>(flat.size())));
+    }
+    return flat;
 }
-bool CompiledPlan::needs_stub() const {
-    return flags_of(impl_->plan) != 0;
+
+const Op* CompiledPlan::find(jsv_kind kind) const {
+    const auto found =
+        std::ranges::find(impl_->ops, kind, [](const SharedOp& op) { return op->kind; });
+    return found == impl_->ops.end() ? nullptr : &**found;
+}
+
+std::uint64_t CompiledPlan::namespaces() const {
+    return impl_->namespaces;
 }
 
 }  // namespace jailsvc::jailer

@@ -3,6 +3,16 @@
 #include <sstream>
 
 namespace jailsvc::jailer {
+namespace {
+
+const Op* find_id_map(const Plan& plan) {
+    for (const Op& op : plan.ops) {
+        if (op.kind == JSV_OP_ID_MAP) return &op;
+    }
+    return nullptr;
+}
+
+}  // namespace
 
 std::optional<std::uint32_t> map_to_host(std::string_view map, std::uint32_t inside) {
     std::istringstream lines{std::string(map)};
@@ -12,13 +22,6 @@ std::optional<std::uint32_t> map_to_host(std::string_view map, std::uint32_t ins
         return static_cast<std::uint32_t>(outside + (inside - first));
     }
     return std::nullopt;
-}
-
-const Op* find_id_map(const Plan& plan) {
-    for (const Op& op : plan.ops) {
-        if (op.kind == JSV_OP_ID_MAP) return &op;
-    }
-    return nullptr;
 }
 
 std::optional<uid_t> host_uid(const Plan& plan, uid_t inside) {

@@ -15,8 +15,7 @@ namespace jailsvc::jailer {
 /// The host's id for one of a map's "inside outside count" lines; nullopt: not mapped.
 [[nodiscard]] std::optional<std::uint32_t> map_to_host(std::string_view map, std::uint32_t inside);
 
-/// The plan's id map operation, or nullptr: ids are the host's own.
-[[nodiscard]] const Op* find_id_map(const Plan& plan);
+/// Through the plan's id map operation; without one, ids are the host's own.
 [[nodiscard]] std::optional<uid_t> host_uid(const Plan& plan, uid_t inside);
 [[nodiscard]] std::optional<gid_t> host_gid(const Plan& plan, gid_t inside);
 

@@ -4,7 +4,6 @@
 
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -30,7 +29,8 @@
 ///                                 a kFailed report (kStepExec) that it was not
 namespace jailsvc::jailer {
 
-/// A plan flattened for children: built once, then only read (by every child, copy-on-write).
+/// A plan that has been checked, as it is kept while its unit is loaded: small, the operations
+/// shared with other plans. What a start works with is put together for that start.
 class CompiledPlan {
 public:
     [[nodiscard]] static Result<CompiledPlan> make(Plan plan);
@@ -38,9 +38,13 @@ public:
     CompiledPlan& operator=(CompiledPlan&&) noexcept;
     ~CompiledPlan();
 
-    [[nodiscard]] const Plan& plan() const;
-    [[nodiscard]] std::span<const ChildOp> ops() const;
-    [[nodiscard]] bool needs_stub() const;  ///< any namespace operation: all but profile host
+    [[nodiscard]] Plan plan() const;
+    /// For children; the pointers lead into this object.
+    [[nodiscard]] std::vector<ChildOp> child_ops() const;
+    /// The first of that kind, or nullptr.
+    [[nodiscard]] const Op* find(jsv_kind kind) const;
+    [[nodiscard]] std::uint64_t namespaces() const;  ///< CLONE_NEW* of all namespace operations
+    [[nodiscard]] bool needs_stub() const { return namespaces() != 0; }  ///< all but profile host
 
 private:
     struct Impl;
@@ -117,7 +121,7 @@ struct Report {
     Kind kind = Kind::kEnd;
     JailFailure failure;  ///< for kFailed, kWeakened
 };
-[[nodiscard]] std::optional<Report> read_report(const Plan& plan, const Parked& parked);
+[[nodiscard]] std::optional<Report> read_report(const CompiledPlan& plan, const Parked& parked);
 
 /// Reads back from the kernel that every namespace and mount operation holds in the stub.
 /// Operations marked optional that do not hold are returned, the first other one is the error.

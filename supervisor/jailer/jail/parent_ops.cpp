@@ -152,26 +152,27 @@ Result<void> remove_directory(const std::string& path) {
 
 }  // namespace
 
-Jailed<void> apply_parent_operations(const CompiledPlan& plan, const ResolvedIds& ids) {
-    const std::optional<uid_t> uid = host_uid(plan.plan(), ids.uid);
-    const std::optional<gid_t> gid = host_gid(plan.plan(), ids.gid);
-    for (const ChildOp& flat : plan.ops()) {
-        if (flat.kind != JSV_OP_HOST_DIRECTORY) continue;
-        const Op& op = plan.plan().ops[flat.index];
+Jailed<void> apply_parent_operations(const CompiledPlan& compiled, const ResolvedIds& ids) {
+    if (compiled.find(JSV_OP_HOST_DIRECTORY) == nullptr) return {};
+    const Plan plan = compiled.plan();
+    const std::optional<uid_t> uid = host_uid(plan, ids.uid);
+    const std::optional<gid_t> gid = host_gid(plan, ids.gid);
+    for (std::uint32_t index = 0; index < plan.ops.size(); ++index) {
+        const Op& op = plan.ops[index];
+        if (op.kind != JSV_OP_HOST_DIRECTORY) continue;
         if (!uid || !gid) {
-            return std::unexpected(failed(flat.index, "the unit's ids are not mapped", EINVAL));
+            return std::unexpected(failed(index, "the unit's ids are not mapped", EINVAL));
         }
         if (const auto made = make_directory(op, {*uid, *gid}); !made && !op.optional) {
-            return std::unexpected(
-                JailFailure{flat.index, made.error().code,
-                            fmt::format("{}: {}", op.text[0], made.error().message)});
+            return std::unexpected(JailFailure{
+                index, made.error().code, fmt::format("{}: {}", op.text[0], made.error().message)});
         }
     }
     return {};
 }
 
 void undo_parent_operations(const CompiledPlan& plan) {
-    for (const ChildOp& op : plan.ops()) {
+    for (const ChildOp& op : plan.child_ops()) {
         if (op.kind != JSV_OP_HOST_DIRECTORY || (op.flags & JSV_DIR_RECREATE) == 0) continue;
         // Nothing depends on it: what is left is emptied before the next start.
         (void)remove_directory(op.text[0]);

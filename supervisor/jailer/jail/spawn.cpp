@@ -5,13 +5,14 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <span>
 
 #include "base/sys.hpp"
+#include "jailer/child/interpret.hpp"
+#include "jailer/child/raw_calls.hpp"
 #include "jailer/jail/failure.hpp"
 #include "jailer/jail/id_map.hpp"
-#include "jailer/child/interpret.hpp"
 #include "jailer/jail/jail.hpp"
-#include "jailer/child/raw_calls.hpp"
 
 namespace jailsvc::jailer {
 namespace {
@@ -62,10 +63,9 @@ void discard(const SpawnContext& context, const Parked& parked) {
 }
 
 /// The child waits at its gate until its ids are mapped: only we may do that, once for each map.
-Jailed<void> map_ids(const Plan& plan, const Parked& parked) {
-    const Op* map = find_id_map(plan);
+Jailed<void> map_ids(const CompiledPlan& plan, std::uint32_t index, const Parked& parked) {
+    const Op* map = plan.find(JSV_OP_ID_MAP);
     if (map == nullptr) return {};
-    const auto index = static_cast<std::uint32_t>(map - plan.ops.data());
     const std::string directory = "/proc/" + std::to_string(parked.pid);
     for (const auto& [name, text] :
          {std::pair{"/uid_map", &map->text[0]}, std::pair{"/gid_map", &map->text[1]}}) {
@@ -79,18 +79,14 @@ Jailed<void> map_ids(const Plan& plan, const Parked& parked) {
     return {};
 }
 
-std::uint64_t namespaces_of(const CompiledPlan& plan) {
-    std::uint64_t flags = 0;
-    for (const ChildOp& op : plan.ops()) {
-        if (op.kind == JSV_OP_NAMESPACE) flags |= op.number[0];
-    }
-    return flags;
+bool needs_scratch(const CompiledPlan& plan) {
+    return plan.find(JSV_OP_MASK) != nullptr || plan.find(JSV_OP_FILE) != nullptr;
 }
 
-bool needs_scratch(const CompiledPlan& plan) {
-    return std::ranges::any_of(plan.ops(), [](const ChildOp& op) {
-        return op.kind == JSV_OP_MASK || op.kind == JSV_OP_FILE;
-    });
+/// Index of the id maps among the operations; kStepEnter where there are none.
+std::uint32_t id_map_index(std::span<const ChildOp> ops) {
+    const auto map = std::ranges::find(ops, JSV_OP_ID_MAP, &ChildOp::kind);
+    return map == ops.end() ? kStepEnter : map->index;
 }
 
 std::vector<const char*> pointers(const std::vector<std::string>& texts) {
@@ -149,25 +145,23 @@ Jailed<Parked> spawn_stub(const SpawnContext& context, const CompiledPlan& plan,
                           const ResolvedIds& /*ids*/) {
     auto gate = make_gate();
     if (!gate) return std::unexpected(std::move(gate).error());
-    const Op* map = find_id_map(plan.plan());
-    std::vector<int> trees(plan.ops().size() + 1, -1);
-    StubJob job{.ops = plan.ops().data(),
-                .count = static_cast<std::uint32_t>(plan.ops().size()),
+    const std::vector<ChildOp> ops = plan.child_ops();
+    std::vector<int> trees(ops.size() + 1, -1);
+    StubJob job{.ops = ops.data(),
+                .count = static_cast<std::uint32_t>(ops.size()),
                 .gate = -1,
                 .stub_program = context.stub_program,
                 .stage_directory = context.stage_directory.c_str(),
                 .trees = trees.data(),
-                .namespaces = namespaces_of(plan),
+                .namespaces = plan.namespaces(),
                 .needs_scratch = needs_scratch(plan),
-                .id_map = map == nullptr
-                              ? kStepEnter
-                              : static_cast<std::uint32_t>(map - plan.plan().ops.data())};
+                .id_map = id_map_index(ops)};
     auto parked = clone_child(context, job.namespaces, std::move(*gate), [&](int end) {
         job.gate = end;
         run_stub(job);
     });
     if (!parked) return parked;
-    if (auto mapped = map_ids(plan.plan(), *parked); !mapped) {
+    if (auto mapped = map_ids(plan, job.id_map, *parked); !mapped) {
         discard(context, *parked);
         return std::unexpected(std::move(mapped).error());
     }
@@ -177,7 +171,7 @@ Jailed<Parked> spawn_stub(const SpawnContext& context, const CompiledPlan& plan,
 Jailed<Parked> spawn_program(const SpawnContext& context, const CompiledPlan& plan,
                              const ResolvedIds& ids, int stub, const Program& program) {
     if (program.argv.empty()) return std::unexpected(failed(kStepExec, "no program", EINVAL));
-    const std::uint64_t namespaces = namespaces_of(plan);
+    const std::uint64_t namespaces = plan.namespaces();
     if ((namespaces != 0) != (stub >= 0)) {
         return std::unexpected(failed(kStepEnter, "the jail's init", EBADF));
     }
@@ -187,8 +181,9 @@ Jailed<Parked> spawn_program(const SpawnContext& context, const CompiledPlan& pl
     std::vector<int> moved(descriptors.size(), -1);
     const auto argv = pointers(program.argv);
     const auto environment = pointers(program.environment);
-    ProgramJob job{.ops = plan.ops().data(),
-                   .count = static_cast<std::uint32_t>(plan.ops().size()),
+    const std::vector<ChildOp> ops = plan.child_ops();
+    ProgramJob job{.ops = ops.data(),
+                   .count = static_cast<std::uint32_t>(ops.size()),
                    .gate = -1,
                    .stub = stub,
                    .enter = namespaces & ~std::uint64_t{CLONE_NEWPID},
@@ -204,7 +199,7 @@ Jailed<Parked> spawn_program(const SpawnContext& context, const CompiledPlan& pl
     return clone_into(context, (namespaces & CLONE_NEWPID) != 0, stub, std::move(*gate), job);
 }
 
-std::optional<Report> read_report(const Plan& plan, const Parked& parked) {
+std::optional<Report> read_report(const CompiledPlan& plan, const Parked& parked) {
     GateReport packet{};
     ssize_t count = 0;
     do {
@@ -218,9 +213,9 @@ std::optional<Report> read_report(const Plan& plan, const Parked& parked) {
         case GateReport::Kind::kReady:
             return Report{Report::Kind::kReady, {}};
         case GateReport::Kind::kFailed:
-            return Report{Report::Kind::kFailed, from_report(plan, packet)};
+            return Report{Report::Kind::kFailed, from_report(plan.plan(), packet)};
         case GateReport::Kind::kWeakened:
-            return Report{Report::Kind::kWeakened, from_report(plan, packet)};
+            return Report{Report::Kind::kWeakened, from_report(plan.plan(), packet)};
     }
     return Report{Report::Kind::kEnd, {}};
 }

@@ -21,15 +21,13 @@ constexpr double kInitLimit = 30;
 /// The ids that own the unit's directories and pipe: its own uid, or an allocated one.
 Result<ResolvedIds> resolve_ids(Uids& uids, const LoadedUnit& loaded) {
     if (::geteuid() != 0) return ResolvedIds{::geteuid(), ::getegid()};
-    for (const Op& op : loaded.plan.plan().ops) {
-        if (op.kind != JSV_OP_IDS) continue;
-        if ((op.flags & JSV_IDS_DYNAMIC) != 0) {
-            TRY(const uid_t uid, uids.allocate(loaded.unit.name));
-            return ResolvedIds{uid, uid};
-        }
-        return ResolvedIds{static_cast<uid_t>(op.number[0]), static_cast<gid_t>(op.number[1])};
+    const Op* op = loaded.plan.find(JSV_OP_IDS);
+    if (op == nullptr) return ResolvedIds{};
+    if ((op->flags & JSV_IDS_DYNAMIC) != 0) {
+        TRY(const uid_t uid, uids.allocate(loaded.unit.name));
+        return ResolvedIds{uid, uid};
     }
-    return ResolvedIds{};
+    return ResolvedIds{static_cast<uid_t>(op->number[0]), static_cast<gid_t>(op->number[1])};
 }
 
 StartFailure init_failure(const Jail& jail, const Report& report) {
@@ -140,7 +138,7 @@ void Jails::init_reported(const std::string& unit) {
     Jail& jail = *find(unit);
     Making& making = *making_.at(unit);
     for (;;) {
-        const auto report = read_report(jail.loaded->plan.plan(), making.init);
+        const auto report = read_report(jail.loaded->plan, making.init);
         if (!report) return;
         switch (report->kind) {
             case Report::Kind::kWeakened:

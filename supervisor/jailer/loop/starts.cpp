@@ -205,7 +205,7 @@ Result<void> Starts::give_log(Program& program, Jail& jail) {
     const bool to_out = logging.stdout_ == config::LoggingTable::Sink::kLog;
     const bool to_err = logging.stderr_ == config::LoggingTable::Sink::kLog;
     if (!to_out && !to_err) return {};
-    const Plan& plan = jail.loaded->plan.plan();
+    const Plan plan = jail.loaded->plan.plan();
     const ResolvedIds owner{host_uid(plan, jail.ids.uid).value_or(jail.ids.uid),
                             host_gid(plan, jail.ids.gid).value_or(jail.ids.gid)};
     TRY(const auto pipe, core_.logs.get(jail.unit, owner));
@@ -282,19 +282,19 @@ StartFailure Starts::told_by_child(const Job& job, const Plan& plan, const JailF
 
 void Starts::reported(Job& job) {
     const Jail& jail = *jails_.find(job.unit);
-    const Plan& plan = jail.loaded->plan.plan();
+    const CompiledPlan& plan = jail.loaded->plan;
     for (;;) {
         const auto report = read_report(plan, job.child);
         if (!report) return;
         switch (report->kind) {
             case Report::Kind::kWeakened:
                 ++job.weakened;
-                spdlog::warn("{}", describe(plan, report->failure));
+                spdlog::warn("{}", describe(plan.plan(), report->failure));
                 continue;
             case Report::Kind::kReady:
                 return at_gate(job);
             case Report::Kind::kFailed:
-                return fail_job(job, told_by_child(job, plan, report->failure));
+                return fail_job(job, told_by_child(job, plan.plan(), report->failure));
             case Report::Kind::kEnd:
                 if (job.gate_opened) return executed(job);
                 return fail_job(job, {0, "core", "start",
@@ -344,7 +344,8 @@ void Starts::fail_job(Job& job, StartFailure failure) {
     owned->limit.stop();
     if (owned->child.pidfd) (void)sys::pidfd_signal(owned->child.pidfd.get(), SIGKILL);
     if (owned->announced) tell::abandon(core_.keeper, token);
-    const auto message = tell::make_failed(token, owned->unit, failure);
+    const auto message =
+        std::make_shared<const ipc::StartFailed>(tell::make_failed(token, owned->unit, failure));
     Jail* jail = jails_.find(owned->unit);
     const bool begins = owned->first || owned->request.purpose == ipc::Purpose::kMain;
     const bool alone = jail != nullptr && std::ranges::all_of(jail->members, [&](const auto& m) {
@@ -393,7 +394,10 @@ void Starts::answer(ipc::Token token, Answer answer) {
 }
 
 void Starts::send(const Answer& answer) {
-    std::visit([this](const auto& message) { core_.engine.send(message); }, answer);
+    if (const auto* failed = std::get_if<std::shared_ptr<const ipc::StartFailed>>(&answer)) {
+        return (void)core_.engine.send(**failed);
+    }
+    core_.engine.send(std::get<ipc::Started>(answer));
 }
 
 }  // namespace jailsvc::jailer

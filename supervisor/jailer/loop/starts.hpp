@@ -34,7 +34,8 @@ public:
 
 private:
     struct Job;
-    using Answer = std::variant<ipc::Started, ipc::StartFailed>;
+    /// A failure has a long text and is rare; a thousand answers are kept.
+    using Answer = std::variant<ipc::Started, std::shared_ptr<const ipc::StartFailed>>;
 
     [[nodiscard]] bool repeated(ipc::Token token);
     void place(Job& job);
