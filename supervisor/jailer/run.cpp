@@ -1,10 +1,12 @@
 #include "jailer/run.hpp"
 
 #include <fcntl.h>
+#include <linux/mount.h>
 #include <signal.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -30,9 +32,26 @@ Result<void> make_private(const std::string& path) {
     return {};
 }
 
+/// A mount of the file alone, read-only and attached nowhere. The programs executed from it cannot
+/// be written through /proc/PID/exe, by whoever gets so far in a jail (CVE-2019-5736).
+Result<Fd> open_unwritable(const std::string& path) {
+    Fd file(static_cast<int>(
+        ::syscall(SYS_open_tree, AT_FDCWD, path.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)));
+    if (!file) return fail_errno("open_tree " + path);
+    mount_attr attributes{};
+    attributes.attr_set = MOUNT_ATTR_RDONLY;
+    if (::syscall(SYS_mount_setattr, file.get(), "", AT_EMPTY_PATH, &attributes,
+                  sizeof attributes) == -1) {
+        return fail_errno("mount_setattr " + path);
+    }
+    return file;
+}
+
 Result<SpawnContext> prepare_spawning(const Places& places) {
     SpawnContext spawn;
-    TRY(Fd program, sys::open(places.stub, O_PATH));
+    // Without root's rights there is no such mount, and no jail whose root could write it.
+    TRY(Fd program,
+        ::geteuid() == 0 ? open_unwritable(places.stub) : sys::open(places.stub, O_PATH));
     spawn.stub_program = program.release();  // held as long as the process lives
     spawn.stage_directory = places.run + "/stage";
     TRY_VOID(make_private(spawn.stage_directory));
