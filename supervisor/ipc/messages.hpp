@@ -122,7 +122,7 @@ struct Peer {
     std::uint16_t reserved[3];
 };
 
-/// What a kept descriptor is. The key is (kind, token, unit); storing the same key again replaces.
+/// What a kept descriptor is.
 enum class Kept : std::uint16_t {
     kState,      ///< memfd of the engine's records, made by the keeper; to the engine
     kControl,    ///< listening control socket, made by the keeper; to the engine
@@ -137,10 +137,8 @@ enum class Kept : std::uint16_t {
 /// Index of a kUnit whose main process was begun (index 0: the jail is before its main process).
 inline constexpr std::uint16_t kMainBegun = 1;
 
-/// keeper -> any, + 1 descriptor: sent when the key is stored and again after a Hello.
-struct Stored {
-    static constexpr Type kType = Type::kStored;
-    Header header;
+/// What names a kept descriptor; storing the same key again replaces.
+struct Key {
     Kept kind;
     std::uint16_t index;  ///< among several of one kind and unit (listeners)
     std::uint32_t reserved;
@@ -148,26 +146,23 @@ struct Stored {
     char unit[kNameSize];
 };
 
-/// any -> keeper, + 1 descriptor to keep.
-struct Store {
-    static constexpr Type kType = Type::kStore;
+struct Headed {
     Header header;
-    Kept kind;
-    std::uint16_t index;
-    std::uint32_t reserved;
-    Token token;
-    char unit[kNameSize];
+};
+
+/// keeper -> any, + 1 descriptor: sent when the key is stored and again after a Hello.
+struct Stored : Headed, Key {
+    static constexpr Type kType = Type::kStored;
+};
+
+/// any -> keeper, + 1 descriptor to keep.
+struct Store : Headed, Key {
+    static constexpr Type kType = Type::kStore;
 };
 
 /// any -> keeper: close the kept descriptor with this key; unknown keys are no error.
-struct Unstore {
+struct Unstore : Headed, Key {
     static constexpr Type kType = Type::kUnstore;
-    Header header;
-    Kept kind;
-    std::uint16_t index;
-    std::uint32_t reserved;
-    Token token;
-    char unit[kNameSize];
 };
 
 /// keeper -> engine and jailer, in the snapshot: this registered process lives. To the jailer with

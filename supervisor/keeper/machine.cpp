@@ -5,61 +5,71 @@
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 
+#include "base/fd.hpp"
+
 namespace jailsvc::keeper {
 namespace {
 
-constexpr ino_t kInitialPidNamespace = 0xeffffffc;  // PROC_PID_INIT_INO, linux/proc_ns.h
+/// By ipc::ShutdownKind. The machine's init has nowhere to exit to; a soft reboot's promise is kept
+/// by the whole one, only slower.
+constexpr unsigned kRebootCommands[] = {
+    LINUX_REBOOT_CMD_POWER_OFF,  // kExit
+    LINUX_REBOOT_CMD_POWER_OFF,  // kPowerOff
+    LINUX_REBOOT_CMD_RESTART,    // kReboot
+    LINUX_REBOOT_CMD_HALT,       // kHalt
+    LINUX_REBOOT_CMD_KEXEC,      // kKexec
+    LINUX_REBOOT_CMD_RESTART,    // kSoftReboot
+};
 
 /// Mount points as /proc/mounts writes them: space, tab, newline and backslash as \ooo (fstab(5)).
 void decode(char* path) noexcept {
     char* out = path;
-    for (const char* in = path; *in != '\0'; ++out) {
-        const bool octal = in[0] == '\\' && in[1] != '\0' && in[2] != '\0' && in[3] != '\0';
-        *out =
-            octal ? static_cast<char>((in[1] - '0') * 64 + (in[2] - '0') * 8 + (in[3] - '0')) : *in;
-        in += octal ? 4 : 1;
+    while (*path != '\0') {
+        const bool octal = *path == '\\';
+        const int code = octal ? (path[1] - '0') * 64 + (path[2] - '0') * 8 + path[3] - '0' : *path;
+        *out++ = static_cast<char>(code);
+        path += octal ? 4 : 1;
     }
     *out = '\0';
 }
 
-/// Newest mounts first, since later ones may lie on earlier ones. What is busy stays.
+void remount_read_only(const char* target) noexcept {
+    ::mount(nullptr, target, nullptr, MS_REMOUNT | MS_RDONLY, nullptr);
+}
+
+/// Newest mounts first, since later ones may lie on earlier ones. What is busy becomes read-only.
 void unmount_all() noexcept {
     static char table[128 * 1024];
-    const int fd = ::open("/proc/self/mounts", O_RDONLY | O_CLOEXEC);
+    const Fd mounts(::open("/proc/self/mounts", O_RDONLY | O_CLOEXEC));
     std::size_t size = 0;
-    for (ssize_t n = 0; (n = ::read(fd, table + size, sizeof table - 1 - size)) > 0;) {
+    for (ssize_t n; (n = ::read(mounts.get(), table + size, sizeof table - 1 - size)) > 0;) {
         size += static_cast<std::size_t>(n);
     }
-    ::close(fd);
     while (size > 0) {
         table[size - 1] = '\0';  // the newline
-        char* line = static_cast<char*>(::memrchr(table, '\n', size - 1));
-        line = line != nullptr ? line + 1 : table;
-        char* target = std::strchr(line, ' ');
-        char* end = target != nullptr ? std::strchr(target + 1, ' ') : nullptr;
-        if (end != nullptr) {
-            *end = '\0';
-            decode(target + 1);
-            if (std::strncmp(target + 1, "/proc", 5) != 0) ::umount2(target + 1, UMOUNT_NOFOLLOW);
-        }
+        const void* newline = ::memrchr(table, '\n', size - 1);
+        const auto* line = newline != nullptr ? static_cast<const char*>(newline) + 1 : table;
+        char* target = std::strchr(table + (line - table), ' ') + 1;
+        *::strchrnul(target, ' ') = '\0';
+        decode(target);
+        if (::umount2(target, UMOUNT_NOFOLLOW) < 0) remount_read_only(target);
         size = static_cast<std::size_t>(line - table);
     }
-    ::mount(nullptr, "/", nullptr, MS_REMOUNT | MS_RDONLY, nullptr);
+    remount_read_only("/");
 }
 
 }  // namespace
 
+/// reboot(2) knows no Ctrl-Alt-Del in a pid namespace but the first: EINVAL there.
 Rank own_rank() noexcept {
-    struct stat info{};
-    const bool initial =
-        ::stat("/proc/self/ns/pid", &info) == 0 && info.st_ino == kInitialPidNamespace;
-    return rank_of(::getpid(), initial);
+    if (::getpid() != 1) return Rank::kSubreaper;
+    const bool machine = ::reboot(static_cast<int>(LINUX_REBOOT_CMD_CAD_OFF)) == 0;
+    return machine ? Rank::kMachineInit : Rank::kContainerInit;
 }
 
 bool act_on_machine(Act act, int argument) noexcept {
@@ -87,19 +97,7 @@ ipc::ShutdownKind kind_of_signal(Rank rank, int signo) noexcept {
 }
 
 int reboot_command(ipc::ShutdownKind kind) noexcept {
-    switch (kind) {
-        case ipc::ShutdownKind::kHalt:
-            return static_cast<int>(LINUX_REBOOT_CMD_HALT);
-        case ipc::ShutdownKind::kKexec:
-            return static_cast<int>(LINUX_REBOOT_CMD_KEXEC);
-        case ipc::ShutdownKind::kReboot:
-        case ipc::ShutdownKind::kSoftReboot:  // the whole one does what it promises, only slower
-            return static_cast<int>(LINUX_REBOOT_CMD_RESTART);
-        case ipc::ShutdownKind::kExit:  // the machine's init has nowhere to exit to
-        case ipc::ShutdownKind::kPowerOff:
-            return static_cast<int>(LINUX_REBOOT_CMD_POWER_OFF);
-    }
-    return static_cast<int>(LINUX_REBOOT_CMD_RESTART);
+    return static_cast<int>(kRebootCommands[static_cast<std::size_t>(kind)]);
 }
 
 }  // namespace jailsvc::keeper

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+
 #include "ipc/messages.hpp"
 
 /// What ends more than our own processes, and therefore is done by PID 1 alone.
@@ -10,12 +12,7 @@ enum class Rank {
     kContainerInit,  ///< PID 1 of a pid namespace: its end ends everything in it
     kMachineInit,    ///< PID 1 of the machine
 };
-
-/// Pure: `pid` as getpid() says; `initial` tells that the pid namespace is the kernel's first.
-[[nodiscard]] constexpr Rank rank_of(pid_t pid, bool initial) noexcept {
-    if (pid != 1) return Rank::kSubreaper;
-    return initial ? Rank::kMachineInit : Rank::kContainerInit;
-}
+/// As the kernel knows it, without /proc. The machine's init gets Ctrl-Alt-Del as SIGINT from then.
 [[nodiscard]] Rank own_rank() noexcept;
 
 enum class Act {
@@ -26,8 +23,7 @@ enum class Act {
 
 /// Pure: who may do what. A container's mounts may be the host's, so its init leaves them alone.
 [[nodiscard]] constexpr bool may_act(Rank rank, Act act) noexcept {
-    if (rank == Rank::kSubreaper) return false;
-    return rank == Rank::kMachineInit || act == Act::kSignalAll;
+    return rank == Rank::kMachineInit || (rank == Rank::kContainerInit && act == Act::kSignalAll);
 }
 
 /// Does it, or refuses with false and EPERM. The only way to kill(-1), umount(2) and reboot(2).

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/auxv.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -12,15 +13,16 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <initializer_list>
+#include <iterator>
+#include <string_view>
 
+#include "base/fd.hpp"
 #include "ipc/messages.hpp"
 #include "keeper/log.hpp"
 
 namespace jailsvc::keeper {
 namespace {
 
-constexpr int kUsage = 2;
 constexpr char kHelp[] =
     "usage: jailsvc-init [--config DIR] [--state DIR] [--plugins DIR] [--quiet]\n"
     "Starts and keeps the supervisor: as PID 1, under another init, or as a container's "
@@ -36,59 +38,39 @@ int print(const char* text) noexcept {
     return ::write(STDOUT_FILENO, text, std::strlen(text)) < 0 ? 1 : 0;
 }
 
-bool fail(const char* what, const char* path) noexcept {
-    log("%s %s: %s", what, path, ::strerrordesc_np(errno));
-    return false;
+int refuse(const char* option, const char* why) noexcept {
+    constexpr int kUsage = 2;
+    log("%s: %s", option, why);
+    return kUsage;
 }
 
-/// Makes the directory unless it is there, and refuses one that others may change.
-bool own_directory(const char* path) noexcept {
-    if (::mkdir(path, 0755) < 0 && errno != EEXIST) return fail("cannot make", path);
-    struct stat info{};
-    if (::lstat(path, &info) < 0) return fail("cannot read", path);
-    if (S_ISDIR(info.st_mode) && info.st_uid == ::geteuid() && (info.st_mode & 022) == 0) {
-        return true;
-    }
-    log("%s: must be a directory of uid %u that only it may write; remove it, or use --state DIR",
-        path, ::geteuid());
-    return false;
-}
-
-/// False, with a report, if somebody listens on that socket. A dead one is removed.
-bool clear_socket(const sockaddr_un& address) noexcept {
-    struct stat info{};
-    if (::lstat(address.sun_path, &info) < 0)
-        return errno == ENOENT || fail("cannot read", address.sun_path);
-    if (!S_ISSOCK(info.st_mode)) {
-        log("%s: is not a socket; remove it", address.sun_path);
-        return false;
-    }
-    const int probe = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    const int rc = ::connect(probe, reinterpret_cast<const sockaddr*>(&address), sizeof address);
-    const bool dead = rc < 0 && errno == ECONNREFUSED;
-    ::close(probe);
-    if (dead) return ::unlink(address.sun_path) == 0 || fail("cannot remove", address.sun_path);
-    log("%s: another supervisor answers there; stop it, or use --state DIR", address.sun_path);
-    return false;
-}
-
-int listen_at(const sockaddr_un& address) noexcept {
-    const int listener = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    // 0666: everybody may ask; what a peer may do is decided by its credentials.
-    const mode_t old = ::umask(0111);
-    const int rc = ::bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof address);
-    ::umask(old);
-    if (rc == 0 && ::listen(listener, SOMAXCONN) == 0) return listener;
-    fail("cannot listen on", address.sun_path);
-    ::close(listener);
-    return -1;
+int fail(const char* what, const char* path) noexcept {
+    return log("%s %s: %s", what, path, ::strerrordesc_np(errno));
 }
 
 sockaddr_un control_address(const Options& options) noexcept {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
+    sockaddr_un address{AF_UNIX, {}};
     std::snprintf(address.sun_path, sizeof address.sun_path, "%s/control", options.run);
     return address;
+}
+
+/// Makes the directory and the one above it, and refuses one that others may change. The lock is
+/// held until we end: of two that start at once, one is refused.
+int lock_directory(const char* path) noexcept {
+    char parent[sizeof Options::run];
+    std::strcpy(parent, path);
+    *std::strrchr(parent, '/') = '\0';
+    ::mkdir(parent, 0755);
+    if (::mkdir(path, 0755) < 0 && errno != EEXIST) return fail("cannot make", path);
+    const int lock = ::open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    struct stat info{};
+    if (lock < 0 || ::fstat(lock, &info) < 0) return fail("cannot open the directory", path);
+    if (info.st_uid != ::geteuid() || (info.st_mode & 022) != 0) {
+        return log("%s: must belong to uid %u and be writable by no other; or use --state DIR",
+                   path, ::geteuid());
+    }
+    if (::flock(lock, LOCK_EX | LOCK_NB) == 0) return lock;
+    return log("%s: another supervisor holds it; stop it, or use --state DIR", path);
 }
 
 /// [child, sharing our memory until its exec] Only system calls; returns if the exec failed.
@@ -114,68 +96,58 @@ int read_options(int argc, char** argv, Options& options) noexcept {
     std::strcpy(options.run, "/run/jailsvc");
     std::size_t count = 2;
     for (int i = 1; i < argc; ++i) {
-        const char* name = argv[i];
-        if (std::strcmp(name, "--help") == 0) return print(kHelp);
-        if (std::strcmp(name, "--version") == 0) return print("jailsvc-init " JAILSVC_VERSION "\n");
-        if (count + 3 > sizeof options.arguments / sizeof *options.arguments) {
-            return log("too many options; give each once"), kUsage;
+        const std::string_view name = argv[i];
+        if (name == "--help") return print(kHelp);
+        if (name == "--version") return print("jailsvc-init " JAILSVC_VERSION "\n");
+        const bool quiet = name == "--quiet";
+        if (!quiet && name != "--config" && name != "--state" && name != "--plugins") {
+            return refuse(argv[i], "unknown option; --help lists what there is");
         }
+        if (count + 3 > std::size(options.arguments)) return refuse(argv[i], "give each once");
         options.arguments[count++] = argv[i];
-        if (std::strcmp(name, "--quiet") == 0) {
-            options.quiet = true;
-            continue;
-        }
-        const bool state = std::strcmp(name, "--state") == 0;
-        if (!state && std::strcmp(name, "--config") != 0 && std::strcmp(name, "--plugins") != 0) {
-            return log("unknown option \"%s\"; --help lists what there is", name), kUsage;
-        }
-        if (i + 1 == argc || argv[i + 1][0] != '/') {
-            return log("%s: give an absolute path after it", name), kUsage;
-        }
-        options.arguments[count++] = argv[++i];
+        options.quiet = options.quiet || quiet;
+        if (quiet) continue;
+        char* path = argv[++i];  // the last one is followed by a null
+        if (path == nullptr || *path != '/') return refuse(argv[i - 1], "give an absolute path");
+        options.arguments[count++] = path;
+        if (name != "--state") continue;
+        const int size = std::snprintf(options.run, sizeof options.run, "%s/run", path);
         // RUN/control must fit a socket's name (unix(7): 108 bytes).
-        if (state && std::snprintf(options.run, sizeof options.run, "%s/run", argv[i]) >=
-                         static_cast<int>(sizeof options.run)) {
-            return log("--state %s: too long for a socket below it; use a shorter path", argv[i]),
-                   kUsage;
-        }
+        if (size >= static_cast<int>(sizeof options.run)) return refuse(path, "use a shorter path");
     }
     return -1;
 }
 
 bool find_program(Options& options) noexcept {
-    char folder[PATH_MAX];
-    const ssize_t length = ::readlink("/proc/self/exe", folder, sizeof folder - 1);
-    if (length <= 0) return fail("cannot read (is /proc mounted?)", "/proc/self/exe");
-    folder[length] = '\0';
-    *std::strrchr(folder, '/') = '\0';
-    for (const char* where : {"/jailsvcd", "/../lib/jailsvc/jailsvcd"}) {
-        if (std::strlen(folder) + std::strlen(where) >= sizeof options.program) continue;
-        std::strcpy(options.program, folder);
-        std::strcat(options.program, where);
-        if (::access(options.program, X_OK) == 0) return true;
+    char folder[PATH_MAX] = {};
+    if (::readlink("/proc/self/exe", folder, sizeof folder - 1) < 0) {
+        // At boot there is no /proc yet: the name that we were executed by.
+        const auto* name = reinterpret_cast<const char*>(::getauxval(AT_EXECFN));
+        std::snprintf(folder, sizeof folder, "%s", name);
     }
-    log("jailsvcd is neither in %s nor in %s/../lib/jailsvc; install the whole of jailsvc", folder,
-        folder);
+    char* slash = std::strrchr(folder, '/');
+    *(slash != nullptr ? slash : folder) = '\0';
+    for (const char* where : {"/jailsvcd", "/../lib/jailsvc/jailsvcd"}) {
+        constexpr int kSize = sizeof options.program;
+        const int size = std::snprintf(options.program, kSize, "%s%s", folder, where);
+        if (size < kSize && ::access(options.program, X_OK) == 0) return true;
+    }
+    log("no jailsvcd in %s or its ../lib/jailsvc; install the whole of jailsvc", folder);
     return false;
 }
 
 int open_control(const Options& options) noexcept {
-    char parent[sizeof options.run];
-    std::strcpy(parent, options.run);
-    *std::strrchr(parent, '/') = '\0';
-    if (::mkdir(*parent != '\0' ? parent : "/", 0755) < 0 && errno != EEXIST) {
-        return fail("cannot make", parent), -1;
-    }
-    if (!own_directory(options.run)) return -1;
-    // Held until we end: of two that start at once, one is refused.
-    const int lock = ::open(options.run, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (lock < 0 || ::flock(lock, LOCK_EX | LOCK_NB) < 0) {
-        log("%s: another supervisor holds it; stop it, or use --state DIR", options.run);
-        return -1;
-    }
+    if (lock_directory(options.run) < 0) return -1;
     const sockaddr_un address = control_address(options);
-    return clear_socket(address) ? listen_at(address) : -1;
+    ::unlink(address.sun_path);  // we hold the lock, so whoever bound it is dead
+    Fd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    // 0666: everybody may ask; what a peer may do is decided by its credentials.
+    const mode_t old = ::umask(0111);
+    const auto* name = reinterpret_cast<const sockaddr*>(&address);
+    const int rc = ::bind(listener.get(), name, sizeof address);
+    ::umask(old);
+    if (rc == 0 && ::listen(listener.get(), SOMAXCONN) == 0) return listener.release();
+    return fail("cannot listen on", address.sun_path);
 }
 
 void remove_control(const Options& options) noexcept {
@@ -183,19 +155,21 @@ void remove_control(const Options& options) noexcept {
 }
 
 int make_state() noexcept {
-    const int fd = ::memfd_create("jailsvc-state", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (fd >= 0 && ::ftruncate(fd, ipc::kStateSize) == 0 &&
-        ::fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0) {
-        return fd;
+    Fd state(::memfd_create("jailsvc-state", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+    if (state && ::ftruncate(state.get(), ipc::kStateSize) == 0 &&
+        ::fcntl(state.get(), F_ADD_SEALS, kSeals) == 0) {
+        return state.release();
     }
-    return fail("cannot make", "the state memfd"), -1;
+    return fail("cannot make", "the state memfd");
 }
 
 std::size_t prepare_descriptors(Options& options) noexcept {
     int fd = 0;
-    do {
-        fd = ::open("/dev/null", O_RDWR);  // fills a missing 0, 1 or 2, which comes first
-    } while (fd >= 0 && fd <= STDERR_FILENO);
+    while (fd <= STDERR_FILENO) {  // fills a missing 0, 1 or 2, which comes first
+        fd = ::open("/dev/null", O_RDWR);
+        if (fd < 0) fd = ::open("/", O_PATH);  // no /dev: what can be neither read nor written
+    }
     ::close_range(STDERR_FILENO + 1, ~0U, 0);
     ::getrlimit(RLIMIT_NOFILE, &options.files);
     rlimit raised = options.files;

@@ -36,7 +36,7 @@ void remove_control(const Options& options) noexcept;
 std::size_t prepare_descriptors(Options& options) noexcept;
 
 /// Starts jailsvcd in that role with stdio and `channel` as descriptor ipc::kKeeperFd, in a session
-/// of its own, signals as after boot. The pid, or -1 and errno.
+/// of its own, signals as after boot. The pid, or -1 after a report.
 [[nodiscard]] pid_t start_program(Options& options, const char* role, int channel) noexcept;
 
 }  // namespace jailsvc::keeper

@@ -2,100 +2,93 @@
 
 #include <unistd.h>
 
+#include <iterator>
+
 #include "ipc/channel.hpp"
 
 namespace jailsvc::keeper {
 namespace {
 
-/// Of KeptFd, Store or Unstore, which name their key alike. FNV-1a over the unit.
-template <typename Key>
-std::uint64_t hash_of(const Key& key) noexcept {
+using ipc::Role;
+
+struct Rule {
+    Role owner;  ///< who may have it kept
+    RoleSet receivers;
+};
+
+/// By ipc::Kept. The engine faces clients and is not trusted with anything that a jail is made of;
+/// the logger only reads.
+constexpr Rule kRules[] = {
+    {Role::kKeeper, bit(Role::kEngine)},                       // kState
+    {Role::kKeeper, bit(Role::kEngine)},                       // kControl
+    {Role::kJailer, bit(Role::kJailer) | bit(Role::kLogger)},  // kLogPipe
+    {Role::kJailer, bit(Role::kJailer)},                       // kUnit
+    {Role::kJailer, bit(Role::kJailer)},                       // kNamespace
+    {Role::kJailer, bit(Role::kJailer)},                       // kListener
+    {Role::kJailer, bit(Role::kEngine)},                       // kNotify
+};
+static_assert(std::size(kRules) == static_cast<std::size_t>(ipc::Kept::kNotify) + 1);
+
+const Rule& rule_of(const ipc::Key& key) noexcept {
+    return kRules[static_cast<std::size_t>(key.kind)];
+}
+
+/// FNV-1a over the unit, the rest added; never 0, which is a free slot's.
+std::uint64_t hash_of(const ipc::Key& key) noexcept {
     std::uint64_t hash = 0xcbf29ce484222325;
     for (const char c : ipc::get_text(key.unit)) {
         hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
     }
-    return hash + key.token + static_cast<std::uint64_t>(key.kind) * 4099U + key.index;
+    return (hash + key.token * 64 + static_cast<std::uint64_t>(key.kind) * 4 + key.index * 2) | 1;
+}
+
+bool same(const ipc::Key& a, const ipc::Key& b) noexcept {
+    return a.kind == b.kind && a.index == b.index && a.token == b.token &&
+           ipc::get_text(a.unit) == ipc::get_text(b.unit);
 }
 
 }  // namespace
 
-bool may_store(ipc::Role role, ipc::Kept kind) noexcept {
-    // The engine faces clients and is not trusted with anything that a jail is made of; the logger
-    // only reads. kState and kControl are the keeper's own.
-    switch (kind) {
-        case ipc::Kept::kLogPipe:
-        case ipc::Kept::kUnit:
-        case ipc::Kept::kNamespace:
-        case ipc::Kept::kListener:
-        case ipc::Kept::kNotify:
-            return role == ipc::Role::kJailer;
-        case ipc::Kept::kState:
-        case ipc::Kept::kControl:
-            return role == ipc::Role::kKeeper;
-    }
-    return false;
+bool may_store(Role role, const ipc::Key& key) noexcept {
+    return static_cast<std::size_t>(key.kind) < std::size(kRules) && rule_of(key).owner == role &&
+           ipc::get_text(key.unit).size() < sizeof key.unit;
 }
 
-RoleSet receivers(ipc::Kept kind) noexcept {
-    switch (kind) {
-        case ipc::Kept::kState:
-        case ipc::Kept::kControl:
-        case ipc::Kept::kNotify:
-            return bit(ipc::Role::kEngine);
-        case ipc::Kept::kLogPipe:
-            return bit(ipc::Role::kJailer) | bit(ipc::Role::kLogger);
-        case ipc::Kept::kUnit:
-        case ipc::Kept::kNamespace:
-        case ipc::Kept::kListener:
-            return bit(ipc::Role::kJailer);
-    }
-    return 0;
-}
-
-template <typename Key>
-std::size_t Store::find(const Key& key) const noexcept {
-    return keys_.find(hash_of(key), [&](std::size_t slot) {
-        const KeptFd& kept = slots[slot];
-        return kept.kind == key.kind && kept.index == key.index && kept.token == key.token &&
-               ipc::get_text(kept.unit) == ipc::get_text(key.unit);
-    });
-}
-
-std::size_t Store::put(const ipc::Store& key, int fd, ipc::Role from) noexcept {
-    std::size_t slot = find(key);
-    if (slot != kNone) {
-        ::close(slots[slot].fd);
-    } else {
-        slot = slots.count() < limit_ ? slots.allocate() : kNone;
-        if (slot == kNone) return kNone;
-        KeptFd& kept = slots[slot];
-        kept.kind = key.kind;
-        kept.index = key.index;
-        kept.token = key.token;
-        ipc::set_text(kept.unit, ipc::get_text(key.unit));
-        keys_.add(hash_of(kept), slot);
-    }
-    slots[slot].fd = fd;
-    for (const auto role : {ipc::Role::kEngine, ipc::Role::kJailer, ipc::Role::kLogger}) {
-        if (role != from && (receivers(key.kind) & bit(role)) != 0) slots.mark(role, slot);
-    }
+std::size_t Store::find(const ipc::Key& key) const noexcept {
+    std::size_t slot = kept.find(hash_of(key));
+    while (slot != kNone && !same(kept[slot].message, key))
+        slot = kept.find(hash_of(key), slot + 1);
     return slot;
 }
 
-void Store::drop(const ipc::Unstore& key) noexcept {
-    const std::size_t slot = find(key);
-    if (slot == kNone) return;
-    ::close(slots[slot].fd);
-    keys_.remove(hash_of(key), slot);
-    slots.release(slot);
+bool Store::put(const ipc::Key& key, int fd, Role from) noexcept {
+    std::size_t slot = find(key);
+    if (slot == kNone) {
+        slot = kept.count() < limit ? kept.add(hash_of(key)) : kNone;
+        if (slot == kNone) return false;
+        kept[slot].message = ipc::make<ipc::Stored>();
+        static_cast<ipc::Key&>(kept[slot].message) = key;
+    } else {
+        ::close(kept[slot].fd);
+    }
+    kept[slot].fd = fd;
+    for (const Role role : {Role::kEngine, Role::kJailer, Role::kLogger}) {
+        if (role != from && (rule_of(key).receivers & bit(role)) != 0) kept.mark(role, slot);
+    }
+    return true;
 }
 
-void Store::mark_snapshot(ipc::Role role) noexcept {
-    for (std::size_t slot = 0; slot < slots.end(); ++slot) {
-        if (slots.used(slot) && (receivers(slots[slot].kind) & bit(role)) != 0) {
-            slots.mark(role, slot);
-        }
-    }
+void Store::drop(const ipc::Key& key) noexcept {
+    const std::size_t slot = find(key);
+    if (slot == kNone) return;
+    ::close(kept[slot].fd);
+    kept.remove(slot);
+}
+
+void Store::mark_snapshot(Role role) noexcept {
+    kept.for_each([&](std::size_t slot) {
+        if ((rule_of(kept[slot].message).receivers & bit(role)) != 0) kept.mark(role, slot);
+    });
 }
 
 }  // namespace jailsvc::keeper

@@ -5,39 +5,27 @@
 namespace jailsvc::keeper {
 
 struct KeptFd {
-    ipc::Kept kind;
-    std::uint16_t index;
-    ipc::Token token;
+    ipc::Stored message;  ///< as it is sent
     int fd;
-    char unit[ipc::kNameSize];
 };
 
-/// Which of the three may have a descriptor of that kind kept or dropped.
-[[nodiscard]] bool may_store(ipc::Role role, ipc::Kept kind) noexcept;
-/// Who is handed a descriptor of that kind.
-[[nodiscard]] RoleSet receivers(ipc::Kept kind) noexcept;
+/// Whether that role may have a descriptor with that key kept or dropped.
+[[nodiscard]] bool may_store(ipc::Role role, const ipc::Key& key) noexcept;
 
-/// Descriptors that outlive the engine, the jailer and the logger. The key is (kind, index, token,
-/// unit). Slots marked for a role are to be sent to it as Stored.
+/// Descriptors that outlive the engine, the jailer and the logger. Marked slots are to be sent.
 class Store {
 public:
-    static constexpr std::size_t kCapacity = ipc::kMaxUnits * 5 / 2;
-
-    /// How many may be kept; none before it is set (the object has to be all zero for .bss).
-    void set_limit(std::size_t limit) noexcept { limit_ = limit; }
-    /// Takes the descriptor; what had the same key is closed. kNone: full, `fd` stays the caller's.
+    /// Takes the descriptor; what had the same key is closed. False: full, `fd` stays the caller's.
     /// Marks it for its receivers, but not for `from`, who has it.
-    [[nodiscard]] std::size_t put(const ipc::Store& key, int fd, ipc::Role from) noexcept;
-    void drop(const ipc::Unstore& key) noexcept;
+    [[nodiscard]] bool put(const ipc::Key& key, int fd, ipc::Role from) noexcept;
+    void drop(const ipc::Key& key) noexcept;
     void mark_snapshot(ipc::Role role) noexcept;
 
-    Slots<KeptFd, kCapacity> slots;
+    std::size_t limit = 0;  ///< how many may be kept [descriptors]
+    Table<KeptFd, ipc::kMaxUnits * 5 / 2> kept;
 
 private:
-    template <typename Key>
-    [[nodiscard]] std::size_t find(const Key& key) const noexcept;
-    Chains<kCapacity> keys_;
-    std::size_t limit_ = 0;
+    [[nodiscard]] std::size_t find(const ipc::Key& key) const noexcept;
 };
 
 }  // namespace jailsvc::keeper

@@ -60,10 +60,11 @@ Fd listen_at(const std::string& path) {
     return socket;
 }
 
-/// [child] As PID 1 of the new namespaces, with a /proc of its own.
-void enter_init_world() {
+/// [child] As PID 1 of the new namespaces, with a /proc of its own, or an empty one.
+void enter_init_world(As as) {
+    const char* type = as == As::kInit ? "proc" : "tmpfs";
     if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) < 0) ::_exit(120);
-    if (::mount("proc", "/proc", "proc", 0, nullptr) < 0) ::_exit(121);
+    if (::mount(type, "/proc", type, 0, nullptr) < 0) ::_exit(121);
 }
 
 }  // namespace
@@ -137,12 +138,12 @@ void Keeper::start() {
 
     clone_args args{};
     args.exit_signal = SIGCHLD;
-    if (as_ == As::kInit) args.flags = CLONE_NEWPID | CLONE_NEWNS;
+    if (as_ != As::kSubreaper) args.flags = CLONE_NEWPID | CLONE_NEWNS;
     pid_ = static_cast<pid_t>(::syscall(SYS_clone3, &args, sizeof args));
     REQUIRE(pid_ >= 0);
     if (pid_ == 0) {
         ::dup2(log.get(), STDERR_FILENO);
-        if (as_ == As::kInit) enter_init_world();
+        if (as_ != As::kSubreaper) enter_init_world(as_);
         ::execl(program().c_str(), "jailsvc-init", "--state", state().c_str(), nullptr);
         ::_exit(122);
     }

@@ -50,7 +50,11 @@ struct Role {
     [[nodiscard]] int ask(const std::string& command, Fd* fd = nullptr) const;
 };
 
-enum class As { kSubreaper, kInit };
+enum class As {
+    kSubreaper,
+    kInit,
+    kInitWithoutProc,  ///< as at boot
+};
 
 class Keeper {
 public:

@@ -266,6 +266,48 @@ TEST_CASE("keeper: what hostile peers send is dropped, harms nothing and leaks n
     CHECK(keeper.log().find("restart") == std::string::npos);
 }
 
+TEST_CASE("keeper: a registration without a pidfd is refused, and no exit is made up", "[keeper]") {
+    Keeper keeper;
+    const test::Role jailer = greeted(keeper, "jailer", kJailer);
+    const test::Role engine = greeted(keeper, "engine", kEngine);
+    ipc::Packet packet;
+    const Fd null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    jailer.say(intent(1));
+    jailer.say(registration(1, 4242), {null.get()});
+    roundtrip(jailer, engine, "web");  // had there been an Exited, it would have come first
+    CHECK(keeper.log().find("jailer: packet refused (1 so far)") != std::string::npos);
+
+    // The negative control: the same token with the pidfd of a process that has ended.
+    Fd pidfd;
+    const int pid = jailer.ask("s 3", &pidfd);
+    jailer.say(registration(1, pid), {pidfd.get()});
+    engine.next(packet);
+    CHECK(as<ipc::Exited>(packet).token == 1);
+}
+
+TEST_CASE("keeper: without /proc the end still reaches every service", "[keeper][process]") {
+    if (!can_make_namespaces()) {
+        WARN("skipped: a keeper as PID 1 needs root for its namespaces");
+        return;
+    }
+    Keeper keeper(test::As::kInitWithoutProc);
+    const test::Role jailer = greeted(keeper, "jailer", kJailer);
+    const test::Role engine = greeted(keeper, "engine", kEngine);
+    Fd registered;
+    Fd unregistered;
+    jailer.say(intent(1));
+    const int pid = jailer.ask("g", &registered);
+    jailer.say(registration(1, pid), {registered.get()});
+    (void)jailer.ask("g", &unregistered);
+    roundtrip(jailer, engine, "web");
+    engine.say(ipc::make<ipc::ShutdownDone>());
+    const int status = keeper.wait();
+    REQUIRE(WIFEXITED(status));
+    CHECK(WEXITSTATUS(status) == 0);
+    CHECK(test::has_ended(registered));
+    CHECK(test::has_ended(unregistered));
+}
+
 TEST_CASE("keeper: exits wait while the engine does not read, and none is lost", "[keeper]") {
     Keeper keeper;
     const test::Role jailer = greeted(keeper, "jailer", kJailer);
@@ -309,8 +351,9 @@ TEST_CASE("keeper: 5,000 orphans are reaped and told to nobody", "[keeper]") {
 
 TEST_CASE("keeper: SIGTERM asks the engine, and its answer ends everything in order",
           "[keeper][process]") {
-    const auto as_what = GENERATE(test::As::kSubreaper, test::As::kInit);
-    if (as_what == test::As::kInit && !can_make_namespaces()) {
+    const auto as_what =
+        GENERATE(test::As::kSubreaper, test::As::kInit, test::As::kInitWithoutProc);
+    if (as_what != test::As::kSubreaper && !can_make_namespaces()) {
         WARN("skipped: a keeper as PID 1 needs root for its namespaces");
         return;
     }
@@ -398,8 +441,8 @@ TEST_CASE("keeper: is static and small", "[keeper]") {
     Keeper keeper;
     const test::Role engine = greeted(keeper, "engine", kEngine);
     const long anonymous = keeper.memory_kib("Anonymous");
-    std::cout << "keeper: private memory " << anonymous << " KiB of its own, " << keeper.memory_kib("Pss")
-              << " KiB with the program itself\n";
+    std::cout << "keeper: private memory " << anonymous << " KiB of its own, "
+              << keeper.memory_kib("Pss") << " KiB with the program itself\n";
     REQUIRE(anonymous > 0);
     CHECK(anonymous < 200);
 }

@@ -3,21 +3,25 @@
 #include <catch2/catch.hpp>
 #include <memory>
 
-#include "keeper/backoff.hpp"
+#include "keeper/keeper.hpp"
 
+using namespace jailsvc;
 using namespace jailsvc::keeper;
 
 namespace {
 
-Ending ending(pid_t pid, int status = 0) {
-    return {pid, status, 0, 0, 0, 0};
+ipc::Exited ending(pid_t pid, int status = 0) {
+    ipc::Exited message{};
+    message.pid = pid;
+    message.status = status;
+    return message;
 }
 
 }  // namespace
 
 TEST_CASE("strays: an unknown exit waits as long as an intent is open", "[keeper]") {
     const auto strays = std::make_unique<Strays>();
-    Ending found{};
+    ipc::Exited found{};
     strays->open(1, 1000);
     strays->add(ending(50, 3));
     strays->settle(1001);
@@ -34,17 +38,18 @@ TEST_CASE("strays: an unknown exit waits as long as an intent is open", "[keeper
     SECTION("an intent that is never closed ends by itself") {
         strays->add(ending(52));
         strays->settle(1000 + Strays::kIntentNs - 1);
-        CHECK(strays->count() == 1);
+        CHECK(strays->take(52, found));
+        strays->add(ending(52));
         CHECK(strays->expiry_ns() == 1000 + Strays::kIntentNs);
         strays->settle(1000 + Strays::kIntentNs);
-        CHECK(strays->count() == 0);
+        CHECK_FALSE(strays->take(52, found));
         CHECK(strays->expiry_ns() == 0);
     }
 }
 
 TEST_CASE("strays: of two exits with one pid the newest is taken", "[keeper]") {
     const auto strays = std::make_unique<Strays>();
-    Ending found{};
+    ipc::Exited found{};
     strays->open(1, 0);
     strays->add(ending(50, 1));
     strays->add(ending(60, 2));
@@ -72,13 +77,15 @@ TEST_CASE("strays: it says when it is full, and more intents than fit push the o
     CHECK(strays->room());
 }
 
-TEST_CASE("backoff: doubles from 100 ms to 30 s and starts over after 10 s up", "[keeper]") {
-    Backoff backoff;
-    std::uint64_t expected = Backoff::kFirstNs;
+TEST_CASE("restart: the delay doubles from 100 ms to 30 s and starts over after 10 s up",
+          "[keeper]") {
+    std::uint64_t expected = kFirstDelayNs;
+    std::uint64_t delay = 0;
     for (int i = 0; i < 12; ++i) {
-        CHECK(backoff.after_death(1000) == expected);
-        expected = std::min(expected * 2, Backoff::kLongestNs);
+        delay = next_delay(delay, 1000);
+        CHECK(delay == expected);
+        expected = std::min(expected * 2, kLongestDelayNs);
     }
-    CHECK(backoff.after_death(Backoff::kStableNs) == Backoff::kFirstNs);
-    CHECK(backoff.after_death(Backoff::kStableNs - 1) == 2 * Backoff::kFirstNs);
+    CHECK(next_delay(delay, kStableNs) == kFirstDelayNs);
+    CHECK(next_delay(kFirstDelayNs, kStableNs - 1) == 2 * kFirstDelayNs);
 }
