@@ -137,7 +137,7 @@ void Engine::on_exited(const ipc::Exited& exited) {
 }
 
 void Engine::on_started(const ipc::Started& started) {
-    if (asks_.is_exec(started.token)) return;
+    if (asks_.on_started(started)) return;
     const std::string unit(ipc::get_text(started.unit));
     if (!manager_.on_started(started.token, started.pid, started.exec_ns)) return;
     const auto status = manager_.status(unit);

@@ -19,6 +19,9 @@ namespace {
 constexpr double kChildLimit = 30;   ///< [s] from clone to exec
 constexpr double kClientLimit = 10;  ///< [s] a client may take to send its request
 constexpr std::size_t kMaxAnswers = 1024;
+/// Clients whose request has not come: each holds a descriptor, and an engine gone astray could
+/// hand over as many as we have.
+constexpr std::ptrdiff_t kMaxSilentClients = 256;
 
 /// Purposes that may be the first of a jail: the others enter a jail that stands.
 bool may_make_jail(ipc::Purpose purpose) {
@@ -134,6 +137,12 @@ void Starts::exec(const ipc::Exec& request, Fd client) {
     Job& job = *jobs_.emplace(request.token, std::move(owned)).first->second;
     if (!job.client_socket || !config::is_unit_name(job.unit)) {
         return fail_job(job, {EINVAL, "core", "exec", "a request without socket or unit"});
+    }
+    const auto silent = std::ranges::count_if(jobs_, [](const auto& entry) {
+        return entry.second->client_socket && !entry.second->client;
+    });
+    if (silent > kMaxSilentClients) {
+        return fail_job(job, {EMFILE, "core", "exec", "too many requests that have not come"});
     }
     job.client_readable.start(job.client_socket.get(), EV_READ, [this, &job] { read_client(job); });
     job.limit.start(kClientLimit, [this, &job] {

@@ -204,11 +204,32 @@ TEST_CASE("engine: a command in a jail ends with its client", "[engine]") {
     CHECK(exec.main_token == start.token);
     CHECK(exec.token > start.token);
     CHECK(rest.packet.fd_count() == 1);
+    ipc::Start command = start;
+    command.token = exec.token;
+    command.purpose = ipc::Purpose::kClient;
+    auto started = ipc::make<ipc::Started>();
+    started.token = exec.token;
     SECTION("its exit is the reply") {
-        ipc::Start command = start;
-        command.token = exec.token;
-        command.purpose = ipc::Purpose::kClient;
+        rest.send(rest.jailer, started);
         rest.tell_exit(command, 4 << 8);
+        CHECK(client->receive()->reply.parameters["exit"]["code"] == 4);
+    }
+    SECTION("its exit is the reply, also when it is told before the beginning") {
+        rest.tell_exit(command, 4 << 8);
+        rest.send(rest.jailer, started);
+        CHECK(client->receive()->reply.parameters["exit"]["code"] == 4);
+    }
+    SECTION("why it was never executed is the reply, not how its process ended") {
+        rest.tell_exit(command, 127 << 8);
+        auto failed = ipc::make<ipc::StartFailed>();
+        failed.token = exec.token;
+        ipc::set_text(failed.text, "web: /no/such: No such file or directory");
+        rest.send(rest.jailer, failed);
+        CHECK(client->receive()->reply.error == "io.jailsvc.Control.Failed");
+    }
+    SECTION("its exit is the reply when the jailer dies without a word") {
+        rest.tell_exit(command, 4 << 8);
+        rest.jailer = Fd();
         CHECK(client->receive()->reply.parameters["exit"]["code"] == 4);
     }
     SECTION("its client hangs up") {
