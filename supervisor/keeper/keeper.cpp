@@ -94,9 +94,10 @@ std::uint64_t Keeper::next_due_ns() const noexcept {
 }
 
 void Keeper::read_signals() noexcept {
-    signalfd_siginfo info{};
-    while (::read(signals_, &info, sizeof info) == sizeof info) {
-        const int signo = static_cast<int>(info.ssi_signo);
+    signalfd_siginfo infos[4];  // each of our signals is pending once at most
+    const ssize_t size = ::read(signals_, infos, sizeof infos);
+    for (std::size_t i = 0; size > 0 && i < static_cast<std::size_t>(size) / sizeof *infos; ++i) {
+        const int signo = static_cast<int>(infos[i].ssi_signo);
         reap_due_ = reap_due_ || signo == SIGCHLD;
         if (signo != SIGCHLD) request_shutdown(signo);
     }
