@@ -26,7 +26,7 @@ class Siege(harness.SystemTest):
         "flood": '[service]\nexec_start = ["/usr/bin/timeout", "2", "/usr/bin/yes", "flooding"]\n',
         "thief": '[service]\nexec_start = ["/bin/sh", "-c", '
                  '"cat </dev/stdout >/dev/null & for i in $(seq 2000); do echo line; done; '
-                 'kill $!; echo after"]\n',
+                 'kill $!; wait; echo after"]\n',
         "say": '[service]\ntype = "oneshot"\nexec_start = ["/bin/sh", "-c", "echo said"]\n',
     }
 
