@@ -1,6 +1,7 @@
 #include "logger/run.hpp"
 
 #include <ev.h>
+#include <fcntl.h>
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,9 +19,13 @@ namespace {
 Result<void> prepare_directory(const std::string& path) {
     TRY_VOID(sys::make_directories(path, 0755));
     if (::geteuid() != 0) return {};
-    if (::chown(path.c_str(), kLoggerUid, kLoggerUid) == -1) return fail_errno("chown " + path);
+    // Not by path: where a group may write to /var/log, a link in our place would be given away.
+    TRY(const Fd directory, sys::open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+    if (::fchown(directory.get(), kLoggerUid, kLoggerUid) == -1) {
+        return fail_errno("chown " + path);
+    }
     // Logs may hold what only the administrator should read.
-    if (::chmod(path.c_str(), 0750) == -1) return fail_errno("chmod " + path);
+    if (::fchmod(directory.get(), 0750) == -1) return fail_errno("chmod " + path);
     return {};
 }
 

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdlib>
+#include <random>
 
 #include "attack.hpp"
 #include "base/sys.hpp"
@@ -52,6 +53,24 @@ void exec_in(JailerWorld& world, ipc::Token token, const std::string& meant,
     ipc::set_text(message.unit, told);
     const int fd = passed.get();
     world.send(message, &fd, 1);
+}
+
+/// A packet of that type with everything but its header left to chance, and a unit that exists,
+/// that does not, or that is no name at all.
+template <ipc::Message T>
+void send_garbage(JailerWorld& world, std::mt19937& chance) {
+    T message{};
+    auto* bytes = reinterpret_cast<unsigned char*>(&message);
+    for (std::size_t i = 0; i < sizeof message; ++i)
+        bytes[i] = static_cast<unsigned char>(chance());
+    message.header = ipc::make<T>().header;
+    if constexpr (requires { message.unit; }) {
+        constexpr const char* kUnits[] = {"web",       "absent", "../../etc/passwd",
+                                          "web@../..", "",       "."};
+        const std::size_t pick = chance() % (std::size(kUnits) + 1);
+        if (pick < std::size(kUnits)) ipc::set_text(message.unit, kUnits[pick]);
+    }
+    world.send(message);
 }
 
 const std::string kSleep = "[service]\nexec_start = [\"/bin/sleep\", \"1000\"]\n";
@@ -152,6 +171,34 @@ TEST_CASE("escape: root's command runs in the jail that root named, or not at al
     exec_in(world, 4, "web", "web", "/bin/true\0"s, null.get());
     world.wait_started(4);
     CHECK(world.wait_exit(4) == 0);
+}
+
+TEST_CASE("escape: whatever an engine says, the jailer runs what root's files say, and goes on",
+          "[escape][E36]") {
+    NEED_ROOT;
+    JailerWorld world;
+    world.write_unit("web", kSleep);
+    world.start_jailer();
+    std::mt19937 chance(20240607);
+    for (int round = 0; round < 100; ++round) {
+        send_garbage<ipc::Start>(world, chance);
+        send_garbage<ipc::Signal>(world, chance);
+        send_garbage<ipc::Teardown>(world, chance);
+        send_garbage<ipc::Forget>(world, chance);
+        send_garbage<ipc::PlanRequest>(world, chance);
+        send_garbage<ipc::Exec>(world, chance);
+        send_garbage<ipc::ReloadUnits>(world, chance);
+        // Of the keeper's messages, which are not the engine's to send.
+        send_garbage<ipc::Peer>(world, chance);
+        send_garbage<ipc::Stored>(world, chance);
+        send_garbage<ipc::Alive>(world, chance);
+        (void)world.count_processes("web");  // it has taken them all
+    }
+    // No digest was the unit's own, so nothing ran; with it, the unit does.
+    CHECK(world.processes.empty());
+    world.start(7, "web");
+    world.wait_started(7);
+    CHECK(world.processes.contains(7));
 }
 
 TEST_CASE("escape: nothing is typed into the terminal that a command was given", "[escape][E23]") {

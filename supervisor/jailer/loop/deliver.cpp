@@ -49,11 +49,12 @@ void signal_all(Jail& jail, int signo) {
 
 void deliver(Jails& jails, const ipc::Signal& request) {
     const std::string unit(ipc::get_text(request.unit));
+    Jail* jail = jails.find(unit);
+    // Without a word in the log: what is no unit's name may be escapes for a terminal.
+    if (jail == nullptr) return;
     if (request.signo < 1 || request.signo > SIGRTMAX) {
         return spdlog::error("{}: signal {} does not exist", unit, request.signo);
     }
-    Jail* jail = jails.find(unit);
-    if (jail == nullptr) return;
     if (request.whom == ipc::Whom::kAll) return signal_all(*jail, request.signo);
     const auto member = jail->members.find(request.token);
     if (member == jail->members.end()) return;
