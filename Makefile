@@ -7,7 +7,7 @@ BUILD = build/$(PRESET)
 DESTDIR ?=
 PREFIX ?= /usr
 
-.PHONY: all build demo test test-unit test-asan bench install deps clean check-format lint fuzz
+.PHONY: all build demo test bench install deps clean check-format fuzz
 
 all: build
 

@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -37,6 +38,18 @@ Result<OpenLog> open_log(const Context& context, const LogsOptions& options) {
     return log;
 }
 
+/// The log once more, while the logger may be on its way back.
+Result<OpenLog> open_log_again(const Context& context, const LogsOptions& options) {
+    constexpr int kTries = 100;
+    constexpr int kPauseMs = 50;
+    for (int i = 1; i < kTries; ++i) {
+        auto log = open_log(context, options);
+        if (log) return log;
+        ::poll(nullptr, 0, kPauseMs);
+    }
+    return open_log(context, options);
+}
+
 /// Writes lines to stdout: as they are in a pipe, without control characters on a terminal, one
 /// JSON object a line for --json.
 class LinePrinter {
@@ -58,6 +71,7 @@ public:
     }
     void finish() {
         if (!rest_.empty()) print_line(rest_);
+        rest_.clear();
         std::fflush(stdout);
     }
 
@@ -131,7 +145,7 @@ Result<void> show_logs(const Context& context, const LogsOptions& options) {
         offset += print_pipe(log.follow.get(), printer);
         // The pipe ends when we were too slow for it or the logger was replaced: what was missed
         // is in the file.
-        TRY(log, open_log(context, options));
+        TRY(log, open_log_again(context, options));
         TRY_VOID(print_range(log.file.get(), offset, log.size, printer));
         offset = log.size;
     }

@@ -69,7 +69,7 @@ int run(const Places& places) {
         return 1;
     }
     ev_run(loop, 0);
-    spdlog::info("engine: the keeper is gone");
+    spdlog::debug("engine: the keeper is gone");
     return 0;
 }
 

@@ -1,11 +1,15 @@
 """What a user types, and what comes back."""
 import json
 import os
+import pathlib
+import pty
+import select
 import signal
 import subprocess
 import unittest
 
-from harness import KEEPER, SystemTest, Varlink, alive, await_true, main
+from harness import (CLIENT, DEADLINE, KEEPER, SystemTest, Varlink, alive, await_true, children,
+                     command_line, main)
 
 SLEEP = '[service]\nexec_start = ["/bin/sleep", "infinity"]\n'
 
@@ -249,6 +253,48 @@ class Exec(SystemTest):
                                  "exec", "sleep", "--", "cat"], input="through\n",
                                 capture_output=True, text=True, timeout=20, check=False)
         self.assertEqual(result.stdout, "through\n", result.stderr)
+
+    def on_a_terminal(self, *command):
+        """Starts `jailsvc exec sleep -- COMMAND` on a pseudo-terminal; its pid and our end."""
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.execv(CLIENT, ["jailsvc", "--state", str(self.supervisor.state), "exec", "sleep",
+                              "--", *command])
+        return pid, terminal
+
+    def read_until(self, terminal, text):
+        seen = b""
+        while text not in seen:
+            ready, _, _ = select.select([terminal], [], [], DEADLINE)
+            self.assertTrue(ready, f"{text!r} did not come; {seen!r} did")
+            seen += os.read(terminal, 4096)
+        return seen
+
+    def test_a_terminal_interrupts_and_resizes_what_runs_in_the_jail(self):
+        pid, terminal = self.on_a_terminal("/bin/sh", "-c", "echo re''ady; exec sleep 1000")
+        self.read_until(terminal, b"ready")
+        os.write(terminal, b"\x03")
+        _, status = os.waitpid(pid, 0)
+        self.assertEqual(os.waitstatus_to_exitcode(status), 128 + signal.SIGINT)
+        os.close(terminal)
+
+    def test_what_a_client_ran_ends_with_the_client(self):
+        client = subprocess.Popen([CLIENT, "--state", self.supervisor.state, "exec", "sleep", "--",
+                                   "/bin/sh", "-c", "sleep 1001 & echo $!; sleep 1002"],
+                                  stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+        client.stdout.readline()
+        stub = next(child for child in children(self.supervisor.keeper.pid)
+                    if command_line(child)[0] == b"jailsvc-stub")
+        inside = pathlib.Path(f"/proc/{stub}/root/proc")
+
+        def sleepers():
+            lines = [path.read_bytes() for path in inside.glob("[0-9]*/cmdline")]
+            return [line for line in lines if b"sleep\x00100" in line]
+        await_true("both to run", lambda: len(sleepers()) == 2)
+        client.kill()
+        client.wait()
+        client.stdout.close()
+        await_true("the end of what it ran", lambda: not sleepers())
 
     def test_a_missing_program_is_named(self):
         error = self.supervisor.run("exec", "sleep", "--", "/no/such")

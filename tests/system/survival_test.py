@@ -75,6 +75,29 @@ class Survival(SystemTest):
         self.assertEqual(sorted(set(numbers)), list(range(1, max(numbers) + 1)))
 
 
+class KeeperDeath(unittest.TestCase):
+    """Nothing runs on unsupervised, where a next supervisor would start it a second time."""
+
+    def setUp(self):
+        if os.geteuid() != 0:
+            self.skipTest("skipped: needs root")
+
+    def test_services_and_the_other_three_end_with_the_keeper(self):
+        bare = SLEEP + '[jail]\nprofile = "host"\n'
+        supervisor = Supervisor({"jailed": SLEEP, "bare": bare}).start()
+        try:
+            self.assertEqual(supervisor.run("start", "jailed", "bare").returncode, 0)
+            pids = [supervisor.pid("jailed"), supervisor.pid("bare")]
+            pids += [supervisor.role(role) for role in ("engine", "jailer", "logger")]
+            supervisor.keeper.kill()
+            supervisor.keeper.wait()
+            await_true("the end of all", lambda: not any(alive(pid) for pid in pids))
+        finally:
+            if supervisor.keeper.poll() is None:
+                supervisor.stop()
+            supervisor.remove()
+
+
 class End(unittest.TestCase):
     """What is left after the supervisor's end: nothing."""
 

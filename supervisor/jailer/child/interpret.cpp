@@ -6,7 +6,10 @@
 #include <linux/close_range.h>
 #include <linux/prctl.h>
 #include <linux/sched.h>
+#include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <cerrno>
 
@@ -156,7 +159,14 @@ void start_session(const ProgramJob& job, int gate) noexcept {
     if (!wanted) return;
     const long code = raw::call(SYS_setsid);
     if (code != -EPERM) require(gate, kStepEnter, code);
+    // For interrupts and job control. Refused where it is a session's already, as a user's own
+    // terminal is: then it stays a mere descriptor (tty_ioctl(4)).
+    if (job.terminal) raw::call(SYS_ioctl, STDIN_FILENO, TIOCSCTTY, 0);
 }
+
+/// Without the keeper nobody would reap, restart or stop us; the end of a jail's init ends its jail.
+/// After the ids, whose change clears it (prctl(2)); our parent is the keeper, not the jailer.
+void end_with_keeper() noexcept { raw::call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); }
 
 }  // namespace
 
@@ -183,6 +193,7 @@ void run_stub(const StubJob& job) noexcept {
     if ((job.namespaces & CLONE_NEWUSER) != 0) await_gate(kStubGate);
     build_file_system(job);
     require(kStubGate, kStepLockStub, lock_stub());
+    end_with_keeper();
     const char* const argv[] = {"jailsvc-stub", nullptr};
     const char* const environment[] = {nullptr};
     const long code = raw::call(SYS_execveat, kStubProgram, "", argv, environment, AT_EMPTY_PATH);
@@ -212,6 +223,7 @@ void run_program(const ProgramJob& job) noexcept {
     for (const ChildOp* op = job.ops; op != job.ops + job.count; ++op) {
         settle(gate, *op, apply_lockdown(*op));
     }
+    if (job.stub < 0) end_with_keeper();
     report(gate, Kind::kReady, 0);
     await_gate(gate);
     const long code = raw::call(SYS_execve, job.argv[0], job.argv, job.environment);

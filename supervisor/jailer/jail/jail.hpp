@@ -85,6 +85,7 @@ struct Program {
     int stderr_fd = -1;
     std::vector<int> passed;  ///< become 3, 4, … (listening sockets)
     bool new_session = true;
+    bool terminal = false;  ///< stdin becomes the new session's controlling terminal
 };
 
 /// Why an operation does not hold, or could not be applied. `op` indexes Plan::ops or is a kStep*.

@@ -194,6 +194,7 @@ Jailed<Parked> spawn_program(const SpawnContext& context, const CompiledPlan& pl
                    .environment = environment.data(),
                    .working_directory = program.working_directory.c_str(),
                    .new_session = program.new_session,
+                   .terminal = program.terminal,
                    .uid = ids.uid,
                    .gid = ids.gid};
     return clone_into(context, (namespaces & CLONE_NEWPID) != 0, stub, std::move(*gate), job);

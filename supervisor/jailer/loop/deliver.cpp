@@ -45,6 +45,14 @@ void signal_all(Jail& jail, int signo) {
     (void)sys::pidfd_signal(jail.stub_pidfd.get(), SIGKILL);
 }
 
+/// What a client ran may have left children behind; it leads a session of its own.
+void signal_session(const Member& leader, int signo) {
+    const Session session{leader.pid, start_time_of(leader.pid)};
+    for (const Found& process : find_session_members({&session, 1})) {
+        (void)sys::pidfd_signal(process.pidfd.get(), signo);
+    }
+}
+
 }  // namespace
 
 void deliver(Jails& jails, const ipc::Signal& request) {
@@ -58,6 +66,9 @@ void deliver(Jails& jails, const ipc::Signal& request) {
     if (request.whom == ipc::Whom::kAll) return signal_all(*jail, request.signo);
     const auto member = jail->members.find(request.token);
     if (member == jail->members.end()) return;
+    if (member->second->purpose == ipc::Purpose::kClient) {
+        return signal_session(*member->second, request.signo);
+    }
     auto sent = sys::pidfd_signal(member->second->pidfd.get(), request.signo);
     if (!sent && sent.error().code != ESRCH) spdlog::error("{}: {}", unit, sent.error().message);
 }

@@ -22,7 +22,7 @@ Dispatch::Dispatch(struct ev_loop* loop, const Places& places, PluginHost plugin
             .engine = Link(loop, "engine",
                            {.packet = [this](ipc::Packet& packet) { from_engine(packet); },
                             // The keeper brings a new one; its end comes as a new kPeer.
-                            .gone = [] { spdlog::info("the engine is gone"); }})},
+                            .gone = [] { spdlog::debug("the engine is gone"); }})},
       jails_(core_),
       starts_(core_, jails_) {
     core_.keeper.attach(std::move(keeper));
