@@ -76,6 +76,9 @@ constexpr const char* kMaskedSys[] = {
     "/sys/firmware",     "/sys/devices/virtual/powercap", "/sys/fs/bpf", "/sys/fs/pstore",
     "/sys/kernel/debug", "/sys/kernel/tracing",
 };
+/// The host's interfaces, which are not those of a network namespace of its own: /sys keeps showing
+/// the namespace it was mounted in (sysfs(5)).
+constexpr const char* kMaskedNet[] = {"/sys/class/net", "/sys/devices/virtual/net"};
 constexpr const char* kReadOnlyProc[] = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys"};
 
 /// What the jail's /etc/resolv.conf often is a link to; without it names do not resolve.
@@ -411,6 +414,8 @@ void add_kernel_masks(Planner& plan, Mode mode) {
     }
     if (mode != Mode::kHost) return;  // an image shows no sysfs
     for (const char* path : kMaskedSys) add_mask(plan, "proc", path, JSV_MOUNT_OPTIONAL);
+    if (!plan.other_flag("namespaces", "net").value_or(false)) return;
+    for (const char* path : kMaskedNet) add_mask(plan, "proc", path, JSV_MOUNT_OPTIONAL);
 }
 
 void add_masked(Planner& plan) {

@@ -143,6 +143,10 @@ TEST_CASE("profile: /dev and /proc hold little, and nothing of the machine", "[p
                    Contains("nosuid") && Contains("nodev") && Contains("noexec"));
     }
     CHECK(say(site, kHost, "cat /proc/keys; ls -A /sys/firmware") != "");
+    // /sys shows the host's interfaces: hidden where the jail has a network of its own.
+    const char* interfaces = "ls -A /sys/class/net /sys/devices/virtual/net | grep -x lo || true";
+    CHECK(say(site, "[jail.namespaces]\nnet = true\n", interfaces) == "");
+    CHECK(say(site, kDefault, interfaces) != "");
     // Opened for writing, and nothing written: also root cannot set what /proc/sys holds.
     const std::string root = "[jail]\nprofile = \"trusted\"\n[jail.identity]\nuser = \"root\"\n";
     const std::string open = "(: >> /proc/sys/kernel/panic_on_oops) 2>&1";
