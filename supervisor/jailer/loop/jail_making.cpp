@@ -18,6 +18,9 @@ namespace {
 /// How long a jail's init may take over its mounts [s]; a hung file system is the usual reason.
 constexpr double kInitLimit = 30;
 
+/// So many units share one write of the file of uids.
+constexpr std::size_t kMostUidsAtOnce = 64;
+
 /// The ids that own the unit's directories and pipe: its own uid, or an allocated one.
 Result<ResolvedIds> resolve_ids(Uids& uids, const LoadedUnit& loaded) {
     if (::geteuid() != 0) return ResolvedIds{::geteuid(), ::getegid()};
@@ -28,6 +31,12 @@ Result<ResolvedIds> resolve_ids(Uids& uids, const LoadedUnit& loaded) {
         return ResolvedIds{uid, uid};
     }
     return ResolvedIds{static_cast<uid_t>(op->number[0]), static_cast<gid_t>(op->number[1])};
+}
+
+bool needs_new_uid(const Uids& uids, const LoadedUnit& loaded) {
+    const Op* op = loaded.plan.find(JSV_OP_IDS);
+    const bool dynamic = op != nullptr && (op->flags & JSV_IDS_DYNAMIC) != 0;
+    return dynamic && ::geteuid() == 0 && !uids.has(loaded.unit.name);
 }
 
 StartFailure init_failure(const Jail& jail, const Report& report) {
@@ -60,17 +69,38 @@ void Jails::make(Jail& jail, Made done) {
 void Jails::load(Jail& jail, const std::shared_ptr<Making>& making) {
     if (jail.loaded) return build(jail, *making);
     const std::weak_ptr<Making> weak = making;
-    const auto loaded = [this, weak, unit = jail.unit](Result<LoadedPtr> result) {
+    const auto planned = [this, weak, unit = jail.unit](Result<LoadedPtr> result) {
         const auto self = weak.lock();
         const auto current = making_.find(unit);
         if (!self || current == making_.end() || current->second != self) return;  // given up
         Jail& home = *find(unit);
         if (!result) return made(home, std::unexpected(to_failure("plan", result.error())));
         home.loaded = std::move(*result);
-        build(home, *self);
+        loaded(home, self);
     };
-    if (!jail.text.empty()) return core_.units.get_from_text(jail.unit, jail.text, loaded);
-    core_.units.get(jail.unit, jail.digest, loaded);
+    if (!jail.text.empty()) return core_.units.get_from_text(jail.unit, jail.text, planned);
+    core_.units.get(jail.unit, jail.digest, planned);
+}
+
+/// A unit's first uid waits for those of the units that are being planned, up to a number.
+void Jails::loaded(Jail& jail, const std::shared_ptr<Making>& making) {
+    if (!needs_new_uid(core_.uids, *jail.loaded)) return build(jail, *making);
+    unnumbered_.emplace_back(jail.unit, making);
+    if (!core_.units.busy() || unnumbered_.size() >= kMostUidsAtOnce) number_and_build();
+}
+
+void Jails::number_and_build() {
+    const auto waiting = std::exchange(unnumbered_, {});
+    std::vector<std::string> units;
+    for (const auto& [unit, making] : waiting) units.push_back(unit);
+    // If that fails, each one tries for itself and tells what is wrong.
+    (void)core_.uids.allocate(units);
+    for (const auto& [unit, weak] : waiting) {
+        const auto making = weak.lock();
+        const auto current = making_.find(unit);
+        if (!making || current == making_.end() || current->second != making) continue;
+        build(*find(unit), *making);
+    }
 }
 
 void Jails::build(Jail& jail, Making& making) {

@@ -24,7 +24,9 @@ void drop_ended_sessions(std::vector<Session>& sessions) {
 
 }  // namespace
 
-Jails::Jails(Core& core) : core_(core) {}
+Jails::Jails(Core& core) : core_(core) {
+    core_.units.when_idle([this] { number_and_build(); });
+}
 Jails::~Jails() = default;
 
 Jail* Jails::find(const std::string& unit) {

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ipc/messages.hpp"
@@ -102,6 +103,8 @@ private:
 
     // jail_making.cpp
     void load(Jail& jail, const std::shared_ptr<Making>& making);
+    void loaded(Jail& jail, const std::shared_ptr<Making>& making);
+    void number_and_build();
     void build(Jail& jail, Making& making);
     Attempt prepare(Jail& jail);
     void spawn_init(Jail& jail, Making& making);
@@ -126,6 +129,8 @@ private:
     std::map<std::string, std::unique_ptr<Jail>> jails_;
     std::map<std::string, std::shared_ptr<Making>> making_;
     std::map<std::string, std::unique_ptr<Ending>> ending_;
+    /// Planned, without a uid yet: many units at once get theirs by one write to the disk.
+    std::vector<std::pair<std::string, std::weak_ptr<Making>>> unnumbered_;
     std::function<void(const std::string&)> ending_hook_;
 };
 

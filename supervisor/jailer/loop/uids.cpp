@@ -71,26 +71,42 @@ Result<void> Uids::add(const std::string& unit, uid_t uid) {
     return {};
 }
 
-Result<uid_t> Uids::allocate(const std::string& unit) {
-    if (const auto known = by_unit_.find(unit); known != by_unit_.end()) return known->second;
+/// The next free uid, in memory only.
+Result<void> Uids::give(const std::string& unit) {
     const uid_t count = range_.last - range_.first + 1;
     for (uid_t tried = 0; tried < count; ++tried) {
         const uid_t uid = range_.first + (next_ - range_.first + tried) % count;
-        if (taken_.contains(uid) || in_use_(uid)) continue;
-        const uid_t former_next = next_;
-        TRY_VOID(add(unit, uid));
-        if (auto saved = save(); !saved) {  // not on disk, so not given
-            by_unit_.erase(unit);
-            taken_.erase(uid);
-            next_ = former_next;
-            return std::unexpected(std::move(saved).error());
-        }
-        return uid;
+        if (!taken_.contains(uid) && !in_use_(uid)) return add(unit, uid);
     }
     return fail(fmt::format("all dynamic uids {}-{} are taken; give units a fixed "
                             "[jail.identity] user, or remove units' lines from {}",
                             range_.first, range_.last, file_),
                 EUSERS);
+}
+
+Result<void> Uids::allocate(const std::vector<std::string>& units) {
+    const uid_t former_next = next_;
+    std::vector<std::string> given;
+    Result<void> done;
+    for (const std::string& unit : units) {
+        if (has(unit)) continue;
+        done = give(unit);
+        if (!done) break;
+        given.push_back(unit);
+    }
+    if (done && !given.empty()) done = save();
+    if (done) return {};
+    for (const std::string& unit : given) {  // not on disk, so not given
+        taken_.erase(by_unit_.at(unit));
+        by_unit_.erase(unit);
+    }
+    next_ = former_next;
+    return done;
+}
+
+Result<uid_t> Uids::allocate(const std::string& unit) {
+    TRY_VOID(allocate(std::vector{unit}));
+    return by_unit_.at(unit);
 }
 
 Result<void> Uids::save() const {

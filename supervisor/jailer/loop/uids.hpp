@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "base/result.hpp"
 
@@ -33,11 +34,16 @@ public:
 
     /// The unit's uid (its gid is the same number), allocated and on disk.
     [[nodiscard]] Result<uid_t> allocate(const std::string& unit);
+    /// The same for several, with one write to the disk, which is what an allocation costs; for
+    /// all, or on an error for none of them.
+    [[nodiscard]] Result<void> allocate(const std::vector<std::string>& units);
+    [[nodiscard]] bool has(const std::string& unit) const { return by_unit_.contains(unit); }
 
 private:
     Uids(std::string file, Range range, InUse in_use);
     [[nodiscard]] Result<void> parse(const std::string& text);
     [[nodiscard]] Result<void> add(const std::string& unit, uid_t uid);
+    [[nodiscard]] Result<void> give(const std::string& unit);
     [[nodiscard]] Result<void> save() const;
 
     std::string file_;

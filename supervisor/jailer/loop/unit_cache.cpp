@@ -144,6 +144,7 @@ void UnitCache::settle(const std::shared_ptr<Making>& making, Result<LoadedPtr> 
     if (result && making->keep) loaded_.insert_or_assign((*result)->unit.name, *result);
     for (const auto& done : std::exchange(making->waiters, {})) done(result);
     run_next();
+    if (!busy() && idle_hook_) idle_hook_();
 }
 
 }  // namespace jailsvc::jailer

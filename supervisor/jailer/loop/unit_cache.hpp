@@ -9,8 +9,8 @@
 
 #include "config/load.hpp"
 #include "jailer/jail/jail.hpp"
-#include "jailer/plugin/plugin_host.hpp"
 #include "jailer/loop/watch.hpp"
+#include "jailer/plugin/plugin_host.hpp"
 
 namespace jailsvc::jailer {
 
@@ -47,6 +47,10 @@ public:
     void invalidate() { loaded_.clear(); }
     void forget(const std::string& name) { loaded_.erase(name); }
 
+    /// Whether plans are in the making, and what to call when the last of them is settled.
+    [[nodiscard]] bool busy() const { return !making_.empty(); }
+    void when_idle(std::function<void()> hook) { idle_hook_ = std::move(hook); }
+
     /// For add_core_operations; set before the limit is raised.
     void set_file_limits(std::uint64_t soft, std::uint64_t hard);
 
@@ -63,6 +67,7 @@ private:
     config::Sources sources_;
     std::map<std::string, LoadedPtr> loaded_;
     std::vector<std::shared_ptr<Making>> making_;  ///< in order; some wait for a free worker
+    std::function<void()> idle_hook_;
     std::uint64_t soft_files_ = 1024;
     std::uint64_t hard_files_ = 4096;
 };

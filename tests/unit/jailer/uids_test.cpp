@@ -81,3 +81,15 @@ TEST_CASE("uids: a uid that cannot be written down is not given", "[jailer][S4.2
     std::filesystem::create_directory(folder.path);
     CHECK(uids.allocate("web").value() == 100);
 }
+
+TEST_CASE("uids: several units get theirs together, or none does", "[jailer][S4.2]") {
+    const Folder folder;
+    auto uids = open_uids(folder);
+    REQUIRE(uids.allocate(std::vector<std::string>{"web", "db", "web"}));
+    CHECK(uids.allocate("web").value() == 100);
+    CHECK(uids.allocate("db").value() == 101);
+    CHECK_FALSE(uids.allocate(std::vector<std::string>{"db", "cache", "mail"}));
+    CHECK_FALSE(uids.has("cache"));
+    CHECK(uids.allocate("mail").value() == 102);
+    CHECK(open_uids(folder).has("mail"));
+}
