@@ -101,7 +101,7 @@ void print_details(const Context& context, const Json& unit) {
     if (!description.empty()) title += " - " + description;
     std::string state_line = paint(context.colour, colour_of(state), state);
     if (state == "running" && !unit.value("ready", true)) state_line += " (not ready)";
-    state_line += " since " + ago(unit);
+    if (const std::string since = ago(unit); since != "-") state_line += " since " + since;
 
     std::vector<std::pair<std::string, std::string>> lines{{"state", state_line}};
     const auto add = [&lines](const char* name, std::string value) {

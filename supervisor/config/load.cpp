@@ -34,7 +34,8 @@ Checked<Unit> load_unit(const Sources& sources, const Schema& schema, const std:
     return Loader(sources, schema).load(name);
 }
 
-LoadedUnits load_all(const Sources& sources, const Schema& schema) {
+LoadedUnits load_all(const Sources& sources, const Schema& schema,
+                     const std::vector<std::string>& instances) {
     Loader loader(sources, schema);
     LoadedUnits out;
     for (const Diagnostic& problem : loader.files().problems()) {
@@ -47,6 +48,7 @@ LoadedUnits load_all(const Sources& sources, const Schema& schema) {
     }
     const auto listed = loader.files().unit_names();
     std::deque<std::string> queue(listed.begin(), listed.end());
+    queue.insert(queue.end(), instances.begin(), instances.end());
     std::set<std::string> seen;
     while (!queue.empty() && seen.size() < kMaxUnits) {
         const std::string name = queue.front();
@@ -78,7 +80,11 @@ Checked<Unit> parse_effective(const Schema& schema, const std::string& name,
     check_whole(*document, reporter);
     if (!is_unit_name(name)) reporter.add_file(source.name, "no name of a unit");
     if (!reporter.empty()) return std::unexpected(reporter.take());
-    return make_unit(name, *document);
+    Unit unit = make_unit(name, *document);
+    // As it was, with what it says of files beside it: the digest names this text.
+    unit.text = text;
+    unit.digest = digest_of(unit.text);
+    return unit;
 }
 
 Sources sources_of(const Places& places) {

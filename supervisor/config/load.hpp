@@ -50,12 +50,16 @@ struct LoadedUnits {
 };
 
 /// load_unit for every unit, with directories listed and profiles read once. A broken unit does not
-/// disturb the others.
-[[nodiscard]] LoadedUnits load_all(const Sources& sources, const Schema& schema);
+/// disturb the others. `instances` are loaded too, where there is still a template for them.
+[[nodiscard]] LoadedUnits load_all(const Sources& sources, const Schema& schema,
+                                   const std::vector<std::string>& instances = {});
 
 /// The typed unit from the canonical text that `Unit::text` holds (as kept in a sealed memfd).
 [[nodiscard]] Checked<Unit> parse_effective(const Schema& schema, const std::string& name,
                                             std::string_view text);
+
+/// Whether the file is a profile's: it lies in a folder of profiles, or in one of that name.
+[[nodiscard]] bool is_profile_file(const Sources& sources, const std::string& path);
 
 /// Checks one file by itself (`jailsvc verify FILE`): syntax, keys, types, values.
 [[nodiscard]] Diagnostics verify_file(const Sources& sources, const Schema& schema,

@@ -131,6 +131,13 @@ void Asks::on_log_opened(ipc::Packet& packet) {
     answer(client, {.parameters = {{"size", message->size}}}, std::move(fds));
 }
 
+bool Asks::on_started(const ipc::Started& started) {
+    const auto at = execs_.find(started.token);
+    if (at == execs_.end()) return false;
+    at->second.started = true;
+    return true;
+}
+
 bool Asks::on_start_failed(const ipc::StartFailed& failed) {
     const auto at = execs_.find(failed.token);
     if (at == execs_.end()) return false;
@@ -140,42 +147,34 @@ bool Asks::on_start_failed(const ipc::StartFailed& failed) {
     return true;
 }
 
-bool Asks::on_started(const ipc::Started& started) {
-    const auto at = execs_.find(started.token);
-    if (at == execs_.end()) return false;
-    at->second.begun = true;
-    if (at->second.status) settle(at);
-    return true;
-}
-
 bool Asks::on_exited(const ipc::Exited& exited) {
     const auto at = execs_.find(exited.token);
     if (at == execs_.end()) return exited.purpose == ipc::Purpose::kClient;
-    at->second.status = exited.status;
-    if (at->second.begun || !jailer_.up()) settle(at);
-    return true;
-}
-
-/// Tells the client how its command ended.
-void Asks::settle(std::map<service::Token, Exec>::iterator at) {
-    const int status = *at->second.status;
     const ClientRef client = std::move(at->second.client);
     execs_.erase(at);
-    const bool killed = WIFSIGNALED(status);
+    const bool killed = WIFSIGNALED(exited.status);
     const Json exit = {{"kind", killed ? "killed" : "exited"},
-                       {"code", killed ? WTERMSIG(status) : WEXITSTATUS(status)}};
+                       {"code", killed ? WTERMSIG(exited.status) : WEXITSTATUS(exited.status)}};
     answer(client, {.parameters = {{"exit", exit}}});
+    return true;
 }
 
 void Asks::jailer_lost() {
     fail_all(plans_, "jailer");
+    // A command that runs goes on without it. Whether one that was only asked for runs by now
+    // nobody can tell: it is ended. Taken out first, since sending may find the next loss.
+    std::map<service::Token, Exec> unanswered;
     for (auto at = execs_.begin(); at != execs_.end();) {
         const auto next = std::next(at);
-        at->second.begun = true;  // nobody will tell: its end is all that is to come
-        if (at->second.status) settle(at);
+        if (!at->second.started) unanswered.insert(execs_.extract(at));
         at = next;
     }
+    for (const auto& [token, exec] : unanswered) {
+        hang_up(exec.unit, token);
+        answer(exec.client, control::failed("the jailer has been restarted; try again"));
+    }
 }
+
 void Asks::logger_lost() {
     fail_all(logs_, "logger");
 }

@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <optional>
 #include <string>
 
 #include "engine/client.hpp"
@@ -26,11 +25,9 @@ public:
 
     void on_plan_reply(ipc::Packet& packet);
     void on_log_opened(ipc::Packet& packet);
-    /// These return false if the token is not a client's command.
+    // These return whether the token is a client's command.
     bool on_started(const ipc::Started& started);
     bool on_start_failed(const ipc::StartFailed& failed);
-    /// The keeper may tell of an end before the jailer has told of the beginning: then its answer,
-    /// which may be that nothing ever began, is waited for.
     bool on_exited(const ipc::Exited& exited);
 
     // The other end died: what was asked of it is not answered any more.
@@ -45,10 +42,8 @@ private:
     struct Exec {
         std::string unit;
         ClientRef client;
-        bool begun = false;
-        std::optional<int> status{};  ///< of its end, as wait(2) gives it
+        bool started = false;
     };
-    void settle(std::map<service::Token, Exec>::iterator at);
     [[nodiscard]] bool may_ask(const Link& link, const Pending& pending, const char* who,
                                const ClientRef& client) const;
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <set>
 #include <utility>
 
@@ -28,7 +29,7 @@ Engine::Engine(struct ev_loop* loop, const Places& places, Roles roles, Fd keepe
                .lost = [this] { ev_break(loop_, EVBREAK_ALL); }}),
       jailer_(loop, "jailer",
               {.packet = [this](ipc::Packet& packet) { from_jailer(packet); },
-               .lost = [this] { asks_.jailer_lost(); }}),
+               .lost = [this] { jailer_lost(); }}),
       logger_(loop, "logger",
               {.packet = [this](ipc::Packet& packet) { from_logger(packet); },
                .lost = [this] { asks_.logger_lost(); }}),
@@ -36,6 +37,7 @@ Engine::Engine(struct ev_loop* loop, const Places& places, Roles roles, Fd keepe
           jailer_, [this](std::string_view unit) { return digest_of_start(unit); },
           [this](service::Token token) {
               if (records_) records_->reserve(token);
+              early_exits_.expect_answer(token);
           }),
       timers_(loop, [this](std::string_view unit,
                            service::TimerKind kind) { manager_.on_timer(unit, kind); }),
@@ -66,7 +68,7 @@ void Engine::from_keeper(ipc::Packet& packet) {
     } else if (const auto* alive = packet.as<ipc::Alive>()) {
         alive_.push_back(*alive);
     } else if (const auto* exited = packet.as<ipc::Exited>()) {
-        ready_ ? on_exited(*exited) : exited_.push_back(*exited);
+        on_exited(*exited);
     } else if (packet.as<ipc::SnapshotEnd>() != nullptr) {
         snapshot_complete_ = true;
         go_if_complete();
@@ -84,8 +86,10 @@ void Engine::from_jailer(ipc::Packet& packet) {
         on_schema(Fd(packet.take_fd(0)));
     } else if (const auto* started = packet.as<ipc::Started>()) {
         on_started(*started);
+        on_answered(started->token);
     } else if (const auto* failed = packet.as<ipc::StartFailed>()) {
         on_start_failed(*failed);
+        on_answered(failed->token);
     } else if (const auto* torn_down = packet.as<ipc::TornDown>()) {
         manager_.on_torn_down(ipc::get_text(torn_down->unit), torn_down->token);
     } else if (packet.type() == ipc::Type::kPlanReply) {
@@ -106,6 +110,7 @@ void Engine::on_peer(ipc::Role role, Fd socket) {
         return;
     }
     if (role != ipc::Role::kJailer) return spdlog::error("keeper: a peer that is none of ours");
+    jailer_lost();  // its end may not have been read yet
     auto kept = launcher_.start_over(jailer_.attach(std::move(socket)));
     if (ready_) manager_.resume();
     launcher_.append(std::move(kept));
@@ -123,6 +128,20 @@ void Engine::on_stored(const ipc::Stored& stored, Fd fd) {
 }
 
 void Engine::on_exited(const ipc::Exited& exited) {
+    if (!ready_) return exited_.push_back(exited);
+    if (!early_exits_.hold(exited)) tell_exit(exited);
+}
+
+void Engine::on_answered(ipc::Token token) {
+    if (const auto exited = early_exits_.answered(token)) tell_exit(*exited);
+}
+
+void Engine::jailer_lost() {
+    for (const ipc::Exited& exited : early_exits_.give_up()) tell_exit(exited);
+    asks_.jailer_lost();
+}
+
+void Engine::tell_exit(const ipc::Exited& exited) {
     auto ack = ipc::make<ipc::ExitAck>();
     ack.token = exited.token;
     if (!asks_.on_exited(exited)) {
@@ -174,7 +193,9 @@ void Engine::go_if_complete() {
 void Engine::go() {
     const std::vector<Records::Entry> entries = records_->load();
     reporter_.attach(&*records_);
-    take(load_all_units(entries));
+    std::vector<std::string> known;
+    for (const Records::Entry& entry : entries) known.emplace_back(entry.record.unit);
+    take(load_all_units(known));
     restore(entries);
     ready_ = true;
     listen();
@@ -182,17 +203,13 @@ void Engine::go() {
     if (!records_->booted()) start_wanted();
 }
 
-UnitSet Engine::load_all_units(const std::vector<Records::Entry>& entries) const {
-    std::vector<std::string> names = config::list_units(sources_);
-    std::set<std::string> listed(names.begin(), names.end());
-    // Instances of templates have no file of their own; who runs is known from the records.
-    for (const Records::Entry& entry : entries) {
-        const std::string name = entry.record.unit;
-        if (name.find('@') != std::string::npos && listed.insert(name).second) {
-            names.push_back(name);
-        }
-    }
-    return load_units(std::move(names), [this](const std::string& name) { return load(name); });
+UnitSet Engine::load_all_units(const std::vector<std::string>& known) const {
+    // Instances of templates have no file of their own; who runs is known from elsewhere.
+    std::vector<std::string> instances;
+    std::ranges::copy_if(known, std::back_inserter(instances), [](const std::string& name) {
+        return name.find('@') != std::string::npos;
+    });
+    return load_units(sources_, *schema_, instances);
 }
 
 void Engine::restore(const std::vector<Records::Entry>& entries) {
@@ -203,7 +220,7 @@ void Engine::restore(const std::vector<Records::Entry>& entries) {
     manager_.set_next_token(std::max(manager_.next_token(), records_->first_free_token()));
     std::set<service::Token> known;
     for (const ipc::Exited& exited : exited_) known.insert(exited.token);
-    for (const ipc::Exited& exited : std::exchange(exited_, {})) on_exited(exited);
+    for (const ipc::Exited& exited : std::exchange(exited_, {})) tell_exit(exited);
     for (const ipc::Alive& alive : std::exchange(alive_, {})) {
         known.insert(alive.token);
         // A command that a client ran has lost that client with our predecessor.
@@ -241,10 +258,6 @@ void Engine::listen() {
 
 // Units ----------------------------------------------------------------------------------------
 
-config::Checked<config::Unit> Engine::load(const std::string& name) const {
-    return config::load_unit(sources_, *schema_, name);
-}
-
 service::Manager::LoadReport Engine::take(UnitSet set) {
     for (const auto& [name, errors] : set.errors) {
         for (const std::string& error : errors) spdlog::error("{}: {}", name, error);
@@ -266,13 +279,7 @@ service::Manager::LoadReport Engine::take(UnitSet set) {
 }
 
 ReloadReport Engine::reload() {
-    std::vector<Records::Entry> instances;
-    for (const std::string& name : manager_.names()) {
-        Records::Entry entry;
-        ipc::set_text(entry.record.unit, name);
-        instances.push_back(entry);
-    }
-    UnitSet set = load_all_units(instances);
+    UnitSet set = load_all_units(manager_.names());
     std::vector<std::string> errors;
     for (const auto& [name, list] : set.errors) {
         errors.insert(errors.end(), list.begin(), list.end());
@@ -290,7 +297,7 @@ ReloadReport Engine::reload() {
 }
 
 bool Engine::load_instance(const std::string& unit) {
-    auto loaded = load(unit);
+    auto loaded = config::load_unit(sources_, *schema_, unit);
     if (!loaded) {
         auto& errors = file_errors_[unit];
         errors.clear();
@@ -339,6 +346,7 @@ void Engine::exec(const std::string& unit, service::Token main_token, Fd socket,
     const service::Token token = manager_.next_token();
     manager_.set_next_token(token + 1);
     records_->reserve(token);
+    early_exits_.expect_answer(token);
     asks_.exec(unit, token, main_token, std::move(socket), std::move(client));
 }
 

@@ -11,6 +11,7 @@
 #include "config/load.hpp"
 #include "engine/asks.hpp"
 #include "engine/dispatch.hpp"
+#include "engine/early_exits.hpp"
 #include "engine/jobs.hpp"
 #include "engine/launcher.hpp"
 #include "engine/link.hpp"
@@ -51,6 +52,9 @@ private:
     void on_peer(ipc::Role role, Fd socket);
     void on_stored(const ipc::Stored& stored, Fd fd);
     void on_exited(const ipc::Exited& exited);
+    void on_answered(ipc::Token token);
+    void jailer_lost();
+    void tell_exit(const ipc::Exited& exited);
     void on_schema(Fd memfd);
     void on_started(const ipc::Started& started);
     void on_start_failed(const ipc::StartFailed& failed);
@@ -64,9 +68,8 @@ private:
     void listen();
 
     // Units.
-    [[nodiscard]] config::Checked<config::Unit> load(const std::string& name) const;
-    /// Everything with a file, and the instances of templates among `entries`.
-    [[nodiscard]] UnitSet load_all_units(const std::vector<Records::Entry>& entries) const;
+    /// Everything with a file, and the instances of templates among `known`.
+    [[nodiscard]] UnitSet load_all_units(const std::vector<std::string>& known) const;
     service::Manager::LoadReport take(UnitSet set);
     [[nodiscard]] Digest digest_of_start(std::string_view unit) const;
 
@@ -83,6 +86,7 @@ private:
     std::optional<config::Schema> schema_;
     Fd listener_;  ///< until there is something to tell clients
     Reporter reporter_;
+    EarlyExits early_exits_;
     JailerLauncher launcher_;
     LoopTimers timers_;
     service::Manager manager_;

@@ -60,7 +60,8 @@ std::deque<Link::Message> JailerLauncher::start_over(std::deque<Link::Message> u
     append(std::exchange(unsent, std::exchange(collected_, {})));
     append(std::move(unsent));
     std::erase_if(collected_, [](const Link::Message& message) {
-        return message.type() == ipc::Type::kStart || message.type() == ipc::Type::kTeardown;
+        return message.type() == ipc::Type::kStart || message.type() == ipc::Type::kTeardown ||
+               message.type() == ipc::Type::kExec;
     });
     return std::exchange(collected_, {});
 }

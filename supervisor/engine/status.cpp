@@ -87,7 +87,7 @@ Json unit_status(const service::Status& status, const Extra& extra,
                  {"state", name_of(record.state)},
                  {"ready", record.ready != 0},
                  {"because", status.because},
-                 {"since", since_epoch_us(record.state_since_ns, clocks)},
+                 {"since", nullptr},
                  {"pid", nullptr},
                  {"memory", nullptr},
                  {"cpu", nullptr},
@@ -100,6 +100,7 @@ Json unit_status(const service::Status& status, const Extra& extra,
                  {"weakened", extra.weakened},
                  {"stale", status.stale},
                  {"files", unit.files}};
+    if (record.state_since_ns > 0) json["since"] = since_epoch_us(record.state_since_ns, clocks);
     if (record.main_pid > 0) json["pid"] = record.main_pid;
     if (waits) json["next_restart"] = microseconds(status.next_restart_ns - clocks.boottime_ns);
     if (usage) {

@@ -189,6 +189,42 @@ TEST_CASE("engine: log descriptors and plans come from those who have them", "[e
     CHECK(client.receive()->reply.error == "io.jailsvc.Control.Failed");
 }
 
+TEST_CASE("engine: why a command was not executed wins over its exit code", "[engine]") {
+    FakeRest rest;
+    rest.write_unit("web",
+                    "[service]\nexec_start = [\"/bin/web\"]\nexec_reload = [\"/no/such\"]\n"
+                    "exec_start_pre = [\"/bin/pre\"]\n");
+    rest.boot();
+    auto client = rest.connect();
+    const auto message_of = [](const Result<control::Answer>& answer) {
+        REQUIRE(answer);
+        return answer->reply.parameters["outcomes"][0]["message"].get<std::string>();
+    };
+    REQUIRE(client.send("Start", {{"units", {"web"}}}));
+    const auto pre = rest.expect<ipc::Start>(rest.jailer);
+    REQUIRE(pre.purpose == ipc::Purpose::kStartPre);
+    SECTION("before the start") {
+        rest.send_exit(pre, 127 << 8);
+        rest.answer_failed(pre, "web: /bin/pre: No such file or directory");
+        rest.tear_down();
+        CHECK(message_of(client.receive()) ==
+              "exec_start_pre: web: /bin/pre: No such file or directory");
+    }
+    SECTION("at a reload") {
+        rest.answer_started(pre, 1234);
+        rest.send_exit(pre, 0);
+        (void)rest.run_next_start(::getpid());
+        CHECK(message_of(client.receive()).empty());
+        REQUIRE(client.send("Reload", {{"units", {"web"}}}));
+        const auto reload = rest.expect<ipc::Start>(rest.jailer);
+        REQUIRE(reload.purpose == ipc::Purpose::kReload);
+        rest.send_exit(reload, 127 << 8);
+        rest.answer_failed(reload, "web: /no/such: No such file or directory");
+        CHECK(message_of(client.receive()) ==
+              "exec_reload: web: /no/such: No such file or directory");
+    }
+}
+
 TEST_CASE("engine: a command in a jail ends with its client", "[engine]") {
     FakeRest rest;
     rest.write_unit("web", kWeb);
@@ -207,30 +243,39 @@ TEST_CASE("engine: a command in a jail ends with its client", "[engine]") {
     ipc::Start command = start;
     command.token = exec.token;
     command.purpose = ipc::Purpose::kClient;
-    auto started = ipc::make<ipc::Started>();
-    started.token = exec.token;
     SECTION("its exit is the reply") {
-        rest.send(rest.jailer, started);
+        rest.answer_started(command, 1234);
         rest.tell_exit(command, 4 << 8);
         CHECK(client->receive()->reply.parameters["exit"]["code"] == 4);
     }
-    SECTION("its exit is the reply, also when it is told before the beginning") {
-        rest.tell_exit(command, 4 << 8);
-        rest.send(rest.jailer, started);
+    SECTION("an exit heard before the start waits for it") {
+        rest.send_exit(command, 4 << 8);
+        wait_for_state(rest, "web", "running");
+        CHECK_FALSE(rest.has_acknowledgement());
+        rest.answer_started(command, 1234);
         CHECK(client->receive()->reply.parameters["exit"]["code"] == 4);
+        CHECK(rest.expect<ipc::ExitAck>(rest.keeper).token == command.token);
     }
-    SECTION("why it was never executed is the reply, not how its process ended") {
-        rest.tell_exit(command, 127 << 8);
-        auto failed = ipc::make<ipc::StartFailed>();
-        failed.token = exec.token;
-        ipc::set_text(failed.text, "web: /no/such: No such file or directory");
-        rest.send(rest.jailer, failed);
-        CHECK(client->receive()->reply.error == "io.jailsvc.Control.Failed");
+    SECTION("why it could not be executed is the reply, though its exit is heard first") {
+        rest.send_exit(command, 127 << 8);
+        rest.answer_failed(command, "web: /no/such: No such file or directory");
+        const auto answer = client->receive();
+        CHECK(answer->reply.error == "io.jailsvc.Control.Failed");
+        CHECK(answer->reply.parameters["message"] == "web: /no/such: No such file or directory");
+        CHECK(rest.expect<ipc::ExitAck>(rest.keeper).token == command.token);
     }
-    SECTION("its exit is the reply when the jailer dies without a word") {
-        rest.tell_exit(command, 4 << 8);
-        rest.jailer = Fd();
-        CHECK(client->receive()->reply.parameters["exit"]["code"] == 4);
+    SECTION("a jailer that dies leaves its client with what is known") {
+        SECTION("its exit") {
+            rest.send_exit(command, 127 << 8);
+            wait_for_state(rest, "web", "running");
+            rest.jailer = Fd();
+            CHECK(client->receive()->reply.parameters["exit"]["code"] == 127);
+        }
+        SECTION("nothing, and ends what may have begun") {
+            rest.replace_jailer();
+            CHECK(client->receive()->reply.error == "io.jailsvc.Control.Failed");
+            CHECK(rest.expect<ipc::Signal>(rest.jailer).token == command.token);
+        }
     }
     SECTION("its client hangs up") {
         client.reset();

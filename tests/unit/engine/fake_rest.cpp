@@ -160,22 +160,44 @@ void FakeRest::check_sent(int code) {
 
 ipc::Start FakeRest::run_next_start(pid_t pid) {
     const auto start = expect<ipc::Start>(jailer);
+    answer_started(start, pid);
+    return start;
+}
+
+void FakeRest::answer_started(const ipc::Start& start, pid_t pid) {
     auto started = ipc::make<ipc::Started>();
     started.token = start.token;
     started.pid = pid;
     ipc::set_text(started.unit, ipc::get_text(start.unit));
     send(jailer, started);
-    return start;
+}
+
+void FakeRest::answer_failed(const ipc::Start& start, const std::string& why) {
+    auto failed = ipc::make<ipc::StartFailed>();
+    failed.token = start.token;
+    failed.code = ENOENT;
+    ipc::set_text(failed.unit, ipc::get_text(start.unit));
+    ipc::set_text(failed.text, why);
+    send(jailer, failed);
 }
 
 void FakeRest::tell_exit(const ipc::Start& start, int wait_status) {
+    send_exit(start, wait_status);
+    CHECK(expect<ipc::ExitAck>(keeper).token == start.token);
+}
+
+bool FakeRest::has_acknowledgement() const {
+    pollfd ready{.fd = keeper.get(), .events = POLLIN, .revents = 0};
+    return ::poll(&ready, 1, 0) == 1;
+}
+
+void FakeRest::send_exit(const ipc::Start& start, int wait_status) {
     auto exited = ipc::make<ipc::Exited>();
     exited.token = start.token;
     exited.status = wait_status;
     exited.purpose = start.purpose;
     ipc::set_text(exited.unit, ipc::get_text(start.unit));
     send(keeper, exited);
-    CHECK(expect<ipc::ExitAck>(keeper).token == start.token);
 }
 
 void FakeRest::tear_down() {

@@ -44,7 +44,14 @@ public:
 
     /// Takes a Start from the engine and answers that the program runs.
     jailsvc::ipc::Start run_next_start(pid_t pid);
+    /// Answers a Start: the program runs, or why not.
+    void answer_started(const jailsvc::ipc::Start& start, pid_t pid);
+    void answer_failed(const jailsvc::ipc::Start& start, const std::string& why);
+    /// Tells the engine of an exit and waits for its acknowledgement.
     void tell_exit(const jailsvc::ipc::Start& start, int wait_status);
+    void send_exit(const jailsvc::ipc::Start& start, int wait_status);
+    /// Whether the engine has acknowledged the exit by now; asked after a call that it answered.
+    [[nodiscard]] bool has_acknowledgement() const;
     /// Takes a Teardown and answers it.
     void tear_down();
 

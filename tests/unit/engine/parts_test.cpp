@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "engine/early_exits.hpp"
 #include "engine/jobs.hpp"
 #include "engine/messages.hpp"
 #include "engine/procfs.hpp"
@@ -74,23 +75,6 @@ TEST_CASE("units: targets want what names them in wanted_by", "[engine]") {
     CHECK(units[3].unit.wants == std::vector<std::string>{"web", "db"});
 }
 
-TEST_CASE("units: instances that others need are loaded, errors are kept by unit", "[engine]") {
-    const auto load = [](const std::string& name) -> config::Checked<config::Unit> {
-        if (name == "bad") return std::unexpected(config::Diagnostics{{"bad.toml", 2, 1, "no"}});
-        config::Unit unit;
-        unit.name = name;
-        if (name == "all") unit.unit.wants = {"worker@1", "worker@1", "plain"};
-        if (name == "worker@1") unit.unit.requires_ = {"worker@2"};
-        return unit;
-    };
-    const UnitSet set = load_units({"all", "bad"}, load);
-    std::vector<std::string> names;
-    for (const auto& unit : set.units) names.push_back(unit.name);
-    CHECK(names == std::vector<std::string>{"all", "worker@1", "worker@2"});
-    REQUIRE(set.errors.size() == 1);
-    CHECK(set.errors.at("bad").size() == 1);
-}
-
 TEST_CASE("reporter: changes read like sentences", "[engine]") {
     service::Record record{};
     ipc::set_text(record.unit, "web");
@@ -120,6 +104,34 @@ TEST_CASE("status: absent values are null, times are those of people", "[engine]
     CHECK(json["pid"].is_null());
     CHECK(json["last_exit"].is_null());
     CHECK(json["jail"] == "unconfined");
+}
+
+TEST_CASE("status: a unit that never ran has no time of its last change", "[engine]") {
+    config::Unit unit;
+    unit.name = "web";
+    service::Status status;
+    status.unit = &unit;
+    const Clocks clocks{.boottime_ns = 5'000'000'000, .realtime_ns = 100'000'000'000};
+    CHECK(unit_status(status, {}, std::nullopt, clocks)["since"].is_null());
+}
+
+TEST_CASE("early exits: an exit waits for the answer to its start", "[engine]") {
+    EarlyExits early;
+    auto exited = ipc::make<ipc::Exited>();
+    exited.token = 7;
+    CHECK_FALSE(early.hold(exited));  // nobody will answer
+    early.expect_answer(7);
+    early.expect_answer(8);
+    CHECK(early.hold(exited));
+    CHECK_FALSE(early.answered(8));
+    REQUIRE(early.answered(7));
+    CHECK_FALSE(early.hold(exited));
+    CHECK_FALSE(early.answered(7));
+    early.expect_answer(7);
+    early.expect_answer(9);
+    REQUIRE(early.hold(exited));
+    REQUIRE(early.give_up().size() == 1);
+    CHECK(early.give_up().empty());
 }
 
 TEST_CASE("jobs: one reply when the last of several has settled", "[engine]") {
