@@ -292,7 +292,8 @@ std::vector<CoreKey> service_keys() {
         service("restart", &S::restart, "When the service is started again by itself."),
         service("restart_delay", &S::restart_delay,
                 "Wait before the first restart; doubles with each further one."),
-        service("restart_delay_max", &S::restart_delay_max, "The wait grows up to this."),
+        service("restart_delay_max", &S::restart_delay_max,
+                "The wait grows up to this, or stays at restart_delay where that is longer."),
         service("restart_reset_after", &S::restart_reset_after,
                 "After this long without a crash the wait is restart_delay again."),
         service("timeout_start", &S::timeout_start, "Longest time to become ready.", positive),
@@ -320,7 +321,8 @@ std::vector<CoreKey> other_keys() {
     return {
         environment("set", &EnvironmentTable::set, "Variables by name.", environment_names),
         environment("file", &EnvironmentTable::file,
-                    "Root-owned files of NAME=VALUE lines, read at each start.", absolute_path),
+                    "Root-owned files of NAME=VALUE lines; after a change run daemon-reload.",
+                    absolute_path),
         environment("pass", &EnvironmentTable::pass,
                     "Names of variables taken over from the supervisor; the rest is clean.",
                     environment_names),
@@ -329,7 +331,10 @@ std::vector<CoreKey> other_keys() {
         logging("max_line", &LoggingTable::max_line, "Longer lines are split there.",
                 bytes_in_range(256, 1U << 20)),
         install("wanted_by", &InstallTable::wanted_by,
-                "Units that get a `wants` for this one when it is enabled.", unit_names),
+                "Units that want this one: they start it with them. [\"default\"] starts it at "
+                "boot; being "
+                "named here counts as enabled.",
+                unit_names),
         install("alias", &InstallTable::alias, "Further names of the unit.", unit_names),
         install("also", &InstallTable::also, "Units enabled and disabled together with this one.",
                 unit_names),

@@ -5,6 +5,8 @@
 #include "config/checks.hpp"
 #include "config/core_keys.hpp"
 #include "config/names.hpp"
+#include "config/nearest.hpp"
+#include "config/quantity.hpp"
 
 namespace jailsvc::config {
 namespace {
@@ -25,6 +27,19 @@ void check_target(const Document& document, Reporter& reporter) {
     }
 }
 
+/// Only where both are written: restart_delay alone may be longer than the other's default.
+void check_delays(const Document& document, Reporter& reporter) {
+    const Text* delay = document.find_text("service", "restart_delay");
+    const Text* most = document.find_text("service", "restart_delay_max");
+    if (delay == nullptr || most == nullptr) return;
+    const auto first = parse_duration(delay->text);
+    const auto last = parse_duration(most->text);
+    if (!first || !last || *first <= *last) return;  // what does not parse was reported
+    reporter.add(delay->where, fmt::format("restart_delay: {} is longer than restart_delay_max, "
+                                           "which is {}; raise that too",
+                                           shown(delay->text), shown(most->text)));
+}
+
 void check_service(const Document& document, const Section& service, Reporter& reporter) {
     if (!service.keys.contains("exec_start") && !service.incomplete) {
         reporter.add(service.where, "exec_start: missing; [service] needs the program to run");
@@ -39,6 +54,7 @@ void check_service(const Document& document, const Section& service, Reporter& r
                                  "\"on-failure\" or \"on-abnormal\"",
                                  restart->text));
     }
+    check_delays(document, reporter);
 }
 
 }  // namespace

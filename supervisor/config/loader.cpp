@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "config/checks.hpp"
+#include "config/environment_files.hpp"
 #include "config/names.hpp"
 #include "config/nearest.hpp"
 
@@ -133,9 +134,12 @@ Checked<Unit> Loader::load(const std::string& name) {
     if (is_service) {
         merged.sections["jail"].keys.try_emplace("profile", text_value(JailTable{}.profile));
     }
+    const Trust trust = sources_.require_trusted_owner ? Trust::kRootOnly : Trust::kAny;
+    auto stamps = stamp_environment_files(merged, trust, reporter);
     if (!reporter.empty()) return std::unexpected(reporter.take());
 
     Unit unit = make_unit(name, merged);
+    add_stamps(unit, std::move(stamps));
     if (unit.text.size() > kMaxFileSize) {
         return std::unexpected(one_problem(name, "its files together are too long"));
     }

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <cstdlib>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -25,6 +27,13 @@ FilePath split_path(const std::string& path) {
     const auto slash = path.rfind('/');
     if (slash == std::string::npos) return {.directory = ".", .name = path};
     return {.directory = slash == 0 ? "/" : path.substr(0, slash), .name = path.substr(slash + 1)};
+}
+
+/// The folder by its one name, so that "." and links compare; as given where it does not exist.
+std::string real_folder(const std::string& directory) {
+    const std::unique_ptr<char, decltype(&std::free)> real(::realpath(directory.c_str(), nullptr),
+                                                           std::free);
+    return real != nullptr ? std::string(real.get()) : directory;
 }
 
 std::string without_suffix(std::string name, std::string_view suffix) {
@@ -77,6 +86,13 @@ Diagnostics verify_text(const Schema& schema, const std::string& file_name, std:
     return check_source(Sources{}, schema, source, identify(file_name));
 }
 
+bool is_profile_file(const Sources& sources, const std::string& path) {
+    const std::string folder = real_folder(split_path(path).directory);
+    if (split_path(folder).name == "profiles") return true;
+    return std::any_of(sources.profile_dirs.begin(), sources.profile_dirs.end(),
+                       [&](const std::string& dir) { return real_folder(dir) == folder; });
+}
+
 Diagnostics verify_file(const Sources& sources, const Schema& schema, const std::string& path) {
     const FilePath parts = split_path(path);
     const Trust trust = sources.require_trusted_owner ? Trust::kRootOnly : Trust::kAny;
@@ -88,11 +104,9 @@ Diagnostics verify_file(const Sources& sources, const Schema& schema, const std:
     auto text = dir->read(parts.name);
     if (!text) return complain(path, text.error());
 
-    Identified identified = identify(path);
-    const auto& profiles = sources.profile_dirs;
-    if (std::find(profiles.begin(), profiles.end(), parts.directory) != profiles.end()) {
-        identified = identify("profiles/" + parts.name);
-    }
+    const Identified identified = is_profile_file(sources, path)
+                                      ? identify("profiles/" + parts.name)
+                                      : identify(real_folder(parts.directory) + "/" + parts.name);
     return check_source(sources, schema, {.name = path, .text = std::move(*text)}, identified);
 }
 

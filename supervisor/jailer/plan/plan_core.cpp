@@ -8,6 +8,7 @@
 #include <map>
 
 #include "base/sys.hpp"
+#include "config/environment_files.hpp"
 #include "jailer/plan/plan_check.hpp"
 #include "jailer/plugin/trusted_file.hpp"
 
@@ -67,8 +68,21 @@ Result<void> read_lines(const std::string& path, std::string_view content, Varia
     return {};
 }
 
-Result<void> read_environment_file(const std::string& path, Variables& variables) {
+/// Whether the file is still the one that the unit was loaded with.
+Result<void> check_stamp(int fd, const std::string& path, const config::EnvironmentTable& table) {
+    const auto known = table.stamps.find(path);
+    // A unit kept since an earlier start knows no stamps: its file may have been edited since.
+    if (known == table.stamps.end()) return {};
+    struct stat info{};
+    if (::fstat(fd, &info) == -1) return fail_errno(path);
+    if (config::stamp_of(info) == known->second) return {};
+    return fail(path + ": has changed; run jailsvc daemon-reload first", ESTALE);
+}
+
+Result<void> read_environment_file(const std::string& path, const config::EnvironmentTable& table,
+                                   Variables& variables) {
     TRY(const Fd fd, open_trusted_file(AT_FDCWD, path, path));
+    TRY_VOID(check_stamp(fd.get(), path, table));
     auto content = sys::read_fd(fd.get(), kMaxEnvironmentFile);
     if (!content) return fail_in(path, std::move(content).error());
     return read_lines(path, *content, variables);
@@ -83,7 +97,7 @@ Result<Variables> unit_environment(const config::EnvironmentTable& table) {
     }
     for (const auto& [name, value] : table.set) variables[name] = {.value = value};
     for (const std::string& path : table.file) {
-        auto read = read_environment_file(path, variables);
+        auto read = read_environment_file(path, table, variables);
         if (!read) return fail_in("environment.file", std::move(read).error());
     }
     return variables;

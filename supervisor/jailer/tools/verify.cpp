@@ -65,7 +65,7 @@ bool verify_one(PluginHost& host, config::Sources sources, const std::string& pa
     if (!found.empty()) return false;
 
     const auto name = unit_name_of(path);
-    if (!name) return true;
+    if (!name || config::is_profile_file(sources, path)) return true;
     sources.unit_dirs.insert(sources.unit_dirs.begin(), folder_of(path));
     const auto unit = config::load_unit(sources, host.schema(), *name);
     if (!unit) {
