@@ -20,9 +20,10 @@ int show_outcomes(const Context& context, const Json& parameters) {
         if (result == "done" || result == "queued") continue;
         code = kFailure;
         if (context.json) continue;
-        const std::string message = printable(outcome.value("message", ""));
-        std::fprintf(stderr, "jailsvc: %s: %s%s%s\n", outcome.value("unit", "?").c_str(),
-                     result.c_str(), message.empty() ? "" : ": ", message.c_str());
+        const std::string unit = printable(outcome.value("unit", "?"));
+        const std::string message = printable(with_hint(unit, outcome.value("message", "")));
+        std::fprintf(stderr, "jailsvc: %s: %s%s%s\n", unit.c_str(), result.c_str(),
+                     message.empty() ? "" : ": ", message.c_str());
     }
     return code;
 }
@@ -47,16 +48,16 @@ int run_action(const Context& context, const ActionOptions& options) {
     Json parameters{{"units", options.units}};
     if (options.method != "ResetFailed") parameters["no_block"] = options.no_block;
     const auto answer = ask(context, options.method, parameters);
-    if (!answer) return report(answer.error());
+    if (!answer) return report(context, answer.error());
     return show_outcomes(context, answer->reply.parameters);
 }
 
 int run_kill(const Context& context, const KillOptions& options) {
     const auto signal = parse_signal(options.signal);
-    if (!signal) return report(signal.error());
+    if (!signal) return report(context, signal.error());
     const auto answer =
         ask(context, "Kill", {{"units", options.units}, {"signal", *signal}, {"all", options.all}});
-    if (!answer) return report(answer.error());
+    if (!answer) return report(context, answer.error());
     return show_outcomes(context, answer->reply.parameters);
 }
 

@@ -40,16 +40,34 @@ Error explain(const control::Reply& reply) {
     }
     if (name == "NotRunning") {
         return {fmt::format("{} is not running; `jailsvc start {}` starts it", unit, unit),
-                kFailure};
+                kNotRunning};
     }
     if (name == "InvalidUnit") {
-        return {fmt::format("{} has errors:{}", unit, lines_of(details, "errors")), kFailure};
+        return {fmt::format("{} has errors:{}", unit, lines_of(details, "errors")), kNotConfigured};
     }
     if (name == "LimitReached") {
         return {fmt::format("too many {} at once; try again", text_of(details, "what")), kFailure};
     }
     if (name == "Failed") return {text_of(details, "message"), kFailure};
     return {fmt::format("{} {}", name, details.dump()), kFailure};
+}
+
+/// What a script may branch on; as the control interface names its errors.
+const char* error_name(int code) {
+    switch (code) {
+        case kUsage:
+            return "Usage";
+        case kNotPermitted:
+            return "PermissionDenied";
+        case kNoSuchUnit:
+            return "NoSuchUnit";
+        case kNotConfigured:
+            return "InvalidUnit";
+        case kNotRunning:
+            return "NotRunning";
+        default:
+            return "Failed";
+    }
 }
 
 std::string socket_of(const Context& context) {
@@ -83,7 +101,15 @@ Result<control::Answer> ask(const Context& context, std::string_view method,
     return checked(client.call(method, parameters));
 }
 
-int report(const Error& error) {
+Json error_json(const Error& error) {
+    return {{"error", error_name(error.code)}, {"message", error.message}};
+}
+
+int report(const Context& context, const Error& error) {
+    if (context.json) {
+        print_json(error_json(error));
+        return error.code != 0 ? error.code : kFailure;
+    }
     std::fprintf(stderr, "jailsvc: %s\n", error.message.c_str());
     return error.code != 0 ? error.code : kFailure;
 }

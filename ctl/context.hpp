@@ -18,6 +18,8 @@ inline constexpr int kFailure = 1;
 inline constexpr int kUsage = 2;
 inline constexpr int kNotPermitted = 4;
 inline constexpr int kNoSuchUnit = 5;
+inline constexpr int kNotConfigured = 6;  ///< the unit's file has errors
+inline constexpr int kNotRunning = 7;
 inline constexpr int kStatusStopped = 3;  ///< of `status`: not running
 inline constexpr int kStatusUnknown = 4;  ///< of `status`: no such unit, or nobody to ask
 
@@ -40,8 +42,10 @@ struct Context {
 /// The same on a connection that is already there.
 [[nodiscard]] Result<control::Answer> checked(Result<control::Answer> answer);
 
-/// "jailsvc: MESSAGE" on stderr; the exit code that fits the error.
-int report(const Error& error);
+/// "jailsvc: MESSAGE" on stderr, or for --json an object {"error", "message"} on stdout; the exit
+/// code that fits the error.
+int report(const Context& context, const Error& error);
+[[nodiscard]] Json error_json(const Error& error);
 
 /// The reply as JSON, for --json.
 void print_json(const Json& value);

@@ -99,7 +99,7 @@ Result<int> run_in_jail(const Context& context, const ExecOptions& options) {
 
 int run_exec(const Context& context, const ExecOptions& options) {
     const auto code = run_in_jail(context, options);
-    return code ? *code : report(code.error());
+    return code ? *code : report(context, code.error());
 }
 
 }  // namespace jailsvc::ctl

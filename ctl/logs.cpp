@@ -157,7 +157,7 @@ Result<void> show_logs(const Context& context, const LogsOptions& options) {
 
 int run_logs(const Context& context, const LogsOptions& options) {
     const auto shown = show_logs(context, options);
-    return shown ? kOk : report(shown.error());
+    return shown ? kOk : report(context, shown.error());
 }
 
 }  // namespace jailsvc::ctl

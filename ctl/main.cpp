@@ -120,6 +120,14 @@ void add_tools(CLI::App& app, Options& options) {
     });
 }
 
+/// --json before the arguments are understood, for errors in them.
+bool wants_json(int argc, char** argv) {
+    for (int i = 1; i < argc && std::string_view(argv[i]) != "--"; ++i) {
+        if (std::string_view(argv[i]) == "--json") return true;
+    }
+    return false;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -135,8 +143,13 @@ int main(int argc, char** argv) {
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
-        const int code = app.exit(error);
-        return code == 0 ? kOk : kUsage;
+        const bool good = error.get_exit_code() == 0;  // --help
+        if (!good && wants_json(argc, argv)) {
+            options.context.json = true;
+            return report(options.context, {error.what(), kUsage});
+        }
+        app.exit(error);
+        return good ? kOk : kUsage;
     }
     return options.exit_code;
 }

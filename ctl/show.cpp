@@ -9,7 +9,7 @@ namespace jailsvc::ctl {
 
 int run_show(const Context& context, const std::string& unit) {
     const auto answer = ask(context, "Show", {{"unit", unit}});
-    if (!answer) return report(answer.error());
+    if (!answer) return report(context, answer.error());
     const Json& shown = answer->reply.parameters;
     if (context.json) {
         print_json(shown);
@@ -25,7 +25,7 @@ int run_show(const Context& context, const std::string& unit) {
 
 int run_plan(const Context& context, const std::string& unit) {
     const auto answer = ask(context, "Plan", {{"unit", unit}});
-    if (!answer) return report(answer.error());
+    if (!answer) return report(context, answer.error());
     const Json plan = answer->reply.parameters.value("plan", Json::object());
     if (context.json) {
         print_json(plan);

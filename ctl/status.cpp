@@ -107,7 +107,7 @@ void print_details(const Context& context, const Json& unit) {
     const auto add = [&lines](const char* name, std::string value) {
         if (!value.empty() && value != "-") lines.emplace_back(name, std::move(value));
     };
-    add("because", text_field(unit, "because"));
+    add("because", with_hint(text_field(unit, "name"), text_field(unit, "because")));
     if (const auto next = number_field(unit, "next_restart")) {
         add("next start", "in " + human_duration(*next));
     }
@@ -139,18 +139,66 @@ void print_value(const Json& unit, const std::string& field) {
     }
 }
 
+/// What was asked for as far as it is known, and what is wrong with the rest.
+struct Known {
+    Json units = Json::array();
+    std::vector<Error> errors;
+};
+
+/// One call for all. A call that names one unknown unit is refused as a whole; then each by itself.
+Known ask_status(const Context& context, const std::vector<std::string>& units) {
+    Known known;
+    auto answer = ask(context, "Status", {{"units", units}});
+    if (answer) {
+        known.units = answer->reply.parameters.value("units", Json::array());
+        return known;
+    }
+    const int code = answer.error().code;
+    if (units.size() < 2 || (code != kNoSuchUnit && code != kNotConfigured)) {
+        known.errors.push_back(std::move(answer).error());
+        return known;
+    }
+    for (const std::string& unit : units) {
+        const Known one = ask_status(context, {unit});
+        for (const Json& status : one.units) known.units.push_back(status);
+        known.errors.insert(known.errors.end(), one.errors.begin(), one.errors.end());
+    }
+    return known;
+}
+
+/// One error alone stands for itself, as for every other command.
+void print_status_json(const Known& known) {
+    if (known.units.empty() && known.errors.size() == 1) {
+        return print_json(error_json(known.errors[0]));
+    }
+    Json all{{"units", known.units}};
+    for (const Error& error : known.errors) all["errors"].push_back(error_json(error));
+    print_json(all);
+}
+
+/// As LSB wants it: whether all run; unknown units weigh most.
+int exit_code(const Known& known, bool named) {
+    if (!named) return known.errors.empty() ? kOk : known.errors[0].code;
+    if (!known.errors.empty()) return kStatusUnknown;
+    const bool all_up = std::all_of(known.units.begin(), known.units.end(), [](const Json& unit) {
+        return is_up(unit.value("state", ""));
+    });
+    return all_up ? kOk : kStatusStopped;
+}
+
 }  // namespace
 
 int run_status(const Context& context, const StatusOptions& options) {
-    const auto answer = ask(context, "Status", {{"units", options.units}});
-    if (!answer) {
-        report(answer.error());
-        return options.units.empty() ? kFailure : kStatusUnknown;
-    }
-    const Json units = answer->reply.parameters.value("units", Json::array());
+    const Known known = ask_status(context, options.units);
+    const Json& units = known.units;
+    const bool named = !options.units.empty();
     if (context.json) {
-        print_json(answer->reply.parameters);
-    } else if (!options.value.empty()) {
+        print_status_json(known);
+        return exit_code(known, named);
+    }
+    for (const Error& error : known.errors) report(context, error);
+    if (units.empty() && !known.errors.empty()) return exit_code(known, named);
+    if (!options.value.empty()) {
         for (const auto& unit : units) print_value(unit, options.value);
     } else if (options.units.empty() || options.table) {
         print_table(context, units);
@@ -160,11 +208,7 @@ int run_status(const Context& context, const StatusOptions& options) {
             print_details(context, units[i]);
         }
     }
-    if (options.units.empty()) return kOk;
-    const bool all_up = std::all_of(units.begin(), units.end(), [](const Json& unit) {
-        return is_up(unit.value("state", ""));
-    });
-    return all_up ? kOk : kStatusStopped;
+    return exit_code(known, named);
 }
 
 }  // namespace jailsvc::ctl

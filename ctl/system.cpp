@@ -1,7 +1,10 @@
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdio>
+#include <functional>
 
 #include "base/sys.hpp"
 #include "commands.hpp"
@@ -9,6 +12,8 @@
 
 namespace jailsvc::ctl {
 namespace {
+
+constexpr std::size_t kMaxSaid = 16U << 20;  ///< [bytes]
 
 void print_names(const char* what, const Json& parameters, const char* key) {
     for (const auto& name : parameters.value(key, Json::array())) {
@@ -18,9 +23,9 @@ void print_names(const char* what, const Json& parameters, const char* key) {
 }
 
 /// Becomes `jailsvcd ARGUMENTS`, which knows the plugins' keys; needs no running supervisor.
-int become_jailsvcd(std::vector<std::string> arguments) {
+int become_jailsvcd(const Context& context, std::vector<std::string> arguments) {
     const auto folder = sys::program_directory();
-    if (!folder) return report(folder.error());
+    if (!folder) return report(context, folder.error());
     std::vector<char*> argv;
     arguments.insert(arguments.begin(), "jailsvcd");
     for (auto& argument : arguments) argv.push_back(argument.data());
@@ -28,10 +33,48 @@ int become_jailsvcd(std::vector<std::string> arguments) {
     // Beside us in a build tree; PREFIX/lib/jailsvc of PREFIX/bin when installed.
     ::execv((*folder + "/jailsvcd").c_str(), argv.data());
     ::execv((*folder + "/../lib/jailsvc/jailsvcd").c_str(), argv.data());
-    return report({fmt::format("jailsvcd is neither in {} nor in ../lib/jailsvc beside it; install "
+    return report(context,
+                  {fmt::format("jailsvcd is neither in {} nor in ../lib/jailsvc beside it; install "
                                "it again",
                                *folder),
                    kFailure});
+}
+
+/// What a child writes until it ends, both outputs together, and its exit code.
+struct Said {
+    std::string text;
+    int code = kFailure;
+};
+Result<Said> listen_to(const std::function<int()>& child) {
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) == -1) return fail_errno("pipe");
+    const Fd reader(ends[0]);
+    Fd writer(ends[1]);
+    const pid_t pid = ::fork();
+    if (pid == -1) return fail_errno("fork");
+    if (pid == 0) {
+        ::dup2(writer.get(), STDOUT_FILENO);
+        ::dup2(writer.get(), STDERR_FILENO);
+        ::_exit(child());
+    }
+    writer = Fd();
+    Said said;
+    TRY(said.text, sys::read_fd(reader.get(), kMaxSaid));
+    int status = 0;
+    if (::waitpid(pid, &status, 0) == pid && WIFEXITED(status)) said.code = WEXITSTATUS(status);
+    return said;
+}
+
+/// `jailsvcd ARGUMENTS`, its words wrapped for --json.
+int run_jailsvcd(const Context& context, const std::vector<std::string>& arguments) {
+    if (!context.json) return become_jailsvcd(context, arguments);
+    Context plain = context;
+    plain.json = false;
+    const auto said = listen_to([&] { return become_jailsvcd(plain, arguments); });
+    if (!said) return report(context, said.error());
+    if (said->code != kOk) return report(context, {said->text, said->code});
+    print_json({{"text", said->text}});
+    return kOk;
 }
 
 std::vector<std::string> with_places(const Context& context, const char* verb) {
@@ -47,7 +90,7 @@ std::vector<std::string> with_places(const Context& context, const char* verb) {
 
 int run_daemon_reload(const Context& context) {
     const auto answer = ask(context, "DaemonReload", Json::object());
-    if (!answer) return report(answer.error());
+    if (!answer) return report(context, answer.error());
     const Json& changes = answer->reply.parameters;
     const Json errors = changes.value("errors", Json::array());
     if (context.json) {
@@ -67,7 +110,7 @@ int run_daemon_reload(const Context& context) {
 int run_version(const Context& context) {
     if (context.json) {
         const auto answer = ask(context, "Version", Json::object());
-        if (!answer) return report(answer.error());
+        if (!answer) return report(context, answer.error());
         print_json(answer->reply.parameters);
         return kOk;
     }
@@ -83,19 +126,21 @@ int run_version(const Context& context) {
 
 int run_shutdown(const Context& context) {
     const auto answer = ask(context, "Shutdown", {{"kind", "exit"}});
-    return answer ? kOk : report(answer.error());
+    if (!answer) return report(context, answer.error());
+    if (context.json) print_json(answer->reply.parameters);
+    return kOk;
 }
 
 int run_verify(const Context& context, const std::vector<std::string>& files) {
     std::vector<std::string> arguments = with_places(context, "verify");
     arguments.insert(arguments.end(), files.begin(), files.end());
-    return become_jailsvcd(std::move(arguments));
+    return run_jailsvcd(context, arguments);
 }
 
 int run_explain(const Context& context, const std::string& key) {
     std::vector<std::string> arguments = with_places(context, "explain");
     if (!key.empty()) arguments.push_back(key);
-    return become_jailsvcd(std::move(arguments));
+    return run_jailsvcd(context, arguments);
 }
 
 }  // namespace jailsvc::ctl

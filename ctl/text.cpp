@@ -97,6 +97,13 @@ std::string paint(bool enabled, Colour colour, std::string_view text) {
     return fmt::format("\x1b[{}m{}\x1b[0m", code, text);
 }
 
+std::string with_hint(std::string_view unit, std::string because) {
+    const bool ended = because.starts_with("exit code") || because.starts_with("ended by") ||
+                       because.find(": exit code") != std::string::npos;
+    if (!ended) return because;
+    return fmt::format("{}; `jailsvc logs {}` shows what it said", because, unit);
+}
+
 std::string printable(std::string_view text) {
     std::string out(text);
     for (char& c : out) {

@@ -23,6 +23,9 @@ namespace jailsvc::ctl {
 enum class Colour { kGreen, kYellow, kRed, kGrey, kBold };
 [[nodiscard]] std::string paint(bool enabled, Colour colour, std::string_view text);
 
+/// Why a unit is as it is; where only the program can know more, with the way to what it said.
+[[nodiscard]] std::string with_hint(std::string_view unit, std::string because);
+
 /// What a service wrote, or a unit file says, made harmless for a terminal: control characters
 /// but tab become "?".
 [[nodiscard]] std::string printable(std::string_view text);

@@ -54,9 +54,9 @@ struct ServiceTable {
 /// [environment]
 struct EnvironmentTable {
     std::map<std::string, std::string> set;
-    std::vector<std::string> file;              ///< root-owned files of NAME=VALUE lines
-    std::map<std::string, std::string> stamps;  ///< of each file; see environment_files.hpp
-    std::vector<std::string> pass;  ///< names taken over from the supervisor's own environment
+    std::vector<std::string> file;                   ///< root-owned files of NAME=VALUE lines
+    std::map<std::string, std::string> stamps = {};  ///< of each file; see environment_files.hpp
+    std::vector<std::string> pass = {};  ///< names taken over from the supervisor's own environment
 };
 
 /// [logging]

@@ -11,18 +11,17 @@ namespace {
 constexpr std::size_t kReadSize = 64U << 10;
 /// Calls answered in one turn of the loop.
 constexpr int kBatch = 16;
-/// A reply that nobody reads for this long ends the connection [s].
-constexpr double kPatience = 30.;
 
 }  // namespace
 
 Connection::Connection(struct ev_loop* loop, Fd socket, const Caller& caller, OnCall on_call,
-                       OnClosed on_closed)
+                       OnClosed on_closed, double patience)
     : socket_(std::move(socket)),
       caller_(caller),
       on_call_(std::move(on_call)),
       on_closed_(std::move(on_closed)),
       io_(loop, [this](int events) { on_event(events); }),
+      patience_seconds_(patience),
       patience_(loop, [this] { close(); }),
       yield_(loop, [this] { process(); }) {}
 
@@ -108,7 +107,7 @@ bool Connection::flush() {
             return false;
         }
         if (!count) {
-            if (!patience_.running()) patience_.start(kPatience);
+            if (!patience_.running()) patience_.start(patience_seconds_);
             watch();
             return false;
         }

@@ -22,7 +22,7 @@ public:
     using OnClosed = std::function<void(Connection&)>;
 
     Connection(struct ev_loop* loop, Fd socket, const Caller& caller, OnCall on_call,
-               OnClosed on_closed);
+               OnClosed on_closed, double patience);
 
     void open();  ///< starts reading; separate because it needs shared_from_this
     [[nodiscard]] const Caller& caller() const { return caller_; }
@@ -56,7 +56,8 @@ private:
     bool processing_ = false;  ///< guards against replies from within a call
     bool ended_ = false;       ///< the client sends no more; close once it is answered
     IoWatch io_;
-    TimerWatch patience_;  ///< how long a reply may stay unread
+    double patience_seconds_;
+    TimerWatch patience_;  ///< for a reply that stays unread
     TimerWatch yield_;     ///< lets others have their turn between batches of calls
 };
 

@@ -12,6 +12,7 @@
 #include "config/load.hpp"
 #include "config/nearest.hpp"
 #include "control/varlink.hpp"
+#include "engine/messages.hpp"
 #include "engine/procfs.hpp"
 #include "engine/roles.hpp"
 #include "engine/status.hpp"
@@ -187,7 +188,8 @@ void Dispatcher::change(Request& request, service::Request what) {
     for (const std::string& name : *names) {
         const auto job = manager_.request(what, name);
         if (!job) {
-            outcomes.push_back({name, "refused", job.error().message});
+            outcomes.push_back(
+                {name, "refused", std::string(without_unit(job.error().message, name))});
             continue;
         }
         // Jobs that settled within the request wait at the reporter like all others.
@@ -212,7 +214,8 @@ void Dispatcher::kill(Request& request) {
     for (const std::string& name : *names) {
         const auto sent = manager_.kill(name, signal->get<int>(),
                                         all ? service::Whom::kAll : service::Whom::kProcess);
-        outcomes.push_back({name, sent ? "done" : "refused", sent ? "" : sent.error().message});
+        outcomes.push_back({name, sent ? "done" : "refused",
+                            std::string(sent ? "" : without_unit(sent.error().message, name))});
     }
     answer(request.client, outcomes_reply(outcomes));
 }

@@ -15,11 +15,17 @@ service::ExitInfo exit_info(const ipc::Exited& exited) {
             .max_rss_kib = exited.max_rss_kib};
 }
 
+std::string_view without_unit(std::string_view text, std::string_view unit) {
+    const bool begins = text.starts_with(unit) && text.substr(unit.size()).starts_with(": ");
+    return begins ? text.substr(unit.size() + 2) : text;
+}
+
 service::LaunchFailure launch_failure(const ipc::StartFailed& failed) {
-    return {.code = failed.code,
-            .plugin = std::string(ipc::get_text(failed.plugin)),
-            .operation = std::string(ipc::get_text(failed.operation)),
-            .text = std::string(ipc::get_text(failed.text))};
+    return {
+        .code = failed.code,
+        .plugin = std::string(ipc::get_text(failed.plugin)),
+        .operation = std::string(ipc::get_text(failed.operation)),
+        .text = std::string(without_unit(ipc::get_text(failed.text), ipc::get_text(failed.unit)))};
 }
 
 std::optional<ipc::ShutdownKind> shutdown_kind(std::string_view name) {

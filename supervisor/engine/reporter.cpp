@@ -41,7 +41,7 @@ std::string describe_change(const service::Record& record, service::State before
                                                      ? record.backoff_until_ns - now_ns
                                                      : 0));
         case State::kFailed:
-            return fmt::format("{}: failed ({})", record.unit, last_end(record));
+            return fmt::format("{}: failed: {}", record.unit, record.because);
         case State::kInactive:
             return fmt::format("{}: stopped after {}", record.unit, took);
         case State::kWaiting:

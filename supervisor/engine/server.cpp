@@ -70,7 +70,7 @@ void Server::admit(Fd socket) {
     if (!has_room(peer->uid)) return refuse(socket.get());
     const auto connection = std::make_shared<Connection>(
         loop_, std::move(socket), Caller{.role = roles_.of(*peer), .uid = peer->uid}, on_call_,
-        [this](Connection& closed) { forget(closed); });
+        [this](Connection& closed) { forget(closed); }, limits_.patience);
     connections_.emplace(connection.get(), connection);
     ++per_user_[peer->uid];
     connection->open();

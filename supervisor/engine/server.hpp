@@ -14,6 +14,7 @@ struct ServerLimits {
     std::size_t total = 1200;     ///< with root's
     std::size_t not_root = 1024;  ///< of all users but root together
     std::size_t per_user = 64;    ///< of one user but root
+    double patience = 30.;        ///< how long a reply may stay unread [s]
 };
 
 /// The listening control socket and its clients.

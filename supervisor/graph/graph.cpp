@@ -89,7 +89,7 @@ std::string tell(const std::vector<std::size_t>& cycle,
                  const std::vector<std::string_view>& names) {
     std::string text = "cycle: ";
     for (const std::size_t member : cycle) text.append(names[member]).append(" -> ");
-    return text.append(names[cycle.front()]);
+    return text.append(names[cycle.front()]).append("; drop one of these dependencies");
 }
 
 /// Ranks the nodes and marks those on a cycle.

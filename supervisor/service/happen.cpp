@@ -150,14 +150,15 @@ void Manager::Impl::on_timer(Entry& entry, TimerKind kind) {
             apply(entry, Event::kStopTimeout,
                   {.ending = Ending::kTimeout,
                    .outcome = JobOutcome::kTimeout,
-                   .text = "did not stop within " + tell(service.timeout_stop) + ", killed"});
+                   .text = "did not stop within " + tell(service.timeout_stop) +
+                           ", killed; raise timeout_stop if it needs longer"});
             break;
         case TimerKind::kBackoff: {
             const config::UnitTable& unit = entry.loaded->unit;
             apply(entry, Event::kBackoffOver,
                   {.text = "start limit: " + std::to_string(unit.start_limit_burst) +
-                           " starts within " + tell(unit.start_limit_interval) +
-                           "; last: " + entry.life.because});
+                           " starts within " + tell(unit.start_limit_interval) + "; last: " +
+                           entry.life.because + "; start it again when that is mended"});
             break;
         }
         case TimerKind::kStable:

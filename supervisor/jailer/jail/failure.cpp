@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <cstring>
 
 namespace jailsvc::jailer {
@@ -66,6 +68,30 @@ std::string_view part_name(About about) {
     return "";
 }
 
+/// What to do about a path that is not there; empty where the error says enough.
+std::string_view cure(const Op& op, About about, int code) {
+    if (code != ENOENT) return "";
+    if (op.kind == JSV_OP_ROOT) return "; make that directory, or correct the jail's root";
+    if (about == About::kSource) return "; make it, or take it out of the unit";
+    if (about == About::kTarget && op.kind == JSV_OP_BIND) {
+        return "; nothing is made there in a read-only root: bind over a path that exists";
+    }
+    return "";
+}
+
+/// The working directory is no operation of its own in a report.
+std::string working_directory_of(const Plan& plan) {
+    const auto op = std::ranges::find(plan.ops, JSV_OP_CHDIR, &Op::kind);
+    return op == plan.ops.end() ? std::string() : op->text[0];
+}
+
+JailFailure step_failed(const Plan& plan, const GateReport& report) {
+    if (report.op != kStepDirectory) return failed(report.op, "", report.code);
+    JailFailure result = failed(report.op, working_directory_of(plan), report.code);
+    result.text += "; working_directory names it as the jail sees it";
+    return result;
+}
+
 }  // namespace
 
 std::string name_of(const Plan& plan, std::uint32_t op) {
@@ -92,7 +118,7 @@ JailFailure from_report(const Plan& plan, const GateReport& report) {
                                                          plan.ops[report.op].text[0])
                                            : "does not hold");
     }
-    if (!of_plan) return failed(report.op, "", report.code);
+    if (!of_plan) return step_failed(plan, report);
     const Op& op = plan.ops[report.op];
     if (report.code == kForeignLink) {
         return not_held(report.op,
@@ -100,9 +126,11 @@ JailFailure from_report(const Plan& plan, const GateReport& report) {
                                     "other than root; name where it leads, or chown it",
                                     op.text[0]));
     }
-    return failed(report.op,
-                  fmt::format("{}{}", part_name(report.about), path_of(op, report.about)),
-                  report.code);
+    JailFailure result =
+        failed(report.op, fmt::format("{}{}", part_name(report.about), path_of(op, report.about)),
+               report.code);
+    result.text += cure(op, report.about, report.code);
+    return result;
 }
 
 std::string describe(const Plan& plan, const JailFailure& failure) {

@@ -69,6 +69,19 @@ const Member* running_main(const Jail& jail) {
     return nullptr;
 }
 
+/// The two mistakes that people make with the name of a program (execve(2)).
+std::string_view cure_of_exec(int code) {
+    switch (code) {
+        case ENOENT:
+            return "the path is looked up inside the jail: install it there or bind it, and check "
+                   "its #! line";
+        case EACCES:
+            return "make it executable (chmod +x) and readable for the user it runs as";
+        default:
+            return "it must be a program or a script with a #! line";
+    }
+}
+
 StartFailure not_running(const std::string& unit) {
     return StartFailure{ESRCH, "core", "jail",
                         fmt::format("{}: has no jail to enter; start the unit first", unit)};
@@ -284,8 +297,8 @@ void Starts::launch(Job& job, Jail& jail) {
 StartFailure Starts::told_by_child(const Job& job, const Plan& plan, const JailFailure& failure) {
     StartFailure told = to_failure(plan, failure);
     if (failure.op == kStepExec) {
-        told.text = fmt::format("{}: {}: {}; exec_start names it as the jail sees it", job.unit,
-                                job.program, ::strerrordesc_np(failure.code));
+        told.text = fmt::format("{}: {}: {}; {}", job.unit, job.program,
+                                ::strerrordesc_np(failure.code), cure_of_exec(failure.code));
     }
     return told;
 }

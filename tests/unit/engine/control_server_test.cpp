@@ -1,8 +1,10 @@
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <csignal>
 
 #include "fake_rest.hpp"
 
@@ -127,4 +129,42 @@ TEST_CASE("control server: a stranger may ask and not act", "[engine]") {
     CHECK(WEXITSTATUS(status) == 0);
     // The control: who may is not refused.
     CHECK(rest.connect().call("DaemonReload")->reply.error.empty());
+}
+
+TEST_CASE("control server: one user cannot take every place", "[engine]") {
+    if (::geteuid() != 0) {
+        WARN("skipped: needs root to become somebody else");
+        return;
+    }
+    FakeRest rest;
+    rest.boot();
+    REQUIRE(answers(rest));
+    int held[2];
+    REQUIRE(::pipe2(held, O_CLOEXEC) == 0);
+    const Fd reader(held[0]);
+    Fd writer(held[1]);
+    const pid_t child = ::fork();
+    if (child == 0) {
+        if (::setgid(65534) != 0 || ::setuid(65534) != 0) ::_exit(10);
+        std::vector<control::Client> clients;
+        for (int i = 0; i < 65; ++i) {
+            auto client = control::Client::connect(rest.control_path());
+            if (!client) ::_exit(11);
+            const auto answer = client->call("Version");
+            // The 65th is refused; the 64 before it are served and stay.
+            const bool refused = !answer || answer->reply.error.ends_with("LimitReached");
+            if (refused != (i == 64)) ::_exit(12);
+            clients.push_back(std::move(*client));
+        }
+        (void)!::write(writer.get(), "x", 1);
+        ::pause();
+    }
+    writer = Fd();
+    char byte = 0;
+    CHECK(::read(reader.get(), &byte, 1) == 1);
+    CHECK(answers(rest));  // root, while all of them are there
+    ::kill(child, SIGKILL);
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    CHECK(WIFSIGNALED(status));
 }

@@ -208,7 +208,7 @@ TEST_CASE("engine: why a command was not executed wins over its exit code", "[en
         rest.answer_failed(pre, "web: /bin/pre: No such file or directory");
         rest.tear_down();
         CHECK(message_of(client.receive()) ==
-              "exec_start_pre: web: /bin/pre: No such file or directory");
+              "exec_start_pre: /bin/pre: No such file or directory");
     }
     SECTION("at a reload") {
         rest.answer_started(pre, 1234);
@@ -220,8 +220,7 @@ TEST_CASE("engine: why a command was not executed wins over its exit code", "[en
         REQUIRE(reload.purpose == ipc::Purpose::kReload);
         rest.send_exit(reload, 127 << 8);
         rest.answer_failed(reload, "web: /no/such: No such file or directory");
-        CHECK(message_of(client.receive()) ==
-              "exec_reload: web: /no/such: No such file or directory");
+        CHECK(message_of(client.receive()) == "exec_reload: /no/such: No such file or directory");
     }
 }
 

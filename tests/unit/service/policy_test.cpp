@@ -132,7 +132,9 @@ TEST_CASE("policy: nothing restarts past its limit, within the interval", "[serv
     SECTION("the third start within ten seconds is refused") {
         stage.fire("web", TimerKind::kBackoff);
         CHECK(stage.state("web") == State::kFailed);
-        CHECK(stage.because("web") == "start limit: 2 starts within 10 s; last: exit code 1");
+        CHECK(stage.because("web") ==
+              "start limit: 2 starts within 10 s; last: exit code 1; "
+              "start it again when that is mended");
         SECTION("but a person may start it") {
             stage.up("web");
             CHECK(stage.state("web") == State::kRunning);
@@ -174,7 +176,8 @@ TEST_CASE("stop: the signal, SIGCONT, and after the timeout SIGKILL to all", "[s
     CHECK(stage.world.teardowns.size() == 1);
     stage.torn_down("web");
     CHECK(stage.state("web") == State::kFailed);
-    CHECK(stage.because("web") == "did not stop within 90 s, killed");
+    CHECK(stage.because("web") ==
+          "did not stop within 90 s, killed; raise timeout_stop if it needs longer");
 }
 
 TEST_CASE("stop: a launch under way is told again when it is answered", "[service]") {

@@ -1,0 +1,127 @@
+"""What scripts rely on: exit codes, one unit's trouble apart from another's, JSON always."""
+import json
+import pathlib
+import unittest
+
+from harness import SystemTest, main
+
+SLEEP = '[service]\nexec_start = ["/bin/sleep", "infinity"]\n'
+
+
+class Client(SystemTest):
+    UNITS = {
+        "one": SLEEP,
+        "two": SLEEP,
+        "missing": '[service]\nexec_start = ["/no/such/program"]\n',
+        "misspelt": "[service]\nexec_strat = 1\n",
+        "secret": '[service]\ntype = "oneshot"\nexec_start = ["/bin/sh", "-c", "echo got $WORD"]\n'
+                  '[environment]\nfile = ["@HERE@/secret.env"]\n',
+    }
+    FILES = {"secret.env": "WORD=hunter2\n"}
+
+    def as_json(self, code, *arguments, **more):
+        result = self.supervisor.run(*arguments, "--json", **more)
+        self.assertEqual(result.returncode, code, result.stdout + result.stderr)
+        return json.loads(result.stdout)
+
+    def test_status_shows_the_known_beside_the_unknown(self):
+        self.ok("start", "one")
+        result = self.supervisor.run("status", "one", "nosuch", "two", "misspelt")
+        self.assertEqual(result.returncode, 4)
+        self.assertIn("● one", result.stdout)
+        self.assertIn("● two", result.stdout)
+        self.assertIn('no unit "nosuch"', result.stderr)
+        self.assertIn("exec_strat", result.stderr)
+        both = self.as_json(4, "status", "one", "nosuch")
+        self.assertEqual([unit["name"] for unit in both["units"]], ["one"])
+        self.assertEqual([error["error"] for error in both["errors"]], ["NoSuchUnit"])
+        self.ok("stop", "one")
+
+    def test_the_engine_that_clients_talk_to_is_worth_nothing(self):
+        text = pathlib.Path(f"/proc/{self.supervisor.role('engine')}/status").read_text()
+        fields = dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
+        self.assertEqual(fields["Uid"].split(), ["62999"] * 4)
+        self.assertEqual(fields["CapEff"], "0" * 16)
+        self.assertEqual(fields["NoNewPrivs"], "1")
+        self.assertEqual(fields["Seccomp"], "2")
+
+    def test_a_unit_that_never_ran_has_no_since(self):
+        self.assertIsNone(self.supervisor.status("missing")["since"])
+        self.assertNotIn("since", self.supervisor.run("status", "missing").stdout)
+
+    def test_one_of_several_fails_and_the_others_do_not(self):
+        result = self.supervisor.run("start", "one", "missing", "two")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("missing: failed: /no/such/program", result.stderr)
+        self.assertNotIn("one:", result.stderr)
+        self.assertEqual(self.supervisor.run("status", "one", "two").returncode, 0)
+        result = self.supervisor.run("stop", "one", "nosuch")
+        self.assertEqual(result.returncode, 5, "an unknown name: nothing is done")
+        self.assertEqual(self.supervisor.run("status", "one").returncode, 0)
+        self.ok("stop", "one", "missing", "two")
+        self.assertEqual(self.supervisor.run("status", "one").returncode, 3)
+        self.ok("reset-failed", "missing")
+
+    def test_every_error_is_json_where_json_was_asked_for(self):
+        for code, error, arguments in (
+                (5, "NoSuchUnit", ["start", "nosuch"]),
+                (5, "NoSuchUnit", ["stop", "nosuch"]),
+                (5, "NoSuchUnit", ["show", "nosuch"]),
+                (5, "NoSuchUnit", ["plan", "nosuch"]),
+                (5, "NoSuchUnit", ["logs", "nosuch"]),
+                (5, "NoSuchUnit", ["kill", "nosuch"]),
+                (4, "NoSuchUnit", ["status", "nosuch"]),
+                (6, "InvalidUnit", ["start", "misspelt"]),
+                (2, "Usage", ["kill", "-s", "NOSUCH", "one"]),
+                (2, "Usage", ["start"]),
+                (2, "Usage", ["nosuchcommand"]),
+                (1, "Failed", ["verify", "/no/such/file.toml"]),
+                (1, "Failed", ["explain", "service.nosuch"])):
+            with self.subTest(arguments=arguments):
+                said = self.as_json(code, *arguments)
+                self.assertEqual(said["error"], error)
+                self.assertTrue(said["message"])
+        said = json.loads(self.supervisor.run("--json", "exec", "one", "--", "/bin/true").stdout)
+        self.assertEqual(said["error"], "NotRunning")
+        said = self.as_json(4, "start", "one", user=65534, group=65534, extra_groups=[])
+        self.assertEqual(said["error"], "PermissionDenied")
+
+    def test_every_success_is_json_too(self):
+        self.assertEqual(self.as_json(0, "start", "one")["outcomes"][0]["result"], "done")
+        self.assertEqual(self.as_json(1, "start", "missing")["outcomes"][0]["result"], "failed")
+        for arguments in (["status"], ["list"], ["show", "one"], ["plan", "one"], ["version"],
+                          ["kill", "-s", "CONT", "one"], ["reset-failed", "missing"],
+                          ["explain", "service.restart"], ["stop", "one"],
+                          ["verify", self.supervisor.units / "one.toml"]):
+            with self.subTest(arguments=arguments):
+                self.as_json(0, *arguments)
+        self.as_json(1, "daemon-reload")  # misspelt.toml is among them
+
+    def test_an_environment_file_is_noticed_at_a_reload_and_never_shown(self):
+        (self.supervisor.folder / "secret.env").chmod(0o600)
+        self.supervisor.run("daemon-reload")  # its mode has just changed
+        self.ok("start", "secret")
+        self.assertIn("got hunter2", self.ok("logs", "secret"))
+        for text in (self.ok("show", "secret"), self.ok("plan", "secret"),
+                     self.ok("plan", "secret", "--json")):
+            self.assertNotIn("hunter2", text)
+        before = self.as_json(0, "show", "secret")["digest"]
+        (self.supervisor.folder / "secret.env").write_text("WORD=hunter3\n")
+        self.assertIn("changed: secret", self.supervisor.run("daemon-reload").stdout)
+        self.assertNotEqual(self.as_json(0, "show", "secret")["digest"], before)
+        self.ok("start", "secret")
+        self.assertIn("got hunter3", self.ok("logs", "secret"))
+
+    def test_verify_takes_profiles_as_profiles(self):
+        profiles = self.supervisor.folder / "more/profiles"
+        profiles.mkdir(parents=True)
+        (profiles / "tight.toml").write_text("[jail.identity]\numask = \"0077\"\n")
+        self.ok("verify", profiles / "tight.toml")
+        self.ok("verify", "tight.toml", cwd=profiles)
+        (profiles / "tight.toml").write_text(SLEEP)
+        self.assertIn("a profile holds [jail.NAME] tables alone",
+                      self.fails(1, "verify", profiles / "tight.toml"))
+
+
+if __name__ == "__main__":
+    main()
