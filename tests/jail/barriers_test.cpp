@@ -230,7 +230,8 @@ TEST_CASE("jail: a weakened operation is reported and the jail stands", "[jail]"
         const Jail strict(plan);
         CHECK_FALSE(strict.stands());
         CHECK(strict.why() ==
-              "probe: test: bind: source /no/such/source: No such file or directory");
+              "probe: test: bind: source /no/such/source: No such file or directory; "
+              "make it, or take it out of the unit");
     }
     plan.ops[static_cast<std::size_t>(index)].optional = true;
     const Jail lenient(plan);
