@@ -23,7 +23,7 @@ extern "C" {
 #endif
 
 #define JSV_ABI_MAJOR 1u
-#define JSV_ABI_MINOR 0u
+#define JSV_ABI_MINOR 1u
 
 /* ---- operations ---------------------------------------------------------------------------- */
 
@@ -170,6 +170,15 @@ typedef struct jsv_host {
     /* [plan] Refuses the unit: reports "file: [jail.NAME] key: message" and returns -ECANCELED for
      * `plan` to return. `key` may be NULL. */
     int (*fail)(void *ctx, const char *key, const char *message);
+
+    /* Since 1.1; an older core's jsv_host ends here, as its size tells. */
+
+    /* [plan] 1 if the effective unit has this key of the plugin's own table, be it as an empty list
+     * or map, which get_element and get_entry cannot tell from an absent key; 0 if not; -EINVAL for
+     * a key that is not in the schema. */
+    int (*has_key)(void *ctx, const char *key);
+    /* [plan] Name of the profile that the unit is made from. */
+    const char *(*profile_name)(void *ctx);
 } jsv_host;
 
 /* ---- what a plugin exports ----------------------------------------------------------------- */

@@ -10,6 +10,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -122,13 +123,14 @@ public:
         if (!note(host_.get_string(host_.ctx, name, &value))) return std::nullopt;
         return value;
     }
-    /// Elements of a list; nullopt for an absent key. (A list of no elements looks absent too.)
+    /// Elements of a list; nullopt for an absent key. (To a core before 1.1 a list of no elements
+    /// is absent too.)
     [[nodiscard]] std::optional<std::vector<std::string>> list(const char* name) {
         std::vector<std::string> all;
         const char* value = nullptr;
         while (note(host_.get_element(host_.ctx, name, all.size(), &value)))
             all.emplace_back(value);
-        if (all.empty()) return std::nullopt;
+        if (all.empty() && !has(name)) return std::nullopt;
         return all;
     }
     /// Entries of a map, sorted by name.
@@ -147,6 +149,10 @@ public:
         return value != 0;
     }
 
+    /// The profile's name; empty where the core is older than 1.1.
+    [[nodiscard]] std::string profile_name() {
+        return offers(offsetof(jsv_host, profile_name)) ? host_.profile_name(host_.ctx) : "";
+    }
     [[nodiscard]] std::string unit_name() { return host_.unit_name(host_.ctx); }
     [[nodiscard]] std::vector<std::string> private_directories() {
         std::vector<std::string> all;
@@ -165,6 +171,16 @@ private:
         if (failed() || rc == -ENOENT) return false;
         error_ = rc < 0 ? rc : 0;
         return rc >= 0;
+    }
+
+    /// Whether the core's table of functions reaches as far as this member.
+    [[nodiscard]] bool offers(std::size_t offset) const {
+        return host_.size >= offset + sizeof(void*);
+    }
+    bool has(const char* name) {
+        if (failed() || !offers(offsetof(jsv_host, has_key))) return false;
+        const int rc = host_.has_key(host_.ctx, name);
+        return note(rc) && rc == 1;
     }
 
     const jsv_host& host_;

@@ -8,15 +8,15 @@
 //   binds_ro = ["/etc/ssl/web"]
 //   tmpfs = ["/scratch:size=64M,mode=0755"]
 //   masked = ["/etc/machine-id"]    # shown empty
-//   hide = ["/home", "/root"]       # mode "host": shown empty where they exist; default
+//   hide = ["/home", "/root"]       # mode "host": shown empty where they exist; default; []: none
 //   devices = ["/dev/fuse"]         # besides the harmless ones
 //   proc = "invisible"              # others' processes: "invisible" (default), "none", "all"
 //   tmp = true                      # own /tmp and /var/tmp; default
 //   state_directory = ["web"]       # /var/lib/web, writable, kept; also cache_, logs_ and
 //   runtime_directory = ["web"]     # runtime_directory (/run/web, new at each start)
 //
-// A /run of the service's own, holding /run/host/jailsvc, tells it that it is jailed and by what
-// unit. Sources: mount(2), mount_setattr(2), proc(5), tmpfs(5), systemd.exec(5) for the names and
+// A /run of the service's own, holding /run/host/jailsvc, tells it that it is jailed, by what unit
+// and profile. Sources: mount(2), mount_setattr(2), proc(5), tmpfs(5), systemd.exec(5) for the names and
 // meanings of keys, systemd.io/CONTAINER_INTERFACE for /run/host. Runs wholly in the [plan] phase;
 // keeps no state.
 
@@ -154,7 +154,7 @@ void refuse_keys_of_other_modes(Planner& plan, Mode mode) {
     if (mode != Mode::kDirectory && plan.text("root")) {
         plan.fail("root", "needs mode = \"directory\"");
     }
-    if (mode == Mode::kDirectory && plan.list("hide")) {
+    if (mode == Mode::kDirectory && !list_or(plan, "hide").empty()) {
         plan.fail("hide", "is for mode = \"host\"; use masked");
     }
     if (mode == Mode::kHost && !plan.flag("read_only").value_or(true)) {
@@ -162,7 +162,7 @@ void refuse_keys_of_other_modes(Planner& plan, Mode mode) {
     }
     if (mode != Mode::kNone) return;
     for (const char* name : {"binds", "binds_ro", "tmpfs", "masked", "devices"}) {
-        if (!plan.list(name)) continue;
+        if (list_or(plan, name).empty()) continue;
         plan.fail(name, "has no effect with mode = \"none\"; use mode \"host\" or \"directory\"");
     }
 }
@@ -434,7 +434,8 @@ void add_notice(Planner& plan) {
         {.kind = JSV_OP_FILE, .key = "mode", .text = {"/run/host/container-manager", "jailsvc\n"}});
     plan.add({.kind = JSV_OP_FILE,
               .key = "mode",
-              .text = {"/run/host/jailsvc", "unit=" + plan.unit_name() + "\n"}});
+              .text = {"/run/host/jailsvc",
+                       "unit=" + plan.unit_name() + "\nprofile=" + plan.profile_name() + "\n"}});
 }
 
 Strings read_hidden(Planner& plan) {

@@ -71,8 +71,22 @@ TEST_CASE("chroot: a jail tells its service whose it is", "[plugin][chroot][S2.1
     const FakeHost host = planned({});
     const auto* notice = host.find(JSV_OP_FILE, "/run/host/jailsvc");
     REQUIRE(notice != nullptr);
-    CHECK(notice->text[1] == "unit=web\n");
+    CHECK(notice->text[1] == "unit=web\nprofile=default\n");
     CHECK(index_of(host, JSV_OP_TMPFS, "/run") < index_of(host, JSV_OP_FILE, "/run/host/jailsvc"));
+}
+
+TEST_CASE("chroot: an empty list replaces what is hidden by default", "[plugin][chroot]") {
+    const FakeHost host = planned({{"hide", Strings{}}});
+    CHECK(host.find(JSV_OP_MASK, "/home") == nullptr);
+    CHECK(host.find(JSV_OP_MASK, "/boot") != nullptr);
+    CHECK(planned({}).find(JSV_OP_MASK, "/home") != nullptr);  // the control
+    SECTION("but to a core that cannot tell it from none") {
+        FakeHost older = with({{"hide", Strings{}}});
+        older.size = offsetof(jsv_host, has_key);
+        REQUIRE(older.plan(*jailsvc_plugin_entry()) == 0);
+        CHECK(older.find(JSV_OP_MASK, "/home") != nullptr);
+        CHECK(older.find(JSV_OP_FILE, "/run/host/jailsvc")->text[1] == "unit=web\nprofile=\n");
+    }
 }
 
 TEST_CASE("chroot: a mode other than none needs a mount namespace", "[plugin][chroot]") {

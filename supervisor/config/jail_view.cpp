@@ -59,6 +59,10 @@ bool JailView::present() const {
     return impl_->present;
 }
 
+bool JailView::has(std::string_view key) const {
+    return impl_->keys.contains(key);
+}
+
 std::optional<bool> JailView::get_bool(std::string_view key) const {
     const auto* value = impl_->find<bool>(key);
     return value != nullptr ? std::optional(*value) : std::nullopt;

@@ -199,9 +199,10 @@ TEST_CASE("profile: a service is told that it is jailed, in a file it cannot cha
     NEED_ROOT;
     Site site;
     const std::string root = "[jail]\nprofile = \"trusted\"\n[jail.identity]\nuser = \"root\"\n";
-    for (const auto& jail : {kDefault, kTrusted, root}) {
+    for (const auto& [jail, profile] :
+         {std::pair{kDefault, "default"}, {kTrusted, "trusted"}, {root, "trusted"}}) {
         CHECK(say(site, jail, "cat /run/host/jailsvc; stat -c '%u %a' /run/host/jailsvc") ==
-              "unit=probe\n0 444\n");
+              std::string("unit=probe\nprofile=") + profile + "\n0 444\n");
         // A mount holds both the file and its name.
         CHECK_THAT(say(site, jail,
                        "(: > /run/host/jailsvc) 2>&1; rm -f /run/host/jailsvc 2>&1; "

@@ -45,6 +45,9 @@ static int plan(const jsv_host* host) {
     const struct passwd* user = getpwnam("daemon");
     tell(host, "DAEMON", user != NULL ? "found" : "missing");
     tell_numbers(host);
+    tell_number(host, "HAS_LIST", (uint64_t)host->has_key(host->ctx, "list"));
+    tell_number(host, "HAS_NOTHING", (uint64_t)-host->has_key(host->ctx, "nothing"));
+    tell(host, "PROFILE", host->profile_name(host->ctx));
     return tell(host, "UNIT", host->unit_name(host->ctx));
 }
 

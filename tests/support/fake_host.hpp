@@ -20,6 +20,7 @@ public:
     using Map = std::map<std::string, std::string>;
     using Value = std::variant<bool, std::string, Strings, Map>;
 
+    std::uint32_t size = sizeof(jsv_host);  ///< less: an older core
     std::map<std::string, Value> keys;
     std::map<std::string, bool> other_flags;  ///< "namespaces.mount"
     Strings private_directories;
@@ -151,7 +152,7 @@ private:
 
     jsv_host table() {
         return {
-            .size = sizeof(jsv_host),
+            .size = size,
             .reserved = 0,
             .ctx = this,
             .get_bool = get_bool,
@@ -169,6 +170,8 @@ private:
             .directory_root = directory_root,
             .add_op = add_op,
             .fail = fail,
+            .has_key = [](void* ctx, const char* key) { return self(ctx).keys.contains(key) ? 1 : 0; },
+            .profile_name = [](void*) { return "default"; },
         };
     }
 };

@@ -1,8 +1,6 @@
 #include "jailer/loop/uids.hpp"
 
 #include <fmt/format.h>
-#include <grp.h>
-#include <pwd.h>
 
 #include <charconv>
 #include <sstream>
@@ -15,12 +13,30 @@ namespace {
 
 constexpr std::size_t kMaxFile = 8U << 20;
 
-/// A user or a group with that number exists.
-bool known_to_system(uid_t uid) {
-    return ::getpwuid(uid) != nullptr || ::getgrgid(uid) != nullptr;
+constexpr std::size_t kMaxAccounts = 64U << 20;  ///< size of /etc/passwd or /etc/group [bytes]
+
+Result<bool> known_to_system(uid_t uid) {
+    TRY(const bool user, lists_id("/etc/passwd", uid));
+    if (user) return true;
+    return lists_id("/etc/group", uid);
 }
 
 }  // namespace
+
+Result<bool> lists_id(const std::string& file, uid_t id) {
+    const auto text = sys::read_file(file, kMaxAccounts);
+    if (!text && text.error().code == ENOENT) return false;
+    if (!text) return std::unexpected(text.error());
+    std::istringstream lines(*text);
+    const std::string wanted = std::to_string(id);
+    for (std::string line, field; std::getline(lines, line);) {
+        std::istringstream fields(line);  // name:password:number:…
+        for (int i = 0; i < 3 && std::getline(fields, field, ':'); ++i) {
+        }
+        if (field == wanted) return true;
+    }
+    return false;
+}
 
 Uids::Uids(std::string file, Range range, InUse in_use)
     : file_(std::move(file)), range_(range), in_use_(std::move(in_use)), next_(range.first) {}
@@ -76,7 +92,9 @@ Result<void> Uids::give(const std::string& unit) {
     const uid_t count = range_.last - range_.first + 1;
     for (uid_t tried = 0; tried < count; ++tried) {
         const uid_t uid = range_.first + (next_ - range_.first + tried) % count;
-        if (!taken_.contains(uid) && !in_use_(uid)) return add(unit, uid);
+        if (taken_.contains(uid)) continue;
+        TRY(const bool in_use, in_use_(uid));
+        if (!in_use) return add(unit, uid);
     }
     return fail(fmt::format("all dynamic uids {}-{} are taken; give units a fixed "
                             "[jail.identity] user, or remove units' lines from {}",

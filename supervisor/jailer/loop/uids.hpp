@@ -25,14 +25,18 @@ public:
         uid_t first = kFirstDynamicUid;
         uid_t last = kLastDynamicUid;
     };
-    using InUse = std::function<bool(uid_t)>;
+    using InUse = std::function<Result<bool>(uid_t)>;
 
     /// Reads the file; an absent one is empty, a malformed one is an error: to allocate anew could
     /// hand one unit's files to another. `in_use` says whether a uid is somebody else's.
     [[nodiscard]] static Result<Uids> open(std::string file, Range range, InUse in_use);
-    [[nodiscard]] static Result<Uids> open(std::string file);  ///< the range above, passwd asked
+    /// The range above; in use are the uids and gids of /etc/passwd and /etc/group. Directory
+    /// services (LDAP) are not asked: the loop must not wait for a network, and the range is
+    /// reserved for this use on every host with systemd (systemd.io/UIDS-GIDS).
+    [[nodiscard]] static Result<Uids> open(std::string file);
 
     /// The unit's uid (its gid is the same number), allocated and on disk.
+    /// An error also if what is in use cannot be told.
     [[nodiscard]] Result<uid_t> allocate(const std::string& unit);
     /// The same for several, with one write to the disk, which is what an allocation costs; for
     /// all, or on an error for none of them.
@@ -53,5 +57,8 @@ private:
     std::set<uid_t> taken_;
     uid_t next_;  ///< where the search begins: after the last one given, so reuse comes late
 };
+
+/// Whether a line of this passwd(5) or group(5) file has the number; false if there is no file.
+[[nodiscard]] Result<bool> lists_id(const std::string& file, uid_t id);
 
 }  // namespace jailsvc::jailer

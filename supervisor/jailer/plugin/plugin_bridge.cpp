@@ -50,19 +50,19 @@ struct BridgeCalls {
 
     static int get_bool(void* ctx, const char* key, int* value) {
         return guarded(ctx, value, [&](PluginBridge& self) {
-            if (!self.has_key(key, config::KeyType::kBool)) return -EINVAL;
+            if (!self.in_schema(key, config::KeyType::kBool)) return -EINVAL;
             return hand_out(self.view_->get_bool(key), value);
         });
     }
     static int get_integer(void* ctx, const char* key, std::int64_t* value) {
         return guarded(ctx, value, [&](PluginBridge& self) {
-            if (!self.has_key(key, config::KeyType::kInteger)) return -EINVAL;
+            if (!self.in_schema(key, config::KeyType::kInteger)) return -EINVAL;
             return hand_out(self.view_->get_integer(key), value);
         });
     }
     static int get_string(void* ctx, const char* key, const char** value) {
         return guarded(ctx, value, [&](PluginBridge& self) {
-            if (!self.has_key(key, config::KeyType::kString)) return -EINVAL;
+            if (!self.in_schema(key, config::KeyType::kString)) return -EINVAL;
             auto text = self.view_->get_string(key);
             if (!text) return -ENOENT;
             *value = self.keep(std::move(*text));
@@ -71,19 +71,19 @@ struct BridgeCalls {
     }
     static int get_bytes(void* ctx, const char* key, std::uint64_t* value) {
         return guarded(ctx, value, [&](PluginBridge& self) {
-            if (!self.has_key(key, config::KeyType::kBytes)) return -EINVAL;
+            if (!self.in_schema(key, config::KeyType::kBytes)) return -EINVAL;
             return hand_out(self.view_->get_bytes(key), value);
         });
     }
     static int get_duration(void* ctx, const char* key, std::uint64_t* value) {
         return guarded(ctx, value, [&](PluginBridge& self) {
-            if (!self.has_key(key, config::KeyType::kDuration)) return -EINVAL;
+            if (!self.in_schema(key, config::KeyType::kDuration)) return -EINVAL;
             return hand_out(self.view_->get_duration(key), value);
         });
     }
     static int get_element(void* ctx, const char* key, std::size_t i, const char** value) {
         return guarded(ctx, value, [&](PluginBridge& self) {
-            if (!self.has_key(key, config::KeyType::kStringList)) return -EINVAL;
+            if (!self.in_schema(key, config::KeyType::kStringList)) return -EINVAL;
             auto list = self.view_->get_list(key);
             if (!list || i >= list->size()) return -ENOENT;
             *value = self.keep(std::move((*list)[i]));
@@ -93,7 +93,7 @@ struct BridgeCalls {
     static int get_entry(void* ctx, const char* key, std::size_t i, const char** name,
                          const char** value) {
         return guarded(ctx, name == nullptr ? nullptr : value, [&](PluginBridge& self) {
-            if (!self.has_key(key, config::KeyType::kStringMap)) return -EINVAL;
+            if (!self.in_schema(key, config::KeyType::kStringMap)) return -EINVAL;
             const auto map = self.view_->get_map(key);
             if (!map || i >= map->size()) return -ENOENT;
             const auto entry = std::next(map->begin(), static_cast<std::ptrdiff_t>(i));
@@ -171,6 +171,16 @@ struct BridgeCalls {
         });
     }
 
+    static int has_key(void* ctx, const char* key) {
+        return guarded(ctx, key, [&](PluginBridge& self) {
+            if (!self.in_schema(key, std::nullopt)) return -EINVAL;
+            return self.view_->has(key) ? 1 : 0;
+        });
+    }
+    static const char* profile_name(void* ctx) {
+        return ctx != nullptr ? static_cast<PluginBridge*>(ctx)->unit_.jail.profile.c_str() : "";
+    }
+
     static jsv_host table(PluginBridge* self) {
         return {.size = sizeof(jsv_host),
                 .reserved = 0,
@@ -188,7 +198,9 @@ struct BridgeCalls {
                 .private_directory = private_directory,
                 .directory_root = directory_root,
                 .add_op = add_op,
-                .fail = fail};
+                .fail = fail,
+                .has_key = has_key,
+                .profile_name = profile_name};
     }
 };
 
@@ -216,10 +228,10 @@ const config::JailView* PluginBridge::other_view(const std::string& table) {
     return &others_.emplace(table, std::move(*view)).first->second;
 }
 
-bool PluginBridge::has_key(const char* key, config::KeyType type) {
+bool PluginBridge::in_schema(const char* key, std::optional<config::KeyType> type) {
     const auto name = bounded(key, kMaxKey);
     const bool known = name && std::ranges::any_of(plugin_.table.keys, [&](const config::Key& own) {
-                           return own.name == *name && own.type == type;
+                           return own.name == *name && (!type || own.type == *type);
                        });
     if (!known)
         misuse_ =

@@ -33,8 +33,8 @@ private:
     friend struct BridgeCalls;
 
     [[nodiscard]] const config::JailView* other_view(const std::string& table);
-    /// The own key of this name, if it has the type that the plugin asks for.
-    [[nodiscard]] bool has_key(const char* key, config::KeyType type);
+    /// Whether the plugin's schema has this key, of the type that the plugin asks for.
+    [[nodiscard]] bool in_schema(const char* key, std::optional<config::KeyType> type);
     [[nodiscard]] const char* keep(std::string text);
     [[nodiscard]] int refuse(std::string reason, int code);
     [[nodiscard]] int add(const jsv_op* raw);

@@ -32,10 +32,23 @@ TEST_CASE("worker: a plugin reads its own table, type by type", "[plugins]") {
     CHECK(plan->unit == "web");
     for (const char* told :
          {"TEXT=hi", "LAST=b", "KEY=value", "OTHER=www", "STATE=/srv/state", "FLAG=1", "NUMBER=42",
-          "BYTES=65536", "TIME=2000000000", "MISUSE=22", "NO_KEY=22", "UNIT=web", "DAEMON=found"}) {
+          "BYTES=65536", "TIME=2000000000", "MISUSE=22", "NO_KEY=22", "UNIT=web", "DAEMON=found",
+          "HAS_LIST=1", "HAS_NOTHING=22", "PROFILE=default"}) {
         INFO(told);
         CHECK(has(*plan, told));
     }
+}
+
+TEST_CASE("worker: an empty list is told from an absent one", "[plugins]") {
+    const PluginDirectory directory;
+    directory.add("good");
+    PluginHost host = directory.load();
+    const auto empty = plan_of(host, unit_of("[jail.good]\nlist = []\n"));
+    const auto absent = plan_of(host, unit_of("[jail.good]\n"));
+    REQUIRE(empty);
+    REQUIRE(absent);
+    CHECK(has(*empty, "HAS_LIST=1"));
+    CHECK(has(*absent, "HAS_LIST=0"));
 }
 
 TEST_CASE("worker: absent keys are absent, and the unit's other tables stay unseen", "[plugins]") {

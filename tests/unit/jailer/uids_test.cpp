@@ -53,6 +53,24 @@ TEST_CASE("uids: a uid that the system knows is passed over", "[jailer][S4.2]") 
     CHECK(uids.allocate("web").value() == 102);
 }
 
+TEST_CASE("uids: local accounts are known by their number alone", "[jailer][S4.2]") {
+    const Folder folder;
+    const std::string file = folder.file();
+    REQUIRE(sys::replace_file(file, "root:x:0:0::/root:/bin/sh\nweb:x:61184:70::/:\nbroken\n"
+                                    "61190:x:5:\n:::\n"));
+    CHECK(lists_id(file, 61184).value());
+    CHECK(lists_id(file, 5).value());
+    for (const uid_t id : {70U, 61190U, 6118U, 611840U}) CHECK_FALSE(lists_id(file, id).value());
+    CHECK_FALSE(lists_id(file + ".absent", 0).value());
+    CHECK_FALSE(lists_id("/", 0));  // what cannot be read tells nothing
+}
+
+TEST_CASE("uids: no uid is given while accounts cannot be read", "[jailer][S4.2]") {
+    const Folder folder;
+    auto uids = open_uids(folder, [](uid_t) -> Result<bool> { return fail("unreadable"); });
+    CHECK(uids.allocate("web").error().message == "unreadable");
+}
+
 TEST_CASE("uids: an exhausted range is an error that names the cure", "[jailer][S4.21]") {
     const Folder folder;
     auto uids = open_uids(folder);
