@@ -55,6 +55,7 @@ Result<SpawnContext> prepare_spawning(const Places& places) {
     spawn.stub_program = program.release();  // held as long as the process lives
     spawn.stage_directory = places.run + "/stage";
     TRY_VOID(make_private(spawn.stage_directory));
+    TRY_VOID(make_private(trash_directory(places)));
     return spawn;
 }
 

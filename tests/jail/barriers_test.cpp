@@ -9,6 +9,7 @@
 
 #include <catch2/catch.hpp>
 #include "base/sys.hpp"
+#include "jailer/jail/trash.hpp"
 
 #include "jail_fixture.hpp"
 
@@ -309,7 +310,24 @@ TEST_CASE("directories: made, owned, emptied and never through a symlink", "[jai
     CHECK(std::system(("test -z \"$(ls -A " + path + ")\"").c_str()) == 0);
     CHECK(::access((host.path() + "/keep").c_str(), F_OK) == 0);
 
-    undo_parent_operations(*compiled);
+    const TempDirectory trash;  // with one nothing is deleted here, whatever there is
+    const auto fill = [&] {
+        REQUIRE(std::system(("mkdir -p " + path + "/x/y && touch " + path + "/f").c_str()) == 0);
+    };
+    fill();
+    REQUIRE(apply_parent_operations(*compiled, {64123, 64124}, trash.path()));
+    CHECK(std::system(("test -z \"$(ls -A " + path + ")\"").c_str()) == 0);
+    fill();
+    undo_parent_operations(*compiled, trash.path());
+    CHECK(::access(path.c_str(), F_OK) == -1);
+    CHECK(std::system(("test $(ls " + trash.path() + "/*/f | wc -l) = 2").c_str()) == 0);
+    CHECK(has_trash(trash.path()).value());
+    REQUIRE(empty_trash(trash.path()));
+    CHECK_FALSE(has_trash(trash.path()).value());
+
+    REQUIRE(apply_parent_operations(*compiled, {64123, 64124}));
+    fill();
+    undo_parent_operations(*compiled);  // without: in place
     CHECK(::access(path.c_str(), F_OK) == -1);
     REQUIRE(::symlink(host.path().c_str(), path.c_str()) == 0);
     CHECK_FALSE(apply_parent_operations(*compiled, {64123, 64124}));

@@ -180,6 +180,90 @@ TEST_CASE("jailer: another one takes over what a killed one ran", "[jail][chaos]
     world.wait_started(2);
 }
 
+TEST_CASE("jailer: killed at any moment of a start, it leaves nothing behind", "[jail][chaos]") {
+    if (skipped_without_root()) return;
+    JailerWorld world;
+    world.write_unit("web", kSleep);
+    world.start_jailer();
+    int survived = 0;
+    for (ipc::Token token = 1; token <= 24; ++token) {
+        world.started.clear();
+        world.failed.clear();
+        world.start(token, "web");
+        // Moments from before the request is read to after the exec: where exactly does not matter.
+        const auto until =
+            std::chrono::steady_clock::now() + std::chrono::microseconds(400) * token;
+        while (std::chrono::steady_clock::now() < until) {
+        }
+        world.kill_jailer();
+        world.start_jailer();
+        world.start(token, "web");  // as an engine does that has no answer
+        if (world.wait_answered(token)) ++survived;
+        world.teardown(token, "web");
+        world.wait_torn_down(token);
+        for (auto& [known, process] : world.processes) {
+            if (!process.status) world.wait_exit(known);
+            CHECK(is_gone(process.pid));
+        }
+        for (const ipc::Token known : {token, token | ipc::kStubBit}) world.acknowledge(known);
+    }
+    CHECK(survived > 0);
+    world.start(100, "web");
+    world.wait_started(100);
+    // What was never registered has ended too: the jailer, the service and its jail's init are
+    // left.
+    world.wait_children(3);
+}
+
+/// A world whose plugins hang over every plan.
+struct HangingWorld : JailerWorld {
+    HangingWorld() {
+        const std::string plugins = root + "/plugins";
+        REQUIRE(sys::make_directories(plugins));
+        const auto built = sys::program_directory();
+        REQUIRE(built);
+        for (const auto& entry : std::filesystem::directory_iterator(places.plugins)) {
+            std::filesystem::copy_file(entry.path(), plugins / entry.path().filename());
+        }
+        std::filesystem::copy_file(*built + "/plugins/hang.so", plugins + "/hang.so");
+        REQUIRE(::chmod((plugins + "/hang.so").c_str(), 0755) == 0);
+        places.plugins = plugins;
+        write_unit("web", kTrue);
+        start_jailer();
+    }
+};
+
+TEST_CASE("jailer: a plan that hangs costs its start, and is given up", "[jail][S1.12]") {
+    if (skipped_without_root()) return;
+    HangingWorld world;
+    world.start(1, "web");
+    SECTION("after its time") {
+        const auto failure = world.wait_failed(1);
+        CHECK(ipc::get_text(failure.operation) == "plan");
+        CHECK(ipc::get_text(failure.text).find("hang") != std::string_view::npos);
+    }
+    SECTION("at once when the unit is torn down meanwhile") {
+        const auto before = std::chrono::steady_clock::now();
+        world.teardown(1, "web");
+        world.wait_torn_down(1);
+        CHECK(world.wait_failed(1).code == ECANCELED);
+        CHECK(std::chrono::steady_clock::now() - before < std::chrono::seconds(4));
+    }
+    SECTION("while others are answered") {
+        CHECK(world.count_processes("web") == 0);
+        CHECK(world.failed.empty());
+    }
+    SECTION("with the jailer that waited for it") {
+        (void)world.count_processes("web");
+        world.kill_jailer();
+        world.wait_children(0);
+        world.start_jailer();
+        world.start(1, "web");
+        CHECK(ipc::get_text(world.wait_failed(1).operation) == "plan");
+    }
+    CHECK(world.processes.empty());
+}
+
 TEST_CASE("jailer: a jail serves one run, whatever died in between", "[jail][chaos]") {
     if (skipped_without_root()) return;
     JailerWorld world;
@@ -245,6 +329,38 @@ TEST_CASE("jailer: a teardown ends what a service left behind, in every profile"
     world.teardown(1, "web");
     world.wait_torn_down(1);
     CHECK(count() == 0);
+}
+
+TEST_CASE("jailer: a process that left its session is found by its environment", "[jail][S0.17]") {
+    if (skipped_without_root()) return;
+    JailerWorld world;
+    // Orphaned, in a session of its own: neither parents nor session lead there.
+    world.write_unit("web",
+                     "[service]\nexec_start = [\"/bin/sh\", \"-c\", "
+                     "\"(setsid sh -c 'setsid sleep 1000 & exit' &) ; exec sleep 1000\"]\n"
+                     "[jail]\nprofile = \"host\"\n");
+    world.write_unit("other", kHostSleep);
+    world.start_jailer();
+    world.start(1, "web");
+    world.start(2, "other");
+    world.wait_started(1);
+    const pid_t other = world.wait_started(2).pid;
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (world.count_processes("web") != 2 && std::chrono::steady_clock::now() < deadline) {
+    }
+    REQUIRE(world.count_processes("web") == 2);
+    if (GENERATE(false, true)) {
+        world.kill_jailer();
+        world.start_jailer();
+        REQUIRE(world.count_processes("web") == 2);
+    }
+    world.send(signal_of(1, "web", SIGKILL, ipc::Whom::kProcess));
+    CHECK(world.wait_exit(1) == SIGKILL);
+    CHECK(world.count_processes("web") == 1);
+    world.teardown(1, "web");
+    world.wait_torn_down(1);
+    CHECK(world.count_processes("web") == 0);
+    CHECK_FALSE(is_gone(other));  // a unit of the same profile is another's
 }
 
 TEST_CASE("jailer: a signal to all reaches every process of the jail", "[jail]") {

@@ -14,6 +14,7 @@
 
 #include "base/sys.hpp"
 #include "config/load.hpp"
+#include "jailer/loop/processes.hpp"
 #include "jailer/plugin/plugin_host.hpp"
 #include "jailer/run.hpp"
 
@@ -93,7 +94,10 @@ void JailerWorld::snapshot() {
     for (auto& [token, process] : processes) {
         pollfd ended{process.pidfd.get(), POLLIN, 0};
         if (!process.status && ::poll(&ended, 1, 0) == 1) reap(process);
-        if (process.status) continue;
+        if (process.status) {
+            send_exited(token, process);
+            continue;
+        }
         auto alive = ipc::make<ipc::Alive>();
         alive.token = token;
         alive.pid = process.pid;
@@ -103,6 +107,17 @@ void JailerWorld::snapshot() {
         REQUIRE(ipc::send(keeper_.get(), alive, &fd, 1) == 0);
     }
     REQUIRE(ipc::send(keeper_.get(), ipc::make<ipc::SnapshotEnd>()) == 0);
+}
+
+void JailerWorld::send_exited(ipc::Token token, const Registered& process) {
+    if ((token & ipc::kStubBit) != 0) return;  // of those no end is kept
+    auto exited = ipc::make<ipc::Exited>();
+    exited.token = token;
+    exited.pid = process.pid;
+    exited.status = *process.status;
+    exited.purpose = process.purpose;
+    ipc::set_text(exited.unit, process.unit);
+    REQUIRE(ipc::send(keeper_.get(), exited) == 0);
 }
 
 void JailerWorld::kill_jailer() {
@@ -190,6 +205,12 @@ void JailerWorld::read_keeper() {
             intents.push_back(intent->token);
         } else if (const auto* said = packet.as<ipc::Register>()) {
             CHECK(std::ranges::find(intents, said->token) != intents.end());
+            const auto known = processes.find(said->token);
+            if ((said->token & ipc::kStubBit) != 0 && known != processes.end()) {
+                if (!known->second.status) reap(known->second);
+                processes.erase(known);
+            }
+            CHECK_FALSE(processes.contains(said->token));
             processes.emplace(said->token,
                               Registered{said->pid, Fd(packet.take_fd(0)), said->purpose,
                                          std::string(ipc::get_text(said->unit)), std::nullopt});
@@ -233,13 +254,17 @@ ipc::Started JailerWorld::wait_started(ipc::Token token) {
     return *here();
 }
 
-ipc::StartFailed JailerWorld::wait_failed(ipc::Token token) {
+bool JailerWorld::wait_answered(ipc::Token token) {
     const auto is_it = [token](const auto& m) { return m.token == token; };
     wait_until(
         [&] { return std::ranges::any_of(failed, is_it) || std::ranges::any_of(started, is_it); },
-        "the start failed");
-    REQUIRE(std::ranges::none_of(started, is_it));
-    return *std::ranges::find_if(failed, is_it);
+        "the start was answered");
+    return std::ranges::any_of(started, is_it);
+}
+
+ipc::StartFailed JailerWorld::wait_failed(ipc::Token token) {
+    REQUIRE_FALSE(wait_answered(token));
+    return *std::ranges::find_if(failed, [token](const auto& m) { return m.token == token; });
 }
 
 void JailerWorld::wait_torn_down(ipc::Token token) {
@@ -264,6 +289,18 @@ std::uint64_t JailerWorld::count_processes(const std::string& unit) {
     send(request);
     wait_until([&] { return stats.has_value(); }, "statistics came");
     return stats->processes;
+}
+
+void JailerWorld::wait_children(std::size_t count) {
+    const auto alive = [] {
+        return std::ranges::count_if(jailer::children_of(::getpid()),
+                                     [](pid_t pid) { return !jailer::is_exiting(pid); });
+    };
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(kPatience);
+    while (alive() != static_cast<std::ptrdiff_t>(count)) {
+        if (std::chrono::steady_clock::now() > deadline)
+            FAIL(alive() << " children, not " << count);
+    }
 }
 
 std::ptrdiff_t JailerWorld::kept_units() {

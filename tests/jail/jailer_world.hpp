@@ -59,6 +59,8 @@ public:
     /// Waits until it holds; fails the test after ten seconds.
     void wait_until(const std::function<bool()>& holds, const char* what);
     ipc::Started wait_started(ipc::Token token);
+    /// Waits for the answer of either kind; true for Started.
+    bool wait_answered(ipc::Token token);
     ipc::StartFailed wait_failed(ipc::Token token);
     void wait_torn_down(ipc::Token token);
     int wait_exit(ipc::Token token);
@@ -66,6 +68,8 @@ public:
     /// was asked before has been taken when this returns.
     std::uint64_t count_processes(const std::string& unit);
 
+    /// Waits until so many children of this process are alive, registered or not.
+    static void wait_children(std::size_t count);
     /// How many jails the keeper was asked to remember. A round trip first, see count_processes.
     std::ptrdiff_t kept_units();
 
@@ -86,6 +90,7 @@ private:
     void read_engine();
     void reap(Registered& process);
     void snapshot();
+    void send_exited(ipc::Token token, const Registered& process);
     void store(const ipc::Store& message, Fd fd);
     void check_sent(int code);
 

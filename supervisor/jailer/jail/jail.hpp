@@ -100,11 +100,12 @@ using Jailed = std::expected<T, JailFailure>;
 /// "web: chroot: bind: source /srv: No such file or directory" — unit, plugin, operation, the rest.
 [[nodiscard]] std::string describe(const Plan& plan, const JailFailure& failure);
 
-/// JSV_STAGE_PARENT operations, as the jailer, before any process exists.
-[[nodiscard]] Jailed<void> apply_parent_operations(const CompiledPlan& plan,
-                                                   const ResolvedIds& ids);
+/// JSV_STAGE_PARENT operations, as the jailer, before any process exists. Directories to be made
+/// anew are moved into `trash` (see trash.hpp); without one they are emptied here and now.
+[[nodiscard]] Jailed<void> apply_parent_operations(const CompiledPlan& plan, const ResolvedIds& ids,
+                                                   const std::string& trash = {});
 /// Removes what they made with JSV_DIR_RECREATE.
-void undo_parent_operations(const CompiledPlan& plan);
+void undo_parent_operations(const CompiledPlan& plan, const std::string& trash = {});
 
 /// The jail's init in new namespaces; it reports kReady when all mounts stand and jailsvc-stub
 /// runs.

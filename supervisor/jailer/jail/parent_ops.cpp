@@ -1,4 +1,3 @@
-#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -10,6 +9,7 @@
 #include "jailer/jail/failure.hpp"
 #include "jailer/jail/id_map.hpp"
 #include "jailer/jail/jail.hpp"
+#include "jailer/jail/trash.hpp"
 
 namespace jailsvc::jailer {
 namespace {
@@ -23,24 +23,6 @@ struct Owner {
     uid_t uid;
     gid_t gid;
 };
-
-struct CloseDir {
-    void operator()(DIR* dir) const { ::closedir(dir); }
-};
-
-/// A directory's own descriptor for reading its entries; takes a second one, so that the caller's
-/// stays open.
-std::unique_ptr<DIR, CloseDir> read_directory(int dir) {
-    const int again = ::openat(dir, ".", kDirectory | O_CLOEXEC);
-    if (again == -1) return nullptr;
-    DIR* opened = ::fdopendir(again);
-    if (opened == nullptr) ::close(again);
-    return std::unique_ptr<DIR, CloseDir>(opened);
-}
-
-bool is_dot(const char* name) {
-    return name[0] == '.' && (name[1] == '\0' || (name[1] == '.' && name[2] == '\0'));
-}
 
 /// Makes one level: what is already there stays as it is.
 Result<Fd> open_or_make(int parent, const std::string& name, mode_t mode, bool& made) {
@@ -73,86 +55,43 @@ Result<void> set_owner(int dir, Owner owner, mode_t mode) {
     return {};
 }
 
-/// Empties `sub`, a directory in `top`: what is not empty in it goes up to `top`, under a name of
-/// its own, and is found there by the next round. So no depth of directories, however hostile,
-/// takes more than three descriptors or any recursion.
-Result<void> hoist_and_remove(int top, const char* sub, std::uint64_t& counter) {
-    TRY(const Fd dir,
-        sys::open_beneath(top, sub, kDirectory, kResolve | RESOLVE_BENEATH | RESOLVE_NO_XDEV));
-    const auto entries = read_directory(dir.get());
-    if (!entries) return fail_errno("read a directory");
-    while (const dirent* entry = ::readdir(entries.get())) {
-        if (is_dot(entry->d_name)) continue;
-        if (::unlinkat(dir.get(), entry->d_name, 0) == 0) continue;
-        if (::unlinkat(dir.get(), entry->d_name, AT_REMOVEDIR) == 0) continue;
-        const std::string up = fmt::format(".jailsvc-old-{}", counter++);
-        // Somebody may have chosen our names: then this is EEXIST or ENOTEMPTY, and the next one
-        // is tried when this directory comes round again.
-        if (::renameat2(dir.get(), entry->d_name, top, up.c_str(), RENAME_NOREPLACE) == -1 &&
-            errno != EEXIST && errno != ENOENT) {
-            return fail_errno(fmt::format("remove {}", entry->d_name));
-        }
-    }
-    if (::unlinkat(top, sub, AT_REMOVEDIR) == -1 && errno != ENOTEMPTY && errno != ENOENT) {
-        return fail_errno(fmt::format("remove {}", sub));
+/// The way for what is about to be made anew, or gone for good. `dir` is `name` in `parent`.
+Result<void> clear(int parent, const std::string& name, int dir, const std::string& trash) {
+    if (::unlinkat(parent, name.c_str(), AT_REMOVEDIR) == 0) return {};
+    if (!trash.empty() && throw_away(parent, name, trash)) return {};
+    // In place, then: it is a mount point, or the trash lies in another file system.
+    TRY_VOID(empty_directory(dir));
+    if (::unlinkat(parent, name.c_str(), AT_REMOVEDIR) == -1 && errno != EBUSY) {
+        return fail_errno("rmdir");
     }
     return {};
 }
 
-/// One pass over the directory; true when nothing was left to do.
-Result<bool> empty_once(int top, std::uint64_t& counter) {
-    const auto entries = read_directory(top);
-    if (!entries) return fail_errno("read a directory");
-    bool clean = true;
-    while (const dirent* entry = ::readdir(entries.get())) {
-        if (is_dot(entry->d_name)) continue;
-        clean = false;
-        if (::unlinkat(top, entry->d_name, 0) == 0) continue;
-        if (errno != EISDIR && errno != EPERM && errno != ENOENT) {
-            return fail_errno(fmt::format("remove {}", entry->d_name));
-        }
-        if (::unlinkat(top, entry->d_name, AT_REMOVEDIR) == 0 || errno == ENOENT) continue;
-        if (errno != ENOTEMPTY) return fail_errno(fmt::format("remove {}", entry->d_name));
-        TRY_VOID(hoist_and_remove(top, entry->d_name, counter));
-    }
-    return clean;
-}
-
-/// Somebody who keeps making files could keep us here: so many passes, then it is an error.
-constexpr int kMostPasses = 100000;
-
-Result<void> empty_directory(int top) {
-    std::uint64_t counter = 0;
-    for (int pass = 0; pass < kMostPasses; ++pass) {
-        TRY(const bool clean, empty_once(top, counter));
-        if (clean) return {};
-    }
-    return fail_errno("empty a directory", EBUSY);
-}
-
-Result<void> make_directory(const Op& op, Owner owner) {
+Result<void> make_directory(const Op& op, Owner owner, const std::string& trash) {
     std::string last;
     TRY(const Fd parent, make_parents(op.text[0], last));
     bool made = false;
-    TRY(const Fd dir, open_or_make(parent.get(), last, 0700, made));
-    if (!made && (op.flags & JSV_DIR_RECREATE) != 0) TRY_VOID(empty_directory(dir.get()));
+    TRY(Fd dir, open_or_make(parent.get(), last, 0700, made));
+    if (!made && (op.flags & JSV_DIR_RECREATE) != 0) {
+        TRY_VOID(clear(parent.get(), last, dir.get(), trash));
+        TRY(dir, open_or_make(parent.get(), last, 0700, made));
+    }
     return set_owner(dir.get(), owner, static_cast<mode_t>(op.number[0]));
 }
 
-Result<void> remove_directory(const std::string& path) {
+Result<void> remove_directory(const std::string& path, const std::string& trash) {
     const std::size_t slash = path.find_last_of('/', path.find_last_not_of('/'));
     const std::string parent = slash == 0 ? "/" : path.substr(0, slash);
     const std::string name = path.substr(slash + 1, path.find_last_not_of('/') - slash);
     TRY(const Fd above, sys::open_beneath(AT_FDCWD, parent, kDirectory, kResolve));
     TRY(const Fd dir, sys::open_beneath(above.get(), name, kDirectory, kResolve | RESOLVE_BENEATH));
-    TRY_VOID(empty_directory(dir.get()));
-    if (::unlinkat(above.get(), name.c_str(), AT_REMOVEDIR) == -1) return fail_errno("rmdir");
-    return {};
+    return clear(above.get(), name, dir.get(), trash);
 }
 
 }  // namespace
 
-Jailed<void> apply_parent_operations(const CompiledPlan& compiled, const ResolvedIds& ids) {
+Jailed<void> apply_parent_operations(const CompiledPlan& compiled, const ResolvedIds& ids,
+                                     const std::string& trash) {
     if (compiled.find(JSV_OP_HOST_DIRECTORY) == nullptr) return {};
     const Plan plan = compiled.plan();
     const std::optional<uid_t> uid = host_uid(plan, ids.uid);
@@ -163,7 +102,7 @@ Jailed<void> apply_parent_operations(const CompiledPlan& compiled, const Resolve
         if (!uid || !gid) {
             return std::unexpected(failed(index, "the unit's ids are not mapped", EINVAL));
         }
-        if (const auto made = make_directory(op, {*uid, *gid}); !made && !op.optional) {
+        if (const auto made = make_directory(op, {*uid, *gid}, trash); !made && !op.optional) {
             return std::unexpected(JailFailure{
                 index, made.error().code, fmt::format("{}: {}", op.text[0], made.error().message)});
         }
@@ -171,11 +110,11 @@ Jailed<void> apply_parent_operations(const CompiledPlan& compiled, const Resolve
     return {};
 }
 
-void undo_parent_operations(const CompiledPlan& plan) {
+void undo_parent_operations(const CompiledPlan& plan, const std::string& trash) {
     for (const ChildOp& op : plan.child_ops()) {
         if (op.kind != JSV_OP_HOST_DIRECTORY || (op.flags & JSV_DIR_RECREATE) == 0) continue;
         // Nothing depends on it: what is left is emptied before the next start.
-        (void)remove_directory(op.text[0]);
+        (void)remove_directory(op.text[0], trash);
     }
 }
 

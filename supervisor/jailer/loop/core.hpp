@@ -4,9 +4,10 @@
 #include "jailer/jail/jail.hpp"
 #include "jailer/loop/link.hpp"
 #include "jailer/loop/log_pipes.hpp"
-#include "jailer/plugin/plugin_host.hpp"
+#include "jailer/loop/trash_collector.hpp"
 #include "jailer/loop/uids.hpp"
 #include "jailer/loop/unit_cache.hpp"
+#include "jailer/plugin/plugin_host.hpp"
 
 namespace jailsvc::jailer {
 
@@ -19,6 +20,7 @@ struct Core {
     Uids uids;
     UnitCache units;
     LogPipes logs;
+    TrashCollector trash;
     Link keeper;
     Link engine;
 };

@@ -21,7 +21,7 @@ std::vector<Found> processes_of(const Jail& jail) {
     if (jail.pid_namespace || jail.sessions.empty()) return found;
     std::set<pid_t> seen;
     for (const Found& process : found) seen.insert(process.pid);
-    for (Found& process : find_session_members(jail.sessions)) {
+    for (Found& process : find_unconfined(jail.sessions, jail.mark())) {
         if (seen.insert(process.pid).second) found.push_back(std::move(process));
     }
     return found;

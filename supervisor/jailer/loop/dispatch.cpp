@@ -16,6 +16,7 @@ Dispatch::Dispatch(struct ev_loop* loop, const Places& places, PluginHost plugin
             .uids = std::move(uids),
             .units = UnitCache(loop, core_.plugins, config::sources_of(places)),
             .logs = {},
+            .trash = TrashCollector(loop, trash_directory(places)),
             .keeper = Link(loop, "keeper",
                            {.packet = [this](ipc::Packet& packet) { from_keeper(packet); },
                             .gone = [loop] { ev_break(loop, EVBREAK_ALL); }}),
@@ -29,6 +30,7 @@ Dispatch::Dispatch(struct ev_loop* loop, const Places& places, PluginHost plugin
 }
 
 void Dispatch::begin() {
+    core_.trash.collect();
     core_.keeper.resume();
     tell::hello(core_.keeper);
 }
@@ -78,7 +80,9 @@ void Dispatch::snapshot_ended() {
     complete_ = true;
     jails_.sweep();
     jails_.for_each_member([this](const std::string& unit, const Member& member) {
-        if (member.executed) starts_.remember(member.token, unit, member.pid);
+        // One that stood at the gate of a dead jailer too: it ends by itself, and the keeper, which
+        // knows its token, tells the engine so. A token is never registered twice.
+        starts_.remember(member.token, unit, member.pid);
     });
     if (core_.engine.attached()) core_.engine.resume();
 }

@@ -64,7 +64,7 @@ bool Jails::kill_stragglers(Jail& jail, Ending& ending) {
     if (ending.stragglers_left > 0) return false;
     ending.stragglers.clear();
     if (jail.pid_namespace || jail.sessions.empty()) return true;
-    auto found = find_session_members(jail.sessions);
+    auto found = find_unconfined(jail.sessions, jail.mark());
     if (found.empty()) return true;
     if (++ending.rounds > kMaxRounds) {
         spdlog::error("{}: {} processes outlive every kill; give it a pid namespace", jail.unit,
@@ -88,14 +88,14 @@ bool Jails::kill_stragglers(Jail& jail, Ending& ending) {
 void Jails::undo(Jail& jail) {
     ending_.at(jail.unit)->undoing = true;
     if (jail.loaded) {
-        undo_parent_operations(jail.loaded->plan);
+        undo_parent_operations(jail.loaded->plan, core_.trash.directory());
         return ended(jail.unit);
     }
     if (jail.text.empty()) return ended(jail.unit);
     // Made by an earlier jailer: what it did is known from the plan of the unit it had kept.
     core_.units.get_from_text(jail.unit, jail.text, [this, unit = jail.unit](const auto& loaded) {
         if (loaded) {
-            undo_parent_operations((*loaded)->plan);
+            undo_parent_operations((*loaded)->plan, core_.trash.directory());
         } else {
             spdlog::error("{}: its directories stay: {}", unit, loaded.error().message);
         }
@@ -106,6 +106,7 @@ void Jails::undo(Jail& jail) {
 void Jails::ended(const std::string& unit) {
     const auto jail = jails_.extract(unit);
     const auto ending = ending_.extract(unit);
+    core_.trash.collect();
     core_.plugins.teardown(unit);
     forget_text(unit, jail.mapped()->token);
     for (const auto& done : ending.mapped()->waiters) done();

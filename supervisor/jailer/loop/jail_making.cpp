@@ -127,7 +127,9 @@ Attempt Jails::prepare(Jail& jail) {
     // Kept before anything is made, so that a jailer after us can undo it.
     tell::store(core_.keeper, ipc::Kept::kUnit, jail.token, jail.unit, text->get(),
                 jail.main_token != 0 ? ipc::kMainBegun : 0);
-    if (auto done = apply_parent_operations(loaded.plan, jail.ids); !done) {
+    const auto done = apply_parent_operations(loaded.plan, jail.ids, core_.trash.directory());
+    core_.trash.collect();
+    if (!done) {
         return std::unexpected(to_failure(loaded.plan.plan(), done.error()));
     }
     return {};

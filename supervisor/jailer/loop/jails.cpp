@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "base/sys.hpp"
+#include "jailer/loop/invocation.hpp"
 #include "jailer/loop/jails_work.hpp"
 #include "jailer/loop/tell.hpp"
 
@@ -23,6 +24,10 @@ void drop_ended_sessions(std::vector<Session>& sessions) {
 }
 
 }  // namespace
+
+std::string Jail::mark() const {
+    return std::string(kInvocation) + '=' + invocation_id(unit, token);
+}
 
 Jails::Jails(Core& core) : core_(core) {
     core_.units.when_idle([this] { number_and_build(); });
@@ -124,6 +129,11 @@ void Jails::adopt_process(const ipc::Alive& alive, Fd pidfd) {
         jail->stub_pid = alive.pid;
         jail->stub_pidfd = std::move(pidfd);
         jail->pid_namespace = in_other_pid_namespace(alive.pid);
+        // One that the dead jailer saw no end of its mounts; its gate is closed.
+        if (!runs_program(alive.pid, core_.spawn.stub_program)) {
+            jail->doomed = true;
+            (void)sys::pidfd_signal(jail->stub_pidfd.get(), SIGKILL);
+        }
         watch_stub(*jail);
         return;
     }

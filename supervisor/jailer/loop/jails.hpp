@@ -36,6 +36,8 @@ struct Jail {
     Jail(struct ev_loop* loop, std::string name, ipc::Token t)
         : unit(std::move(name)), token(t), stub_ended(loop) {}
     [[nodiscard]] bool has_stub() const { return stub_pid > 0; }
+    /// "INVOCATION_ID=…", in the environment of all its processes.
+    [[nodiscard]] std::string mark() const;
 
     std::string unit;
     ipc::Token token;  ///< of the first start in it; the stub's is this with kStubBit

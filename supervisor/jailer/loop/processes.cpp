@@ -18,6 +18,7 @@ namespace jailsvc::jailer {
 namespace {
 
 constexpr std::size_t kMaxStat = 4096;
+constexpr std::size_t kMaxEnvironment = 8U << 20;
 constexpr std::uint64_t kExiting = 0x4;  ///< PF_EXITING (linux/sched.h), in proc(5) stat's field 9
 
 struct Stat {
@@ -64,6 +65,15 @@ std::vector<pid_t> numbers_in(const std::string& directory) {
         }
     }
     return numbers;
+}
+
+/// Whether the process began its program with this variable (proc(5), /proc/pid/environ).
+bool has_variable(pid_t pid, const std::string& variable) {
+    if (variable.empty()) return false;
+    const auto text = sys::read_file(fmt::format("/proc/{}/environ", pid), kMaxEnvironment);
+    if (!text) return false;
+    const std::string wanted = '\0' + variable + '\0';
+    return ('\0' + *text + '\0').find(wanted) != std::string::npos;
 }
 
 struct Identity {
@@ -124,20 +134,24 @@ std::vector<Found> find_descendants(std::span<const pid_t> roots, pid_t reaper) 
 }
 
 std::vector<Found> find_session_members(std::span<const Session> sessions) {
+    return find_unconfined(sessions, {});
+}
+
+std::vector<Found> find_unconfined(std::span<const Session> sessions, const std::string& mark) {
     std::set<pid_t> wanted;
     for (const Session& session : sessions) {
         if (still_ours(session)) wanted.insert(session.id);
     }
     std::vector<Found> found;
-    if (wanted.empty()) return found;
+    if (wanted.empty() && mark.empty()) return found;
     for (const pid_t pid : numbers_in("/proc")) {
         const auto first = read_stat(pid);
-        if (!first || first->dead || !wanted.contains(first->session)) continue;
+        if (!first || first->dead) continue;
+        if (!wanted.contains(first->session) && !has_variable(pid, mark)) continue;
         auto pidfd = sys::pidfd_open(pid);
         const auto again = read_stat(pid);  // after the open: the pidfd is of this very process
         if (!pidfd || !again || again->start != first->start) continue;
-        if (again->session != first->session || found.size() >= kMaxFound) continue;
-        found.push_back(Found{pid, std::move(*pidfd)});
+        if (found.size() < kMaxFound) found.push_back(Found{pid, std::move(*pidfd)});
     }
     return found;
 }

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/fd.hpp"
@@ -32,6 +33,12 @@ struct Found {
 
 /// The living processes of these sessions.
 [[nodiscard]] std::vector<Found> find_session_members(std::span<const Session> sessions);
+
+/// The same, and every process with the variable `mark` ("NAME=VALUE") in its environment: what a
+/// service without a pid namespace began, wherever it went since. Only a process that leaves its
+/// session, its parents and its environment is lost: such a service is trusted not to hide.
+[[nodiscard]] std::vector<Found> find_unconfined(std::span<const Session> sessions,
+                                                 const std::string& mark);
 
 inline constexpr std::size_t kMaxFound = 65536;
 

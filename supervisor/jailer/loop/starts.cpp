@@ -11,6 +11,7 @@
 #include "base/clock.hpp"
 #include "base/sys.hpp"
 #include "jailer/jail/id_map.hpp"
+#include "jailer/loop/invocation.hpp"
 #include "jailer/loop/tell.hpp"
 
 namespace jailsvc::jailer {
@@ -244,6 +245,7 @@ Result<Program> Starts::program_for(Job& job, Jail& jail) {
     Program program;
     program.working_directory = unit.service.working_directory;
     auto environment = base_environment(jail.loaded->plan.plan());
+    environment[kInvocation] = invocation_id(jail.unit, jail.token);
     if (job.client) {
         program.argv = job.client->argv;
         add_variables(environment, job.client->environment);

@@ -44,8 +44,9 @@ void close_others(int kept) {
     ::close_range(fd + 1, ~0U, 0);
 }
 
-[[noreturn]] void run_child(const std::function<void()>& body, int kept_fd) {
+[[noreturn]] void run_child(const std::function<void()>& body, int kept_fd, pid_t parent) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != parent) ::_exit(kUncaught);  // it died before it could be told
     reset_signals();
     close_others(kept_fd);
     try {
@@ -75,9 +76,10 @@ Result<WorkerProcess> WorkerProcess::start(const std::function<void()>& body, in
     clone_args arguments{};
     arguments.flags = CLONE_PIDFD;
     arguments.pidfd = reinterpret_cast<std::uintptr_t>(&pidfd);
+    const pid_t parent = ::getpid();
     const long pid = ::syscall(SYS_clone3, &arguments, sizeof arguments);
     if (pid == -1) return fail_errno("start a worker: clone3");
-    if (pid == 0) run_child(body, kept_fd);
+    if (pid == 0) run_child(body, kept_fd, parent);
     return WorkerProcess(static_cast<pid_t>(pid), Fd(pidfd));
 }
 
