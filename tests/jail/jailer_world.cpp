@@ -227,6 +227,10 @@ void JailerWorld::read_keeper() {
 }
 
 void JailerWorld::store(const ipc::Store& message, Fd fd) {
+    std::erase_if(kept, [&](const KeptFd& k) {  // the same key replaces
+        return k.kind == message.kind && k.index == message.index && k.token == message.token &&
+               k.unit == ipc::get_text(message.unit);
+    });
     kept.push_back(KeptFd{message.kind, message.index, message.token,
                           std::string(ipc::get_text(message.unit)), std::move(fd)});
 }
