@@ -31,11 +31,12 @@ Result<std::pair<Fd, Fd>> credential_pair() {
 }
 
 std::string encode_request(const std::string& unit, const std::vector<std::string>& command,
-                           const std::vector<std::string>& environment) {
-    ipc::ExecRequest header{ipc::ExecRequest::kMagic,
-                            static_cast<std::uint32_t>(command.size()),
-                            static_cast<std::uint32_t>(environment.size()),
-                            {}};
+                           const std::vector<std::string>& environment, bool own_terminal) {
+    ipc::ExecRequest header{};
+    header.magic = ipc::ExecRequest::kMagic;
+    header.argc = static_cast<std::uint32_t>(command.size());
+    header.envc = static_cast<std::uint32_t>(environment.size());
+    header.own_terminal = own_terminal ? 1 : 0;
     ipc::set_text(header.unit, unit);
     std::string bytes(reinterpret_cast<const char*>(&header), sizeof header);
     for (const auto* list : {&command, &environment}) {
@@ -85,8 +86,9 @@ Result<int> run_in_jail(const Context& context, const ExecOptions& options) {
     const int stdio[3] = {terminal.inner(STDIN_FILENO), terminal.inner(STDOUT_FILENO),
                           terminal.inner(STDERR_FILENO)};
     // The command waits in the pair until the jailer reads it: the order of these two is free.
-    TRY_VOID(send_request(pair.first.get(),
-                          encode_request(options.unit, options.command, environment), stdio));
+    TRY_VOID(send_request(
+        pair.first.get(),
+        encode_request(options.unit, options.command, environment, terminal.interactive()), stdio));
     TRY_VOID(client.send("Exec", {{"unit", options.unit}}, {pair.second.get()}));
     pair.second = Fd();
     terminal.forget_inner();

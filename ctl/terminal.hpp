@@ -21,6 +21,7 @@ public:
 
     /// What the command gets in place of our descriptor `fd`.
     [[nodiscard]] int inner(int fd) const { return inner_ ? inner_.get() : fd; }
+    [[nodiscard]] bool interactive() const { return bool{outer_}; }
     /// Closes our copy of the command's end, so that its end is seen.
     void forget_inner() { inner_ = Fd(); }
 

@@ -186,6 +186,15 @@ void Dispatcher::change(Request& request, service::Request what) {
     std::vector<UnitOutcome> outcomes;
     std::vector<std::pair<service::JobId, std::size_t>> waiting;
     for (const std::string& name : *names) {
+        // What runs would be stopped for a start that cannot be.
+        const auto* errors =
+            what == service::Request::kRestart ? elsewhere_.file_errors(name) : nullptr;
+        if (errors != nullptr && !errors->empty()) {
+            outcomes.push_back(
+                {name, "refused",
+                 "left as it is, since its file has errors; mend them first: " + errors->front()});
+            continue;
+        }
         const auto job = manager_.request(what, name);
         if (!job) {
             outcomes.push_back(

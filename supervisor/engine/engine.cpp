@@ -106,11 +106,12 @@ void Engine::from_logger(ipc::Packet& packet) {
 void Engine::on_peer(ipc::Role role, Fd socket) {
     if (!socket) return spdlog::error("keeper: a peer without a descriptor");
     if (role == ipc::Role::kLogger) {
+        asks_.logger_lost();  // its end may not have been read yet, and what it was asked is lost
         (void)logger_.attach(std::move(socket));  // nobody waits for what was not sent
         return;
     }
     if (role != ipc::Role::kJailer) return spdlog::error("keeper: a peer that is none of ours");
-    jailer_lost();  // its end may not have been read yet
+    jailer_lost();  // its end may not have been read yet, and what it was asked is lost
     auto kept = launcher_.start_over(jailer_.attach(std::move(socket)));
     if (ready_) manager_.resume();
     launcher_.append(std::move(kept));

@@ -421,6 +421,10 @@ struct ExecRequest {
     std::uint32_t argc;
     std::uint32_t envc;
     char unit[kNameSize];  ///< whose jail the client means; Exec must say the same
+    /// 1: stdin is a terminal that the client made for this command, to be its controlling one. Any
+    /// other terminal stays a mere descriptor: its session could be typed into (TIOCSTI).
+    std::uint32_t own_terminal;
+    std::uint32_t reserved;
 };
 inline constexpr std::size_t kMaxExecRequest = 128 * 1024;
 

@@ -161,6 +161,10 @@ class Reload(SystemTest):
         self.assertRegex(error, r"changes\.toml:4:\d+: .*descripton")
         self.assertIn("description", error)
         self.assertEqual(pids, (self.supervisor.pid("stays"), self.supervisor.pid("changes")))
+        error = self.fails(1, "restart", "changes")
+        self.assertIn("its file has errors", error)
+        self.assertIn("changes.toml:4:", error)
+        self.assertEqual(self.supervisor.pid("changes"), pids[1])
         self.ok("start", "comes")
         self.ok("stop", "stays", "changes", "comes")
 

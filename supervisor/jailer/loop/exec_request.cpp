@@ -94,6 +94,7 @@ Result<ExecRequest> parse_exec_request(std::string_view packet) {
     }
     ExecRequest request;
     request.unit = ipc::get_text(head.unit);
+    request.own_terminal = head.own_terminal == 1;
     for (std::uint32_t i = 0; i < head.argc + head.envc; ++i) {
         auto text = take_string(packet);
         if (!text) return fail("exec: fewer strings than announced", EBADMSG);

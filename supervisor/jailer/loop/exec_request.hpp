@@ -17,6 +17,7 @@ struct ExecRequest {
     std::string unit;  ///< whose jail the client means
     std::vector<std::string> argv;
     std::vector<std::string> environment;  ///< "NAME=VALUE"
+    bool own_terminal = false;             ///< stdin is to be the command's controlling terminal
     Fd stdio[3];
 };
 

@@ -250,7 +250,7 @@ Result<Program> Starts::program_for(Job& job, Jail& jail) {
         program.argv = job.client->argv;
         add_variables(environment, job.client->environment);
         program.stdin_fd = job.client->stdio[0].get();
-        program.terminal = ::isatty(program.stdin_fd) != 0;
+        program.terminal = job.client->own_terminal;
         program.stdout_fd = job.client->stdio[1].get();
         program.stderr_fd = job.client->stdio[2].get();
     } else {

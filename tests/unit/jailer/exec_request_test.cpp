@@ -20,7 +20,7 @@ namespace {
 
 std::string packet(std::uint32_t argc, std::uint32_t envc, const std::string& strings,
                    std::uint64_t magic = ipc::ExecRequest::kMagic) {
-    ipc::ExecRequest head{magic, argc, envc, {}};
+    ipc::ExecRequest head{magic, argc, envc, {}, 0, 0};
     ipc::set_text(head.unit, "web");
     std::string bytes(sizeof head, '\0');
     std::memcpy(bytes.data(), &head, sizeof head);
