@@ -50,27 +50,27 @@ std::string to_string(const Diagnostic& diagnostic) {
                        caret_line(diagnostic.column));
 }
 
+Diagnostic diagnostic_at(const Where& where, std::string message) {
+    Diagnostic found{.line = where.line, .column = where.column, .message = std::move(message)};
+    if (where.source == nullptr) return found;
+    found.file = where.source->name;
+    if (where.line > 0) found.source = line_of(*where.source, where.line);
+    return found;
+}
+
 void Reporter::add(Diagnostic diagnostic) {
     if (list_.size() > kMaxDiagnostics) return;
-    if (list_.size() == kMaxDiagnostics)
+    if (list_.size() == kMaxDiagnostics) {
         diagnostic.message = "too many errors; the rest is not shown";
+        diagnostic.source.clear();
+    }
     list_.push_back(std::move(diagnostic));
 }
 
 void Reporter::add(const Where& where, std::string message) {
-    Diagnostic found{.file = {},
-                     .line = where.line,
-                     .column = where.column,
-                     .message = std::move(message),
-                     .source = {}};
-    if (where.source != nullptr) {
-        found.file = where.source->name;
-        // Finding the line walks the file: not for errors that are not kept.
-        if (where.line > 0 && list_.size() < kMaxDiagnostics) {
-            found.source = line_of(*where.source, where.line);
-        }
-    }
-    add(std::move(found));
+    // Finding the line walks the file: not for errors that are not kept.
+    if (list_.size() > kMaxDiagnostics) return;
+    add(diagnostic_at(where, std::move(message)));
 }
 
 void Reporter::add_file(std::string file, std::string message) {

@@ -36,6 +36,9 @@ struct Where {
     std::uint32_t column = 0;
 };
 
+/// What is wrong at that place, with the line it is in.
+[[nodiscard]] Diagnostic diagnostic_at(const Where& where, std::string message);
+
 /// Collects what is wrong, so that all errors of a file are told at once.
 class Reporter {
 public:

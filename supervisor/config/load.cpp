@@ -30,8 +30,9 @@ std::vector<std::string> list_units(const Sources& sources) {
     return UnitFiles(sources).unit_names();
 }
 
-Checked<Unit> load_unit(const Sources& sources, const Schema& schema, const std::string& name) {
-    return Loader(sources, schema).load(name);
+Checked<Unit> load_unit(const Sources& sources, const Schema& schema, const std::string& name,
+                        JailPlaces* places) {
+    return Loader(sources, schema).load(name, places);
 }
 
 LoadedUnits load_all(const Sources& sources, const Schema& schema,

@@ -36,10 +36,15 @@ using Checked = std::expected<T, Diagnostics>;
 /// Names of all units that have a file, templates left out, sorted, each once.
 [[nodiscard]] std::vector<std::string> list_units(const Sources& sources);
 
+/// Where the keys ("jail.chroot.root") and tables ("jail.chroot") of a unit's jail were written, in
+/// the file that won; no messages. For errors that are found after loading.
+using JailPlaces = std::map<std::string, Diagnostic, std::less<>>;
+
 /// The effective unit NAME: file (or template), profile and drop-ins, checked against `schema`, or
-/// everything wrong with them at once. A unit without a file is one diagnostic.
+/// everything wrong with them at once. A unit without a file is one diagnostic. `places`, if given,
+/// gets the places of a unit that loads.
 [[nodiscard]] Checked<Unit> load_unit(const Sources& sources, const Schema& schema,
-                                      const std::string& name);
+                                      const std::string& name, JailPlaces* places = nullptr);
 
 /// All units that have a file, and the template instances that they require or want.
 struct LoadedUnits {

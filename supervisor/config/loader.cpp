@@ -35,6 +35,17 @@ bool any_has(const Layers& layers, std::string_view section) {
     });
 }
 
+/// Adds the places of a layer's jail; those of lower layers give way.
+void note_places(const Document& document, JailPlaces& places) {
+    for (const auto& [table, section] : document.sections) {
+        if (!table.starts_with("jail.")) continue;
+        places.insert_or_assign(table, diagnostic_at(section.where, {}));
+        for (const auto& [key, value] : section.keys) {
+            places.insert_or_assign(table + "." + key, diagnostic_at(value.where, {}));
+        }
+    }
+}
+
 Value text_value(const std::string& text) {
     return {.where = {}, .data = Text{.text = text, .where = {}}};
 }
@@ -105,7 +116,7 @@ void Loader::add_profile(std::vector<Layer>& layers, const Specifiers& specifier
     layers.insert(layers.begin(), found.layer);
 }
 
-Checked<Unit> Loader::load(const std::string& name) {
+Checked<Unit> Loader::load(const std::string& name, JailPlaces* places) {
     if (!is_unit_name(name)) {
         return std::unexpected(one_problem(name.substr(0, kMaxName), "no name of a unit"));
     }
@@ -143,7 +154,10 @@ Checked<Unit> Loader::load(const std::string& name) {
     if (unit.text.size() > kMaxFileSize) {
         return std::unexpected(one_problem(name, "its files together are too long"));
     }
-    for (const Layer& layer : layers) unit.files.push_back(layer.source->name);
+    for (const Layer& layer : layers) {
+        unit.files.push_back(layer.source->name);
+        if (places != nullptr) note_places(layer.document, *places);
+    }
     return unit;
 }
 

@@ -18,7 +18,7 @@ class Loader {
 public:
     Loader(const Sources& sources, const Schema& schema);
 
-    [[nodiscard]] Checked<Unit> load(const std::string& name);
+    [[nodiscard]] Checked<Unit> load(const std::string& name, JailPlaces* places = nullptr);
     [[nodiscard]] const UnitFiles& files() const { return files_; }
 
 private:

@@ -15,8 +15,12 @@ constexpr std::size_t kMaxErrorsShown = 4;
 Error to_error(const std::string& name, const config::Diagnostics& diagnostics) {
     std::string text = fmt::format("{}: the unit does not load", name);
     for (std::size_t i = 0; i < std::min(diagnostics.size(), kMaxErrorsShown); ++i) {
-        const auto& d = diagnostics[i];
-        text += fmt::format("; {}:{}:{}: {}", d.file, d.line, d.column, d.message);
+        config::Diagnostic one = diagnostics[i];
+        one.source.clear();
+        text += "; " + config::to_string(one);
+    }
+    if (diagnostics.size() > kMaxErrorsShown) {
+        text += fmt::format("; and {} more", diagnostics.size() - kMaxErrorsShown);
     }
     return Error{std::move(text), EINVAL};
 }
@@ -42,9 +46,10 @@ struct UnitCache::Making {
     explicit Making(struct ev_loop* loop) : readable(loop), limit(loop) {}
     std::string name;
     Digest digest{};
-    config::Unit unit;   ///< moved on once the plan is there
-    bool keep = false;   ///< for later starts too
-    bool begun = false;  ///< has its worker
+    config::JailPlaces places;  ///< moved on to the job
+    config::Unit unit;          ///< moved on once the plan is there
+    bool keep = false;          ///< for later starts too
+    bool begun = false;         ///< has its worker
     std::vector<Done> waiters;
     std::optional<PlanJob> job;
     IoWatch readable;
@@ -63,30 +68,32 @@ void UnitCache::set_file_limits(std::uint64_t soft, std::uint64_t hard) {
 void UnitCache::get(const std::string& name, const Digest& digest, Done done) {
     const auto hit = loaded_.find(name);
     if (hit != loaded_.end() && hit->second->unit.digest == digest) return done(hit->second);
-    auto unit = config::load_unit(sources_, plugins_.schema(), name);
+    config::JailPlaces places;
+    auto unit = config::load_unit(sources_, plugins_.schema(), name, &places);
     if (!unit) return done(std::unexpected(to_error(name, unit.error())));
     if (unit->digest != digest) {
         return done(fail(
             fmt::format("{}: unit file changed: run jailsvc daemon-reload first", name), ESTALE));
     }
-    make(std::move(*unit), true, std::move(done));
+    make(std::move(*unit), std::move(places), true, std::move(done));
 }
 
 void UnitCache::get_current(const std::string& name, Done done) {
-    auto unit = config::load_unit(sources_, plugins_.schema(), name);
+    config::JailPlaces places;
+    auto unit = config::load_unit(sources_, plugins_.schema(), name, &places);
     if (!unit) return done(std::unexpected(to_error(name, unit.error())));
     const auto hit = loaded_.find(name);
     if (hit != loaded_.end() && hit->second->unit.digest == unit->digest) return done(hit->second);
-    make(std::move(*unit), false, std::move(done));
+    make(std::move(*unit), std::move(places), false, std::move(done));
 }
 
 void UnitCache::get_from_text(const std::string& name, std::string_view text, Done done) {
     auto unit = config::parse_effective(plugins_.schema(), name, text);
     if (!unit) return done(std::unexpected(to_error(name, unit.error())));
-    make(std::move(*unit), false, std::move(done));
+    make(std::move(*unit), {}, false, std::move(done));
 }
 
-void UnitCache::make(config::Unit unit, bool keep, Done done) {
+void UnitCache::make(config::Unit unit, config::JailPlaces places, bool keep, Done done) {
     const auto same = std::ranges::find_if(making_, [&](const auto& other) {
         return other->name == unit.name && other->digest == unit.digest;
     });
@@ -99,6 +106,7 @@ void UnitCache::make(config::Unit unit, bool keep, Done done) {
     making->name = unit.name;
     making->digest = unit.digest;
     making->unit = std::move(unit);
+    making->places = std::move(places);
     making->keep = keep;
     making->waiters.push_back(std::move(done));
     making_.push_back(std::move(making));
@@ -115,7 +123,7 @@ void UnitCache::run_next() {
 }
 
 void UnitCache::begin(const std::shared_ptr<Making>& making) {
-    auto job = plugins_.begin_plan(making->unit);
+    auto job = plugins_.begin_plan(making->unit, std::move(making->places));
     if (!job) return settle(making, std::unexpected(std::move(job).error()));
     making->job.emplace(std::move(*job));
     const std::weak_ptr<Making> weak = making;

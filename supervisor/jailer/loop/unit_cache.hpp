@@ -56,7 +56,7 @@ public:
 
 private:
     struct Making;
-    void make(config::Unit unit, bool keep, Done done);
+    void make(config::Unit unit, config::JailPlaces places, bool keep, Done done);
     void run_next();
     void begin(const std::shared_ptr<Making>& making);
     void finish(const std::shared_ptr<Making>& making);

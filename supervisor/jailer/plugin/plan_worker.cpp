@@ -12,29 +12,41 @@
 namespace jailsvc::jailer {
 namespace {
 
-Result<void> add_plugin_operations(const PlanTask& task, SharedReport& report, Plan& plan) {
+/// A plugin that refuses does not keep the others from saying what they think of the unit.
+std::vector<Refusal> add_plugin_operations(const PlanTask& task, SharedReport& report,
+                                           std::vector<Op>& all) {
+    std::vector<Refusal> refusals;
     for (std::size_t i = 0; i < task.plugins.size(); ++i) {
         report.set_step(static_cast<std::uint32_t>(i));
         PluginBridge bridge(task.unit, task.places, task.plugins[i]);
         auto ops = bridge.plan();
-        if (!ops) return fail_in(task.plugins[i].name, std::move(ops).error());
-        std::ranges::move(*ops, std::back_inserter(plan.ops));
+        if (ops) {
+            std::ranges::move(*ops, std::back_inserter(all));
+        } else {
+            std::ranges::move(ops.error(), std::back_inserter(refusals));
+        }
     }
     report.set_step(kCoreStep);
-    return {};
+    return refusals;
 }
 
-Result<std::string> make_plan(const PlanTask& task, SharedReport& report) {
+struct Answer {
+    SharedReport::Outcome outcome;
+    std::string bytes;
+};
+
+Result<Answer> make_plan(const PlanTask& task, SharedReport& report) {
     Plan plan{.unit = task.unit.name, .digest = task.unit.digest, .ops = {}, .environment = {}};
     // Before the sandbox: environment files may be readable by root alone.
     TRY(plan.ops, core_operations(task.unit));
     TRY_VOID(task.sandbox.enter());
-    TRY_VOID(add_plugin_operations(task, report, plan));
+    const auto refusals = add_plugin_operations(task, report, plan.ops);
+    if (!refusals.empty()) return Answer{SharedReport::Outcome::kRefused, pack(refusals)};
     order_operations(plan.ops);
     TRY_VOID(check_plan(plan));
     std::string bytes = serialise(plan);
     if (bytes.size() > kMaxPlanBytes) return fail("the plan is longer than 4 MiB; make it smaller");
-    return bytes;
+    return Answer{SharedReport::Outcome::kDone, std::move(bytes)};
 }
 
 }  // namespace
@@ -42,11 +54,11 @@ Result<std::string> make_plan(const PlanTask& task, SharedReport& report) {
 void run_plan_worker(const PlanTask& task, SharedReport& report) noexcept {
     try {
         report.set_step(kCoreStep);
-        const auto plan = make_plan(task, report);
-        if (plan) {
-            report.finish(SharedReport::Outcome::kDone, *plan);
+        const auto answer = make_plan(task, report);
+        if (answer) {
+            report.finish(answer->outcome, answer->bytes);
         } else {
-            report.finish(SharedReport::Outcome::kError, plan.error().message);
+            report.finish(SharedReport::Outcome::kError, answer.error().message);
         }
     } catch (const std::bad_alloc&) {
         report.finish(SharedReport::Outcome::kOutOfMemory, "");

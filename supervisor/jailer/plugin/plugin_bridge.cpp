@@ -161,13 +161,8 @@ struct BridgeCalls {
     }
     static int fail(void* ctx, const char* key, const char* message) {
         return guarded(ctx, message, [&](PluginBridge& self) {
-            const std::string text(message, ::strnlen(message, kMaxMessage));
-            const std::string where = bounded(key, kMaxKey).value_or("");
-            const std::string& file =
-                self.unit_.files.empty() ? self.unit_.name : self.unit_.files.back();
-            return self.refuse(fmt::format("{}: [{}]{}{}: {}", file, self.plugin_.table.name,
-                                           where.empty() ? "" : " ", where, text),
-                               -ECANCELED);
+            std::string text(message, ::strnlen(message, kMaxMessage));
+            return self.refuse(bounded(key, kMaxKey).value_or(""), std::move(text));
         });
     }
 
@@ -208,16 +203,22 @@ PluginBridge::PluginBridge(const config::Unit& unit, const Places& places,
                            const LoadedPlugin& plugin)
     : unit_(unit), places_(places), plugin_(plugin) {}
 
-Result<std::vector<Op>> PluginBridge::plan() {
+std::expected<std::vector<Op>, std::vector<Refusal>> PluginBridge::plan() {
     auto view = config::JailView::open(unit_, plugin_.table.name);
-    if (!view) return std::unexpected(std::move(view).error());
+    if (!view) {
+        static_cast<void>(blame(view.error().message, 0));
+        return std::unexpected(std::move(refusals_));
+    }
     view_.emplace(std::move(*view));
     const jsv_host host = BridgeCalls::table(this);
     const int code = plugin_.entry.plan(&host);
-    if (!failure_.empty()) return fail(failure_);
     if (code != 0) {
-        return fail_errno("plan failed without a reason" + misuse_, code < 0 ? -code : code);
+        const char* why = ::strerrordesc_np(code < 0 ? -code : code);
+        static_cast<void>(blame(fmt::format("plan failed without a reason{}: {}", misuse_,
+                                            why != nullptr ? why : "unknown error"),
+                                code));
     }
+    if (!refusals_.empty()) return std::unexpected(std::move(refusals_));
     return std::move(ops_);
 }
 
@@ -243,8 +244,15 @@ const char* PluginBridge::keep(std::string text) {
     return texts_.emplace_back(std::move(text)).c_str();
 }
 
-int PluginBridge::refuse(std::string reason, int code) {
-    if (failure_.empty()) failure_ = std::move(reason);
+int PluginBridge::refuse(std::string key, std::string reason) {
+    if (refusals_.size() < kMaxRefusals) {
+        refusals_.push_back({plugin_.table.name, std::move(key), std::move(reason)});
+    }
+    return -ECANCELED;
+}
+
+int PluginBridge::blame(const std::string& fault, int code) {
+    if (refusals_.empty()) refusals_.push_back({{}, {}, plugin_.name + ": " + fault});
     return code;
 }
 
@@ -256,19 +264,19 @@ bool PluginBridge::is_optional(const char* key) const {
 }
 
 int PluginBridge::add(const jsv_op* raw) {
-    if (raw->size < kMinOp) return refuse("an operation's size is too small", -EINVAL);
+    if (raw->size < kMinOp) return blame("an operation's size is too small", -EINVAL);
     jsv_op given{};
     std::memcpy(&given, raw, std::min<std::size_t>(raw->size, sizeof given));
     const KindInfo* info = find_kind(given.kind);
     if (info == nullptr) {
-        return refuse(fmt::format("unknown kind of operation {}", given.kind), -EINVAL);
+        return blame(fmt::format("unknown kind of operation {}", given.kind), -EINVAL);
     }
     if (given.stage != static_cast<unsigned>(info->stage)) {
-        return refuse(fmt::format("{}: wrong stage {}", info->name, given.stage), -EINVAL);
+        return blame(fmt::format("{}: wrong stage {}", info->name, given.stage), -EINVAL);
     }
-    if (ops_.size() >= kMaxOps) return refuse("adds too many operations", -E2BIG);
+    if (ops_.size() >= kMaxOps) return blame("adds too many operations", -E2BIG);
     const auto key = bounded(given.key, kMaxKey);
-    if (given.key != nullptr && !key) return refuse("a key's name is too long", -EINVAL);
+    if (given.key != nullptr && !key) return blame("a key's name is too long", -EINVAL);
 
     Op op{.kind = info->kind,
           .stage = info->stage,
@@ -285,10 +293,10 @@ int PluginBridge::add(const jsv_op* raw) {
         }
     }
     if (given.blob_size > kMaxBlob || (given.blob == nullptr && given.blob_size > 0)) {
-        return refuse(fmt::format("{}: a blob of impossible size", info->name), -EINVAL);
+        return blame(fmt::format("{}: a blob of impossible size", info->name), -EINVAL);
     }
     if (given.blob_size > 0) op.blob.assign(static_cast<const char*>(given.blob), given.blob_size);
-    if (auto checked = check_op(op); !checked) return refuse(checked.error().message, -EINVAL);
+    if (auto checked = check_op(op); !checked) return blame(checked.error().message, -EINVAL);
     ops_.push_back(std::move(op));
     return 0;
 }

@@ -3,6 +3,7 @@
 #include <jailsvc_plugin.h>
 
 #include <deque>
+#include <expected>
 #include <map>
 #include <optional>
 #include <string>
@@ -14,6 +15,7 @@
 #include "config/unit.hpp"
 #include "jailer/plan/plan.hpp"
 #include "jailer/plugin/plugin_load.hpp"
+#include "jailer/plugin/refusal.hpp"
 
 namespace jailsvc::jailer {
 
@@ -25,9 +27,9 @@ public:
     PluginBridge(const PluginBridge&) = delete;
     PluginBridge& operator=(const PluginBridge&) = delete;
 
-    /// Calls the plugin's plan function. The error names file, table and key where the plugin
-    /// refused the unit, and the operation where it added a wrong one.
-    [[nodiscard]] Result<std::vector<Op>> plan();
+    /// Calls the plugin's plan function. A refusal names table and key where the plugin refused
+    /// the unit, and the operation where it added a wrong one.
+    [[nodiscard]] std::expected<std::vector<Op>, std::vector<Refusal>> plan();
 
 private:
     friend struct BridgeCalls;
@@ -36,7 +38,10 @@ private:
     /// Whether the plugin's schema has this key, of the type that the plugin asks for.
     [[nodiscard]] bool in_schema(const char* key, std::optional<config::KeyType> type);
     [[nodiscard]] const char* keep(std::string text);
-    [[nodiscard]] int refuse(std::string reason, int code);
+    /// The plugin's word on the unit.
+    [[nodiscard]] int refuse(std::string key, std::string reason);
+    /// Our word on the plugin; only the first counts, what follows may come of it.
+    [[nodiscard]] int blame(const std::string& fault, int code);
     [[nodiscard]] int add(const jsv_op* raw);
     [[nodiscard]] bool is_optional(const char* key) const;
 
@@ -47,8 +52,8 @@ private:
     std::map<std::string, config::JailView> others_;
     std::deque<std::string> texts_;  ///< strings handed out; a deque never moves them
     std::vector<Op> ops_;
-    std::string misuse_;   ///< the last one, for a plan that fails without a reason
-    std::string failure_;  ///< the first reason given; empty: none
+    std::string misuse_;  ///< the last one, for a plan that fails without a reason
+    std::vector<Refusal> refusals_;
 };
 
 }  // namespace jailsvc::jailer

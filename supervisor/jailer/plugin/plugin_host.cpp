@@ -11,6 +11,7 @@
 #include "jailer/plan/plan_check.hpp"
 #include "jailer/plugin/plan_worker.hpp"
 #include "jailer/plugin/plugin_load.hpp"
+#include "jailer/plugin/refusal.hpp"
 #include "jailer/plugin/trusted_file.hpp"
 #include "jailer/plugin/worker_process.hpp"
 
@@ -42,6 +43,8 @@ Result<std::vector<std::string>> list_libraries(int dir, const std::string& path
 struct PlanJob::Impl {
     std::string unit;
     Digest digest{};
+    std::string file;  ///< the unit's own, for errors
+    config::JailPlaces places;
     SharedReport report;
     WorkerProcess worker;
 };
@@ -66,6 +69,8 @@ struct PluginHost::Impl {
     void add(Result<LoadedPlugin> loaded);
     Result<void> check_quarantine(const config::Unit& unit) const;
     Result<Plan> read_plan(const PlanJob::Impl& job) const;
+    Result<Plan> read_answer(PlanJob::Impl& work);
+    static config::Diagnostics read_refusals(PlanJob::Impl& work);
     Error blame(const SharedReport& report, const std::string& what);
     Error judge(const SharedReport& report, const ProcessEnd& end);
     void forget_crashes();
@@ -152,13 +157,14 @@ Result<void> PluginHost::Impl::check_quarantine(const config::Unit& unit) const 
     return {};
 }
 
-Result<PlanJob> PluginHost::begin_plan(const config::Unit& unit) {
+Result<PlanJob> PluginHost::begin_plan(const config::Unit& unit, config::JailPlaces places) {
     if (!impl_->sandbox) return std::unexpected(impl_->sandbox.error());
     TRY_VOID(impl_->check_quarantine(unit));
     TRY(SharedReport report, SharedReport::make(kMaxPlanBytes));
     const PlanTask task{unit, impl_->places, impl_->plugins, *impl_->sandbox};
     TRY(WorkerProcess worker, WorkerProcess::start([&] { run_plan_worker(task, report); }));
-    return PlanJob(std::make_unique<PlanJob::Impl>(unit.name, unit.digest, std::move(report),
+    return PlanJob(std::make_unique<PlanJob::Impl>(unit.name, unit.digest, own_file(unit),
+                                                   std::move(places), std::move(report),
                                                    std::move(worker)));
 }
 
@@ -191,6 +197,7 @@ Error PluginHost::Impl::judge(const SharedReport& report, const ProcessEnd& end)
             return blame(report, "threw an exception");
         case SharedReport::Outcome::kNone:
         case SharedReport::Outcome::kDone:
+        case SharedReport::Outcome::kRefused:  // with nothing that reads as a refusal
             break;
     }
     return blame(report, "ended without a result");
@@ -212,19 +219,41 @@ Result<Plan> PluginHost::Impl::read_plan(const PlanJob::Impl& job) const {
     return plan;
 }
 
-Result<Plan> PluginHost::finish_plan(PlanJob job) {
-    PlanJob::Impl& work = *job.impl_;
+Result<Plan> PluginHost::Impl::read_answer(PlanJob::Impl& work) {
     const auto end = work.worker.poll();
     if (!end) {
         work.worker.end();
-        return std::unexpected(impl_->blame(
-            work.report, fmt::format("did not finish within {} s", kPlanTimeout.count())));
+        return std::unexpected(
+            blame(work.report, fmt::format("did not finish within {} s", kPlanTimeout.count())));
     }
     const bool done = end->succeeded() && work.report.outcome() == SharedReport::Outcome::kDone;
-    if (!done) return std::unexpected(impl_->judge(work.report, *end));
-    TRY(Plan plan, impl_->read_plan(work));
-    impl_->forget_crashes();
+    if (!done) return std::unexpected(judge(work.report, *end));
+    TRY(Plan plan, read_plan(work));
+    forget_crashes();
     return plan;
+}
+
+/// What the plugins of a worker that ended well refuse; none if it ended otherwise.
+config::Diagnostics PluginHost::Impl::read_refusals(PlanJob::Impl& work) {
+    const auto end = work.worker.poll();
+    if (!end || !end->succeeded()) return {};
+    if (work.report.outcome() != SharedReport::Outcome::kRefused) return {};
+    return placed(unpack(work.report.text()), work.places, work.file);
+}
+
+config::Checked<Plan> PluginHost::finish_checked(PlanJob job) {
+    auto refused = impl_->read_refusals(*job.impl_);
+    if (!refused.empty()) return std::unexpected(std::move(refused));
+    auto plan = impl_->read_answer(*job.impl_);
+    if (plan) return std::move(*plan);
+    return std::unexpected(config::Diagnostics{{.message = std::move(plan.error().message)}});
+}
+
+Result<Plan> PluginHost::finish_plan(PlanJob job) {
+    const std::string file = job.impl_->file;
+    auto plan = finish_checked(std::move(job));
+    if (plan) return std::move(*plan);
+    return std::unexpected(first_of(plan.error(), file));
 }
 
 /// Calls a hook of every plugin that has it; the first error ends it.

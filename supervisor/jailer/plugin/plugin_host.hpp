@@ -9,6 +9,7 @@
 
 #include "base/places.hpp"
 #include "base/result.hpp"
+#include "config/load.hpp"
 #include "config/schema.hpp"
 #include "config/unit.hpp"
 #include "jailer/plan/plan.hpp"
@@ -53,8 +54,13 @@ public:
     /// Begins to make the unit's plan in a short-lived, sandboxed worker, so that a plugin that
     /// crashes, hangs or eats memory costs this one start. Three crashes in a row put the plugin
     /// in quarantine: units that use its table are refused, with the reason.
-    [[nodiscard]] Result<PlanJob> begin_plan(const config::Unit& unit);
-    /// What became of it; call when the job's descriptor is readable, or to give up on it.
+    /// `places` say where the unit's keys were written, for errors.
+    [[nodiscard]] Result<PlanJob> begin_plan(const config::Unit& unit,
+                                             config::JailPlaces places = {});
+    /// What became of it, or everything that plugins have against the unit; call when the job's
+    /// descriptor is readable, or to give up on it.
+    [[nodiscard]] config::Checked<Plan> finish_checked(PlanJob job);
+    /// The same in one line: the first error and how to see the others.
     [[nodiscard]] Result<Plan> finish_plan(PlanJob job);
 
     // [parent] hooks of all plugins, in order. Errors name the plugin.

@@ -62,7 +62,7 @@ std::uint32_t SharedReport::step() const noexcept {
 
 SharedReport::Outcome SharedReport::outcome() const noexcept {
     const std::uint32_t outcome = header()->outcome;
-    if (outcome > static_cast<std::uint32_t>(Outcome::kThrew)) return Outcome::kNone;
+    if (outcome > static_cast<std::uint32_t>(Outcome::kRefused)) return Outcome::kNone;
     return static_cast<Outcome>(outcome);
 }
 

@@ -18,7 +18,8 @@ public:
         kDone = 1,
         kError = 2,
         kOutOfMemory = 3,
-        kThrew = 4
+        kThrew = 4,
+        kRefused = 5  ///< the text is what pack() of refusal.hpp makes
     };
 
     /// Room for `capacity` bytes of text; pages cost memory only once written.

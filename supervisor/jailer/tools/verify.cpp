@@ -14,6 +14,7 @@
 #include "config/load.hpp"
 #include "config/names.hpp"
 #include "jailer/plugin/plugin_host.hpp"
+#include "jailer/plugin/refusal.hpp"
 #include "jailer/run.hpp"
 #include "jailer/tools/tool_arguments.hpp"
 
@@ -49,13 +50,20 @@ std::string folder_of(const std::string& path) {
     return out;
 }
 
-Result<void> try_plan(PluginHost& host, const config::Unit& unit) {
-    TRY(PlanJob job, host.begin_plan(unit));
-    pollfd watched{.fd = job.fd(), .events = POLLIN, .revents = 0};
+/// What the plugins have against the unit.
+config::Diagnostics try_plan(PluginHost& host, const config::Unit& unit,
+                             config::JailPlaces places) {
+    auto job = host.begin_plan(unit, std::move(places));
+    if (!job) return {{.file = own_file(unit), .message = job.error().message}};
+    pollfd watched{.fd = job->fd(), .events = POLLIN, .revents = 0};
     const auto limit = std::chrono::milliseconds(kPlanTimeout);
     static_cast<void>(::poll(&watched, 1, static_cast<int>(limit.count())));
-    TRY(const Plan plan, host.finish_plan(std::move(job)));
-    return {};
+    auto plan = host.finish_checked(std::move(*job));
+    if (plan) return {};
+    for (config::Diagnostic& one : plan.error()) {
+        if (one.file.empty()) one.file = own_file(unit);
+    }
+    return std::move(plan).error();
 }
 
 /// Whether the file is fit to be loaded, after telling what is wrong with it.
@@ -67,17 +75,16 @@ bool verify_one(PluginHost& host, config::Sources sources, const std::string& pa
     const auto name = unit_name_of(path);
     if (!name || config::is_profile_file(sources, path)) return true;
     sources.unit_dirs.insert(sources.unit_dirs.begin(), folder_of(path));
-    const auto unit = config::load_unit(sources, host.schema(), *name);
+    config::JailPlaces places;
+    const auto unit = config::load_unit(sources, host.schema(), *name, &places);
     if (!unit) {
         for (const auto& diagnostic : unit.error()) complain(config::to_string(diagnostic));
         return false;
     }
     if (unit->is_target) return true;
-    if (const auto planned = try_plan(host, *unit); !planned) {
-        complain(fmt::format("{}: {}", path, planned.error().message));
-        return false;
-    }
-    return true;
+    const config::Diagnostics refused = try_plan(host, *unit, std::move(places));
+    for (const config::Diagnostic& diagnostic : refused) complain(config::to_string(diagnostic));
+    return refused.empty();
 }
 
 }  // namespace

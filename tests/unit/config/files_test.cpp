@@ -148,6 +148,20 @@ TEST_CASE("config: units are listed once, templates left out", "[config]") {
     CHECK(list_units(tree.sources()) == std::vector<std::string>{"a", "b", "w@1"});
 }
 
+TEST_CASE("config: the places of a jail's keys are those of the files that won", "[config]") {
+    const UnitTree tree;
+    tree.write("etc/web.toml", std::string(kGood) + "[jail.chroot]\nmode = \"host\"\n");
+    tree.write("etc/web.toml.d/10-mode.toml", "[jail.chroot]\n\nmode  =  \"directory\"\n");
+    JailPlaces places;
+    REQUIRE(load_unit(tree.sources(), test_schema(), "web", &places));
+    const auto place = [&](const char* key) { return told({places[key]}, tree.path("")); };
+    CHECK(place("jail.chroot.mode") == "etc/web.toml.d/10-mode.toml:3:10: \n");
+    CHECK(places["jail.chroot.mode"].source == "mode  =  \"directory\"");
+    CHECK(place("jail.chroot") == "etc/web.toml.d/10-mode.toml:1:7: \n");
+    CHECK(place("jail.identity.no_new_privileges") == "profiles/default.toml:2:21: \n");
+    CHECK_FALSE(places.contains("service.exec_start"));
+}
+
 TEST_CASE("config: loading all units tells of the broken and keeps the good", "[config]") {
     const UnitTree tree;
     tree.write("etc/good.toml", std::string(kGood) + "[unit]\nwants = [\"w@7\", \"x@1\"]\n");

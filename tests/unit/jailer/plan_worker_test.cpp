@@ -3,6 +3,7 @@
 #include <fstream>
 
 #include "../../plugins/prisoner_attempts.h"
+#include "jailer/plugin/refusal.hpp"
 #include "plugin_files.hpp"
 
 namespace {
@@ -66,7 +67,72 @@ TEST_CASE("worker: a plugin refuses a unit by file, table and key", "[plugins]")
     directory.add("good");
     PluginHost host = directory.load();
     CHECK(error_of(host, "[jail.good]\ntext = \"!\"\n") ==
-          "good: /etc/jailsvc/units/web.toml: [jail.good] text: must not begin with '!'");
+          "/etc/jailsvc/units/web.toml: [jail.good] text: must not begin with '!'");
+}
+
+TEST_CASE("worker: a refusal is told where the key was written", "[plugins]") {
+    const PluginDirectory directory;
+    directory.add("good");
+    PluginHost host = directory.load();
+    const config::JailPlaces places = {
+        {"jail.good", {.file = "/u/web.toml", .line = 3, .column = 2, .source = "[jail.good]"}},
+        {"jail.good.text",
+         {.file = "/u/web.toml", .line = 4, .column = 8, .source = "text = \"!\""}}};
+    auto job = host.begin_plan(unit_of("[jail.good]\ntext = \"!\"\n"), places);
+    REQUIRE(job);
+    REQUIRE(ends_within(*job, 20000));
+    SECTION("with the line and a caret") {
+        const auto plan = host.finish_checked(std::move(*job));
+        REQUIRE_FALSE(plan);
+        REQUIRE(plan.error().size() == 1);
+        CHECK(config::to_string(plan.error().front()) ==
+              "/u/web.toml:4:8: [jail.good] text: must not begin with '!'\n"
+              "  text = \"!\"\n"
+              "         ^");
+    }
+    SECTION("in one line") {
+        const auto plan = host.finish_plan(std::move(*job));
+        REQUIRE_FALSE(plan);
+        CHECK(plan.error().message == "/u/web.toml:4:8: [jail.good] text: must not begin with '!'");
+    }
+}
+
+TEST_CASE("worker: a plugin that refuses does not silence the next", "[plugins]") {
+    const PluginDirectory directory;
+    directory.add("good");
+    directory.add("wrong_op");
+    PluginHost host = directory.load();
+    const std::string text = "[jail.good]\ntext = \"!\"\n";
+    auto job = host.begin_plan(unit_of(text));
+    REQUIRE(job);
+    REQUIRE(ends_within(*job, 20000));
+    const auto plan = host.finish_checked(std::move(*job));
+    REQUIRE_FALSE(plan);
+    REQUIRE(plan.error().size() == 2);
+    CHECK(plan.error()[1].message == "wrong: chdir: path \"../etc\" is not an absolute path");
+    CHECK(error_of(host, text) ==
+          "/etc/jailsvc/units/web.toml: [jail.good] text: must not begin with '!' (and 1 more: "
+          "jailsvc verify /etc/jailsvc/units/web.toml)");
+}
+
+TEST_CASE("worker: refusals come back whole, and of garbage only what reads as such", "[plugins]") {
+    const std::vector<Refusal> refusals = {{"jail.a", "key", "why; cure"}, {"", "", "a: broken"}};
+    const std::string bytes = pack(refusals);
+    CHECK(unpack(bytes) == refusals);
+    for (std::size_t size = 0; size < bytes.size(); ++size) {
+        CHECK(unpack(std::string_view(bytes).substr(0, size)).size() < refusals.size());
+    }
+    CHECK(unpack(std::string(9999, '\0')).size() == kMaxRefusals);
+    CHECK(first_of({}, "/u/web.toml").message == "/u/web.toml: refused without a reason");
+}
+
+TEST_CASE("worker: the file to verify is the unit's own", "[plugins]") {
+    config::Unit unit;
+    unit.name = "w@1";
+    unit.files = {"/p/default.toml", "/u/w@.toml", "/u/w@.toml.d/10.toml"};
+    CHECK(own_file(unit) == "/u/w@.toml");
+    unit.files.clear();
+    CHECK(own_file(unit) == "w@1");
 }
 
 TEST_CASE("worker: a wrong operation fails the plan even if the plugin goes on", "[plugins]") {
