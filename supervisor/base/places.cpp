@@ -28,9 +28,9 @@ void keep_below(Places& places, const std::string& state) {
 }  // namespace
 
 Result<Places> Places::from_arguments(const std::vector<std::string>& arguments) {
-    std::string config;
     std::string state;
     Places places;
+    std::string& config = places.config;
     const struct {
         std::string_view name;
         std::string* value;

@@ -11,18 +11,19 @@ namespace jailsvc {
 /// all four agree. Defaults are the installed places; without installation (bin/ beside lib/ in a
 /// build tree) programs, plugins and profiles are found relative to the running program.
 struct Places {
-    std::string run = "/run/jailsvc";      ///< control socket, transient units; --state DIR: DIR/run
+    std::string run = "/run/jailsvc";  ///< control socket, transient units; --state DIR: DIR/run
     std::string lib = "/var/lib/jailsvc";  ///< allocated uids and the like; --state DIR: DIR/lib
     std::string log = "/var/log/jailsvc";  ///< --state DIR: DIR/log
     std::string state_root = "/var/lib";   ///< of units' state directories; --state DIR: DIR/units
     std::string cache_root = "/var/cache";
     std::string logs_root = "/var/log";
     std::string runtime_root = "/run";
-    std::vector<std::string> unit_dirs;    ///< highest priority first; --config DIR: DIR/units alone
-    std::vector<std::string> profile_dirs; ///< --config DIR: DIR/profiles, then the shipped ones
-    std::string plugins;                   ///< --plugins DIR
-    std::string stub;                      ///< program that is PID 1 of a jail
-    bool quiet = false;                    ///< --quiet: warnings and errors only
+    std::string config;                  ///< --config DIR; empty: the installed places
+    std::vector<std::string> unit_dirs;  ///< highest priority first; --config DIR: DIR/units alone
+    std::vector<std::string> profile_dirs;  ///< --config DIR: DIR/profiles, then the shipped ones
+    std::string plugins;                    ///< --plugins DIR
+    std::string stub;                       ///< program that is PID 1 of a jail
+    bool quiet = false;                     ///< --quiet: warnings and errors only
 
     [[nodiscard]] std::string control_socket() const { return run + "/control"; }
 

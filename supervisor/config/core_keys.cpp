@@ -268,7 +268,9 @@ std::vector<CoreKey> unit_keys() {
         unit("conflicts", &U::conflicts, "Units that are stopped when this one starts.",
              unit_names),
         unit("start_limit_burst", &U::start_limit_burst,
-             "This many starts within start_limit_interval, then no more.", in_range(1, 100'000)),
+             "This many starts within start_limit_interval, then no more; a manual start begins "
+             "the count anew.",
+             in_range(1, 100'000)),
         unit("start_limit_interval", &U::start_limit_interval,
              "Span of time in which starts are counted; 0 switches the limit off."),
     };
@@ -331,12 +333,8 @@ std::vector<CoreKey> other_keys() {
         logging("max_line", &LoggingTable::max_line, "Longer lines are split there.",
                 bytes_in_range(256, 1U << 20)),
         install("wanted_by", &InstallTable::wanted_by,
-                "Units that want this one: they start it with them. [\"default\"] starts it at "
-                "boot; being "
-                "named here counts as enabled.",
-                unit_names),
-        install("alias", &InstallTable::alias, "Further names of the unit.", unit_names),
-        install("also", &InstallTable::also, "Units enabled and disabled together with this one.",
+                "Units that want this one: they start it with them. [\"default\"] starts it with "
+                "the supervisor; being named here counts as enabled.",
                 unit_names),
         jail("profile", &JailTable::profile,
              "Profile whose [jail.*] keys hold where the unit has "

@@ -42,10 +42,8 @@ LoadedUnits load_all(const Sources& sources, const Schema& schema,
     for (const Diagnostic& problem : loader.files().problems()) {
         out.broken[problem.file].push_back(problem);
     }
-    for (const std::string& path : loader.files().misnamed()) {
-        out.broken[path].push_back({.file = path,
-                                    .message = "the file's name is no name of a unit; rename it",
-                                    .source = {}});
+    for (const Diagnostic& stray : loader.files().strays()) {
+        out.broken[stray.file].push_back(stray);
     }
     const auto listed = loader.files().unit_names();
     std::deque<std::string> queue(listed.begin(), listed.end());

@@ -50,7 +50,7 @@ using JailPlaces = std::map<std::string, Diagnostic, std::less<>>;
 struct LoadedUnits {
     std::vector<Unit> units;
     /// What is wrong with the others, by unit name; by path for what belongs to no unit (a
-    /// directory that cannot be trusted, a file whose name is no unit's).
+    /// directory that cannot be trusted, a file whose name is no unit's, drop-ins of no unit).
     std::map<std::string, Diagnostics> broken;
 };
 

@@ -1,7 +1,11 @@
 #include "config/names.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <climits>
+
+#include "config/nearest.hpp"
 
 namespace jailsvc::config {
 namespace {
@@ -23,6 +27,23 @@ bool is_unit_name(std::string_view name) {
     if (name.front() == '.' || name.front() == '-' || name.front() == '@') return false;
     if (name.back() == '@' || std::count(name.begin(), name.end(), '@') > 1) return false;
     return is_made_of(name, ":_.-@");
+}
+
+bool is_template_name(std::string_view name) {
+    if (!name.ends_with('@')) return false;
+    name.remove_suffix(1);
+    return is_unit_name(name) && name.find('@') == std::string_view::npos;
+}
+
+std::string unit_file_fault(std::string_view file_name) {
+    constexpr std::string_view kSuffix = ".toml";
+    if (!file_name.ends_with(kSuffix)) return "no unit: the file's name has to end in .toml";
+    const std::string_view name = file_name.substr(0, file_name.size() - kSuffix.size());
+    if (is_unit_name(name) || is_template_name(name)) return {};
+    return fmt::format(
+        "{} is no name of a unit, so this file is never loaded; use letters, digits "
+        "and :_.- with at most one @, not at the front, {} bytes",
+        shown(name), kMaxName);
 }
 
 bool is_profile_name(std::string_view name) {

@@ -12,6 +12,12 @@ inline constexpr std::size_t kMaxName = 127;  ///< of units, profiles, variables
 /// to 127 bytes, not starting with '.' or '-'.
 [[nodiscard]] bool is_unit_name(std::string_view name);
 
+/// Whether `name` is a template's: a unit's name and an '@' at its end ("worker@").
+[[nodiscard]] bool is_template_name(std::string_view name);
+
+/// Why a file of this name can never be a unit or template, with the cure; empty if it can.
+[[nodiscard]] std::string unit_file_fault(std::string_view file_name);
+
 /// [A-Za-z0-9_-], 1 to 127 bytes, not starting with '-'.
 [[nodiscard]] bool is_profile_name(std::string_view name);
 

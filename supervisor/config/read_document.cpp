@@ -216,12 +216,26 @@ void unknown_table(const std::string& name, const Where& where, const Schema& sc
                                     hint(near, fmt::format("[{}", prefix), "]")));
 }
 
+/// "; it belongs in [unit]" for a key that other tables have; empty for one that none has.
+std::string home_of(const std::string& name, const Schema& schema) {
+    std::string homes;
+    for (const Table& table : schema.tables) {
+        const bool has = std::any_of(table.keys.begin(), table.keys.end(),
+                                     [&](const Key& key) { return key.name == name; });
+        if (!has) continue;
+        homes += fmt::format("{}[{}]", homes.empty() ? "; it belongs in " : " or ", table.name);
+    }
+    return homes;
+}
+
 void unknown_key(const std::string& name, const Where& where, const Table& table,
-                 Reporter& reporter) {
+                 const Schema& schema, Reporter& reporter) {
     std::vector<std::string> names;
     for (const Key& key : table.keys) names.push_back(key.name);
+    std::string cure = home_of(name, schema);
+    if (cure.empty()) cure = hint(nearest(name, names), "\"", "\"");
     reporter.add(where, fmt::format("{}: key of [{}] not known by this build{}", plain(name),
-                                    table.name, hint(nearest(name, names), "\"", "\"")));
+                                    table.name, cure));
 }
 
 class TableReader {
@@ -261,7 +275,7 @@ private:
             } else if (table.name == "jail" && std::holds_alternative<RawTable>(inner.value.data)) {
                 unknown_table(full, inner.key, schema_, reporter_);
             } else {
-                unknown_key(name, inner.key, table, reporter_);
+                unknown_key(name, inner.key, table, schema_, reporter_);
             }
         }
     }

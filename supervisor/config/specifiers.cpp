@@ -27,7 +27,9 @@ Result<std::string_view> meaning_of(char letter, const Specifiers& specifiers) {
             return fail("%i stands for nothing: the unit is no instance of a template");
         case 'u':
             if (specifiers.user) return *specifiers.user;
-            return fail("%u stands for nothing: set user in [jail.identity]");
+            return fail(
+                "%u stands for nothing: the unit names no user, and a dynamic one has no "
+                "name; set user (and dynamic_user = false) in [jail.identity]");
         default:
             break;
     }

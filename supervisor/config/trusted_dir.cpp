@@ -81,6 +81,12 @@ Result<std::string> TrustedDir::read(const std::string& name) const {
     return fail(fmt::format("longer than {} bytes; split it into drop-ins", kMaxFileSize), EFBIG);
 }
 
+bool TrustedDir::has_file(const std::string& name) const {
+    struct stat info{};
+    return ::fstatat(fd_.get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0 &&
+           S_ISREG(info.st_mode);
+}
+
 Result<std::vector<std::string>> TrustedDir::list() const {
     // A description of its own, so that reading it does not move the offset of ours.
     TRY(Fd fd, sys::open_beneath(fd_.get(), ".", O_RDONLY | O_DIRECTORY, RESOLVE_BENEATH));

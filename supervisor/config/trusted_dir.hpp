@@ -27,6 +27,9 @@ public:
     /// Names of all entries but those starting with '.', sorted.
     [[nodiscard]] Result<std::vector<std::string>> list() const;
 
+    /// Whether `name` is a regular file there; a symbolic link is not.
+    [[nodiscard]] bool has_file(const std::string& name) const;
+
     [[nodiscard]] const std::string& path() const { return path_; }
     [[nodiscard]] std::string path_of(const std::string& name) const { return path_ + "/" + name; }
 

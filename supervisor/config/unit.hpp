@@ -69,7 +69,7 @@ struct LoggingTable {
 
 /// [install]
 struct InstallTable {
-    std::vector<std::string> wanted_by, alias, also;
+    std::vector<std::string> wanted_by;
 };
 
 /// What [jail] itself says; the tables below it belong to the plugins.

@@ -18,11 +18,6 @@ std::string_view stem(std::string_view file_name) {
                                         : std::string_view();
 }
 
-bool is_template(std::string_view name) {
-    return name.ends_with('@') && is_unit_name(name.substr(0, name.size() - 1)) &&
-           name.find('@') == name.size() - 1;
-}
-
 /// Names of the unit's own file and of the template's, most specific first.
 std::vector<std::string> file_names(const std::string& unit) {
     const NameParts parts = split_name(unit);
@@ -73,18 +68,41 @@ std::vector<std::string> UnitFiles::profile_names() const {
     return {names.begin(), names.end()};
 }
 
-std::vector<std::string> UnitFiles::misnamed() const {
-    std::vector<std::string> paths;
+Diagnostics UnitFiles::strays() const {
+    Diagnostics found;
     for (const Listed& listed : units_) {
-        for (const std::string& file : listed.names) {
-            const auto name = stem(file);
-            const bool ours = file.ends_with(kSuffix);
-            if (ours && !is_unit_name(name) && !is_template(name)) {
-                paths.push_back(listed.dir.path_of(file));
-            }
+        for (const std::string& name : listed.names) {
+            auto fault = stray_fault(listed, name);
+            if (fault.empty()) continue;
+            found.push_back({.file = listed.dir.path_of(name), .message = std::move(fault)});
         }
     }
-    return paths;
+    return found;
+}
+
+std::string UnitFiles::stray_fault(const Listed& listed, const std::string& name) const {
+    constexpr std::string_view kDropIns = ".toml.d";
+    if (name.ends_with(kDropIns)) {
+        const std::string owner = name.substr(0, name.size() - 2);
+        if (has_owner(owner)) return {};
+        return fmt::format("drop-ins of no unit: there is no {}; rename or remove them", owner);
+    }
+    // Without any suffix it was probably forgotten; web.toml.bak and notes.txt are put aside.
+    const bool meant = name.ends_with(kSuffix) ||
+                       (name.find_first_of(".~") == std::string::npos && listed.dir.has_file(name));
+    return meant ? unit_file_fault(name) : std::string();
+}
+
+/// Whether drop-ins of `file_name` are ever read: its unit, template or one instance has a file.
+bool UnitFiles::has_owner(const std::string& file_name) const {
+    const std::string name(stem(file_name));
+    if (is_unit_name(name)) return has_unit(name);
+    if (!is_template_name(name)) return false;
+    return std::any_of(units_.begin(), units_.end(), [&](const Listed& listed) {
+        return std::any_of(
+            listed.names.lower_bound(name), listed.names.end(),
+            [&](const auto& one) { return one.starts_with(name) && one.ends_with(kSuffix); });
+    });
 }
 
 bool UnitFiles::has_unit(const std::string& name) const {

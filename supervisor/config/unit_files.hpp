@@ -25,8 +25,9 @@ public:
 
     [[nodiscard]] std::vector<std::string> unit_names() const;     ///< templates left out, sorted
     [[nodiscard]] std::vector<std::string> profile_names() const;  ///< sorted
-    /// Files ending in .toml whose names can be no unit's, with their paths.
-    [[nodiscard]] std::vector<std::string> misnamed() const;
+    /// What lies in the unit directories without ever being read: files whose names can be no
+    /// unit's, and drop-in directories of no unit.
+    [[nodiscard]] Diagnostics strays() const;
     [[nodiscard]] bool has_unit(const std::string& name) const;  ///< file or template
 
     struct File {
@@ -53,6 +54,8 @@ private:
     using Listing = std::vector<Listed>;
 
     void open_all(const std::vector<std::string>& paths, Trust trust, Listing& out);
+    [[nodiscard]] std::string stray_fault(const Listed& listed, const std::string& name) const;
+    [[nodiscard]] bool has_owner(const std::string& file_name) const;
     static std::optional<File> find(const Listing& listing, const std::string& file_name);
 
     Listing units_;

@@ -65,6 +65,22 @@ Identified identify(const std::string& path) {
     return out;
 }
 
+/// Why no loader would ever read a file of this name there; empty if one would.
+std::string name_fault(const FilePath& parts, FileKind kind) {
+    const std::string name = without_suffix(parts.name, ".toml");
+    switch (kind) {
+        case FileKind::kUnit:
+            return unit_file_fault(parts.name);
+        case FileKind::kDropIn:
+            if (name == parts.name) return "no drop-in: the file's name has to end in .toml";
+            return unit_file_fault(without_suffix(split_path(parts.directory).name, ".d"));
+        case FileKind::kProfile:
+            if (name != parts.name && is_profile_name(name)) return {};
+            return "no profile: the file's name has to be letters, digits, _ and -, then .toml";
+    }
+    return {};
+}
+
 Diagnostics check_source(const Sources& sources, const Schema& schema, const SourceText& source,
                          const Identified& identified) {
     Reporter reporter;
@@ -107,7 +123,12 @@ Diagnostics verify_file(const Sources& sources, const Schema& schema, const std:
     const Identified identified = is_profile_file(sources, path)
                                       ? identify("profiles/" + parts.name)
                                       : identify(real_folder(parts.directory) + "/" + parts.name);
-    return check_source(sources, schema, {.name = path, .text = std::move(*text)}, identified);
+    auto found =
+        check_source(sources, schema, {.name = path, .text = std::move(*text)}, identified);
+    const FilePath real = {real_folder(parts.directory), parts.name};
+    const std::string fault = name_fault(real, identified.kind);
+    if (!fault.empty()) found.insert(found.begin(), {.file = path, .message = fault});
+    return found;
 }
 
 }  // namespace jailsvc::config

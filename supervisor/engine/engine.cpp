@@ -261,7 +261,14 @@ void Engine::listen() {
 
 service::Manager::LoadReport Engine::take(UnitSet set) {
     for (const auto& [name, errors] : set.errors) {
-        for (const std::string& error : errors) spdlog::error("{}: {}", name, error);
+        for (const std::string& error : errors) {
+            // Those of files that are no unit's begin with the path, which is their name here.
+            if (error.starts_with(name)) {
+                spdlog::error("{}", error);
+            } else {
+                spdlog::error("{}: {}", name, error);
+            }
+        }
         // A file broken since it was loaded disturbs nothing: what was loaded goes on.
         if (const config::Unit* old = manager_.find(name)) set.units.push_back(*old);
     }

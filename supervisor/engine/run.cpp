@@ -7,7 +7,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
+#include <cstring>
 
 #include "base/sys.hpp"
 #include "engine/engine.hpp"
@@ -36,6 +38,16 @@ std::optional<gid_t> operators_group() {
     return file ? find_group(*file, kOperatorGroup) : std::nullopt;
 }
 
+/// A mistyped --config would else look like a supervisor without units.
+void tell_missing_config(const std::string& config) {
+    if (config.empty()) return;
+    for (const std::string& folder : {config, config + "/units"}) {
+        if (::access(folder.c_str(), R_OK | X_OK) == 0) continue;
+        return spdlog::error("--config {}: {}: {}; no unit is loaded from there", config, folder,
+                             ::strerrordesc_np(errno));
+    }
+}
+
 Result<void> confine() {
     TRY(const bool landlocked, deny_file_changes());
     if (!landlocked) spdlog::info("engine: this kernel has no Landlock; files are not guarded");
@@ -53,6 +65,7 @@ int run(const Places& places) {
         spdlog::critical("engine: {}", dropped.error().message);
         return 1;
     }
+    tell_missing_config(places.config);
     // The terminal's Ctrl-C is the keeper's to hear; writing to a client that left is an error
     // code.
     std::signal(SIGINT, SIG_IGN);

@@ -1,8 +1,9 @@
 """What people do wrong, and the sentence that helps them out."""
+import shutil
 import socket
 import unittest
 
-from harness import SystemTest, await_true, main
+from harness import Supervisor, SystemTest, await_true, main
 
 SLEEP = '[service]\nexec_start = ["/bin/sleep", "infinity"]\n'
 LISTEN = ("import socket; s = socket.socket(); s.bind(('127.0.0.1', {})); s.listen(); "
@@ -44,6 +45,8 @@ class Mistakes(SystemTest):
         "stubborn": '[service]\nexec_start = ["/bin/sh", "-c", "trap \'\' TERM; echo up; while :;'
                     ' do sleep 1; done"]\ntimeout_stop = "300ms"\n',
         "misspelt": '[service]\nexec_strat = ["/bin/true"]\n',
+        "refused": SLEEP + '[jail.chroot]\nmode = "directory"\nroot = ""\n'
+                           '[jail.identity]\numask = "9"\n',
         "hasty": SLEEP + 'restart_delay = "1min"\nrestart_delay_max = "1s"\n',
     }
 
@@ -150,6 +153,39 @@ class Mistakes(SystemTest):
         self.assertRegex(self.start("hasty", 6),
                          r'hasty\.toml:3:17: restart_delay: "1min" is longer than '
                          r'restart_delay_max, which is "1s"')
+
+    def test_what_plugins_refuse_names_the_place_and_how_to_see_all(self):
+        path = self.supervisor.units / "refused.toml"
+        root = (f'{path}:5:8: [jail.chroot] root: "" is no absolute path; write one that begins '
+                'with / and has no "..", "." or "//" in it')
+        umask = (f'{path}:7:9: [jail.identity] umask: "9" is no mask; write three or four octal '
+                 'digits, such as "0027"')
+        self.assertEqual(self.start("refused"),
+                         f"failed: {root} (and 1 more: jailsvc verify {path})")
+        self.assertEqual(self.fails(1, "verify", path),
+                         f'{root}\n  root = ""\n         ^\n{umask}\n  umask = "9"\n          ^\n')
+
+    def test_names_that_can_be_no_units_are_told(self):
+        path = self.supervisor.folder / "a@b@c.toml"
+        path.write_text(SLEEP)
+        self.assertIn(f'{path}: "a@b@c" is no name of a unit', self.fails(1, "verify", path))
+
+
+class MissingConfig(SystemTest):
+    def test_a_config_directory_that_is_not_there_is_told_at_the_start(self):
+        supervisor = Supervisor()
+        try:
+            shutil.rmtree(supervisor.folder / "config")
+            supervisor.start()
+            config = supervisor.folder / "config"
+            self.assertIn(f"--config {config}: {config}: No such file or directory; no unit is "
+                          "loaded from there", supervisor.said())
+            self.assertEqual(supervisor.stop(), 0)
+        finally:
+            supervisor.stop()
+            supervisor.remove()
+        # The control: with its directory nothing of the kind is said.
+        self.assertNotIn("--config", self.supervisor.said())
 
 
 if __name__ == "__main__":

@@ -192,6 +192,57 @@ TEST_CASE("config: loading all units tells of the broken and keeps the good", "[
     }
 }
 
+TEST_CASE("config: files that can be no unit's and drop-ins of none are told", "[config]") {
+    const UnitTree tree;
+    for (const char* file :
+         {"etc/web.toml", "etc/noext", "etc/a@b@c.toml", "usr/@x.toml", "usr/w@.toml",
+          "etc/i@1.toml", "etc/notes.txt", "etc/web.toml~", "etc/sub/noext",
+          "etc/web.toml.d/1.toml", "etc/w@.toml.d/1.toml", "etc/w@3.toml.d/1.toml",
+          "etc/i@.toml.d/1.toml", "etc/gone.toml.d/1.toml", "usr/g@.toml.d/1.toml"}) {
+        tree.write(file, std::string(file).ends_with("d/1.toml") ? "" : kGood);
+    }
+    const LoadedUnits all = load_all(tree.sources(), test_schema());
+    std::string strays;
+    for (const auto& [name, diagnostics] : all.broken) strays += told(diagnostics, tree.path(""));
+    CHECK(strays ==
+          "etc/a@b@c.toml: \"a@b@c\" is no name of a unit, so this file is never loaded; use "
+          "letters, digits and :_.- with at most one @, not at the front, 127 bytes\n"
+          "etc/gone.toml.d: drop-ins of no unit: there is no gone.toml; rename or remove them\n"
+          "etc/noext: no unit: the file's name has to end in .toml\n"
+          "usr/@x.toml: \"@x\" is no name of a unit, so this file is never loaded; use letters, "
+          "digits and :_.- with at most one @, not at the front, 127 bytes\n"
+          "usr/g@.toml.d: drop-ins of no unit: there is no g@.toml; rename or remove them\n");
+    CHECK(all.units.size() == 2);  // web and i@1, undisturbed
+}
+
+TEST_CASE("config: verify tells of names under which a file is never read", "[config]") {
+    const UnitTree tree;
+    const auto verified = [&](const std::string& file, const std::string& text) {
+        tree.write(file, text);
+        const auto found = verify_file(tree.sources(), test_schema(), tree.path(file));
+        return found.empty() ? "" : found.front().message.substr(0, 20);
+    };
+    CHECK(verified("etc/web.toml", kGood).empty());
+    CHECK(verified("etc/w@.toml", kGood).empty());
+    CHECK(verified("etc/web.toml.d/1.toml", "").empty());
+    CHECK(verified("profiles/tight.toml", "").empty());
+    CHECK(verified("etc/noext", kGood) == "no unit: the file's ");
+    CHECK(verified("etc/a@b@c.toml", kGood) == "\"a@b@c\" is no name o");
+    CHECK(verified("etc/@x.toml", kGood) == "\"@x\" is no name of a");
+    CHECK(verified("etc/" + std::string(128, 'x') + ".toml", kGood).starts_with("\"xxx"));
+    CHECK(verified("etc/web.toml.d/1", "") == "no drop-in: the file");
+    CHECK(verified("etc/@x.toml.d/1.toml", "") == "\"@x\" is no name of a");
+    CHECK(verified("profiles/a.b.toml", "") == "no profile: the file");
+}
+
+TEST_CASE("config: %u of a dynamic user is an error with a cure", "[config]") {
+    const UnitTree tree;
+    tree.write("etc/web.toml", std::string(kGood) + "[environment]\nset = { U = \"%u\" }\n");
+    CHECK(load_errors(tree, "web") ==
+          "etc/web.toml:4:13: %u stands for nothing: the unit names no user, and a dynamic one has "
+          "no name; set user (and dynamic_user = false) in [jail.identity]\n");
+}
+
 TEST_CASE("config: a thousand small units load fast", "[config]") {
     const UnitTree tree;
     for (int i = 0; i < 1000; ++i) {
