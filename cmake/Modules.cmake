@@ -52,6 +52,8 @@ function(jailsvc_module name)
 endfunction()
 
 # jailsvc_test(NAME DEPS...): tests/<kind>/NAME/*.cpp (the caller's folder) as one Catch2 program.
+# Those labelled "unit" are what the target unit-tests builds, for the sanitized run.
+add_custom_target(unit-tests)
 function(jailsvc_test name)
   cmake_parse_arguments(ARG "" "" "DEPS;LIBS;SOURCES;LABELS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
@@ -62,5 +64,8 @@ function(jailsvc_test name)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   add_test(NAME ${name} COMMAND ${name} --use-colour no)
   # A program whose every case was skipped says so by this exit status.
+  if("unit" IN_LIST ARG_LABELS)
+    add_dependencies(unit-tests ${name})
+  endif()
   set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300 LABELS "${ARG_LABELS}")
 endfunction()

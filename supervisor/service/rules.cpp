@@ -141,6 +141,7 @@ std::string because_of(const Entry& entry) {
         const Hindrance hindrance = hindrance_to_start(entry);
         if (hindrance.by != nullptr) return other("waits for ", *hindrance.by);
     }
+    if (record.state == State::kInactive && !entry.broken.empty()) return entry.broken;
     if (goes_down(entry) && !is_idle(entry) && record.state != State::kStopping) {
         const Entry* by = hindrance_to_stop(entry);
         if (by == &entry) return "stops when its reload has ended";

@@ -125,6 +125,9 @@ class Mistakes(SystemTest):
         self.assertEqual(self.start("circle-a"),
                          "refused: cycle: circle-a -> circle-b -> circle-a; drop one of these "
                          "dependencies")
+        # Who asks without starting learns it too.
+        self.assertIn("because: cycle: circle-a -> circle-b -> circle-a",
+                      self.ok_or_stopped("status", "circle-a"))
         self.assertEqual(self.start("needs-ghost"),
                          "refused: requires ghost, which does not exist; add it or drop the line")
         self.assertTrue(self.start("needs-broken").startswith(
