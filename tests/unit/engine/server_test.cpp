@@ -10,6 +10,7 @@
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -26,9 +27,9 @@ constexpr std::size_t kLong = 1U << 20;  ///< more than a socket's buffer holds 
 class World {
 public:
     explicit World(ServerLimits limits)
-        : loop_(ev_loop_new(EVFLAG_AUTO)),
+        : loop_(ev_loop_new(EVFLAG_AUTO), ev_loop_destroy),
           server_(
-              loop_, Roles(::geteuid(), std::nullopt),
+              loop_.get(), Roles(::geteuid(), std::nullopt),
               [](const control::Call&, std::vector<Fd>, const Caller&, const ClientRef& client) {
                   answer(client, {.parameters = {{"text", std::string(kLong, 'x')}}});
               },
@@ -60,11 +61,11 @@ public:
     /// Turns the loop until the condition holds, for ten seconds at most.
     bool await(const std::function<bool()>& condition) {
         const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-        TimerWatch tick(loop_, [] {});
+        TimerWatch tick(loop_.get(), [] {});
         while (!condition()) {
             if (std::chrono::steady_clock::now() > end) return false;
             tick.start(0.002);
-            ev_run(loop_, EVRUN_ONCE);
+            ev_run(loop_.get(), EVRUN_ONCE);
         }
         return true;
     }
@@ -78,7 +79,7 @@ private:
         return address;
     }
     std::string folder_;
-    struct ev_loop* loop_;
+    std::unique_ptr<struct ev_loop, decltype(&ev_loop_destroy)> loop_;
     Server server_;
 };
 
