@@ -14,8 +14,8 @@ static const jsv_key kKeys[] = {
     {.size = sizeof(jsv_key), .type = JSV_STRING, .name = "text", .doc = "What /run/hello says."},
 };
 
-static int plan(const jsv_host *host) {
-    const char *text = NULL;
+static int plan(const jsv_host* host) {
+    const char* text = NULL;
     const int found = host->get_string(host->ctx, "text", &text);
     if (found == -ENOENT) return 0;
     if (found != 0) return found;
@@ -47,4 +47,6 @@ static const jsv_plugin kPlugin = {
     .plan = plan,
 };
 
-const jsv_plugin *jailsvc_plugin_entry(void) { return &kPlugin; }
+const jsv_plugin* jailsvc_plugin_entry(void) {
+    return &kPlugin;
+}

@@ -62,17 +62,17 @@ typedef enum jsv_kind {
     JSV_OP_DEVICE = 26,   /* host device text[0] at the same jail path below JSV_OP_DEV's mount */
     JSV_OP_MASK = 27,     /* jail path text[0] is hidden: an empty read-only directory or file;
                              absent paths are passed over if JSV_MOUNT_OPTIONAL */
-    JSV_OP_READ_ONLY = 28,/* jail path text[0] and every mount below it become read-only */
-    JSV_OP_SYSCTL = 29,   /* private proc's sys/text[0] := text[1] */
-    JSV_OP_FILE = 30,     /* root-owned read-only file with content text[1] at jail path text[0] */
+    JSV_OP_READ_ONLY = 28, /* jail path text[0] and every mount below it become read-only */
+    JSV_OP_SYSCTL = 29,    /* private proc's sys/text[0] := text[1] */
+    JSV_OP_FILE = 30,      /* root-owned read-only file with content text[1] at jail path text[0] */
     /* JSV_STAGE_PROCESS */
-    JSV_OP_RLIMIT = 40,     /* RLIMIT_* number[0], soft number[1], hard number[2] */
-    JSV_OP_NICE = 41,       /* number[0], as a two's complement int */
-    JSV_OP_OOM_SCORE = 42,  /* number[0], as a two's complement int */
-    JSV_OP_UMASK = 43,      /* number[0] */
-    JSV_OP_CHDIR = 44,      /* jail path text[0] */
-    JSV_OP_ENVIRONMENT = 45,/* text[0] := text[1] in the program's environment; JSV_ENV_SECRET */
-    JSV_OP_SESSION = 46,    /* setsid(2) */
+    JSV_OP_RLIMIT = 40,      /* RLIMIT_* number[0], soft number[1], hard number[2] */
+    JSV_OP_NICE = 41,        /* number[0], as a two's complement int */
+    JSV_OP_OOM_SCORE = 42,   /* number[0], as a two's complement int */
+    JSV_OP_UMASK = 43,       /* number[0] */
+    JSV_OP_CHDIR = 44,       /* jail path text[0] */
+    JSV_OP_ENVIRONMENT = 45, /* text[0] := text[1] in the program's environment; JSV_ENV_SECRET */
+    JSV_OP_SESSION = 46,     /* setsid(2) */
     /* JSV_STAGE_IDENTITY */
     JSV_OP_IDS = 60,          /* uid number[0], gid number[1]; supplementary gids in `blob` (uint32
                                  each). JSV_IDS_DYNAMIC: the jailer puts an allocated uid and gid in
@@ -91,22 +91,22 @@ typedef enum jsv_kind {
 #define JSV_MOUNT_CREATE 16u   /* make a missing mount point (a directory) below the root first */
 #define JSV_MOUNT_OPTIONAL 32u /* an absent source or target is passed over, not an error */
 
-#define JSV_DIR_RECREATE 1u    /* emptied before each start, removed at teardown */
+#define JSV_DIR_RECREATE 1u /* emptied before each start, removed at teardown */
 
 #define JSV_IDS_DYNAMIC 1u
 
-#define JSV_ENV_SECRET 1u      /* the value is left out where plans are printed */
+#define JSV_ENV_SECRET 1u /* the value is left out where plans are printed */
 
 typedef struct jsv_op {
-    uint32_t size; /* sizeof(jsv_op) of the plugin's header */
-    uint16_t kind; /* jsv_kind */
-    uint16_t stage;/* jsv_stage; must be the kind's own */
+    uint32_t size;  /* sizeof(jsv_op) of the plugin's header */
+    uint16_t kind;  /* jsv_kind */
+    uint16_t stage; /* jsv_stage; must be the kind's own */
     uint32_t flags;
     uint32_t blob_size; /* [bytes] */
     uint64_t number[3];
-    const char *text[2]; /* NUL-terminated UTF-8, or NULL for an empty one */
-    const void *blob;
-    const char *key; /* the key of the plugin's table that asked for this ("binds"), or NULL; an
+    const char* text[2]; /* NUL-terminated UTF-8, or NULL for an empty one */
+    const void* blob;
+    const char* key; /* the key of the plugin's table that asked for this ("binds"), or NULL; an
                         entry "NAME.key" in [jail] optional makes the operation optional */
 } jsv_op;
 
@@ -125,10 +125,10 @@ typedef enum jsv_type {
 typedef struct jsv_key {
     uint32_t size; /* sizeof(jsv_key); also the stride of the array */
     uint32_t type; /* jsv_type */
-    const char *name;
-    const char *fallback; /* the default as one would write it in TOML, or NULL */
-    const char *doc;      /* one line */
-    const char *choices;  /* allowed strings, separated by '|', or NULL */
+    const char* name;
+    const char* fallback; /* the default as one would write it in TOML, or NULL */
+    const char* doc;      /* one line */
+    const char* choices;  /* allowed strings, separated by '|', or NULL */
 } jsv_key;
 
 /* ---- what the core offers a plugin --------------------------------------------------------- */
@@ -138,47 +138,47 @@ typedef struct jsv_key {
 typedef struct jsv_host {
     uint32_t size;
     uint32_t reserved;
-    void *ctx; /* first argument of every function */
+    void* ctx; /* first argument of every function */
 
     /* [plan] One key of the plugin's own table in the effective unit. */
-    int (*get_bool)(void *ctx, const char *key, int *value);
-    int (*get_integer)(void *ctx, const char *key, int64_t *value);
-    int (*get_string)(void *ctx, const char *key, const char **value);
-    int (*get_bytes)(void *ctx, const char *key, uint64_t *value);
-    int (*get_duration)(void *ctx, const char *key, uint64_t *nanoseconds);
+    int (*get_bool)(void* ctx, const char* key, int* value);
+    int (*get_integer)(void* ctx, const char* key, int64_t* value);
+    int (*get_string)(void* ctx, const char* key, const char** value);
+    int (*get_bytes)(void* ctx, const char* key, uint64_t* value);
+    int (*get_duration)(void* ctx, const char* key, uint64_t* nanoseconds);
     /* i-th element of a list, or name and value of the i-th entry of a map (sorted by name);
      * -ENOENT past the end or for an absent key. */
-    int (*get_element)(void *ctx, const char *key, size_t i, const char **value);
-    int (*get_entry)(void *ctx, const char *key, size_t i, const char **name, const char **value);
+    int (*get_element)(void* ctx, const char* key, size_t i, const char** value);
+    int (*get_entry)(void* ctx, const char* key, size_t i, const char** name, const char** value);
 
     /* [plan] A key of another table ("identity", "user"), read-only; for plugins whose operations
      * depend on each other. */
-    int (*get_other_string)(void *ctx, const char *table, const char *key, const char **value);
-    int (*get_other_bool)(void *ctx, const char *table, const char *key, int *value);
+    int (*get_other_string)(void* ctx, const char* table, const char* key, const char** value);
+    int (*get_other_bool)(void* ctx, const char* table, const char* key, int* value);
 
     /* [plan] Facts: the unit's name and instance; directories of this installation that no jail may
      * see (i from 0 until -ENOENT). */
-    const char *(*unit_name)(void *ctx);
-    int (*private_directory)(void *ctx, size_t i, const char **path);
+    const char* (*unit_name)(void* ctx);
+    int (*private_directory)(void* ctx, size_t i, const char** path);
     /* [plan] Root below which "state", "runtime", "cache", "logs" directories of units are made. */
-    int (*directory_root)(void *ctx, const char *what, const char **path);
+    int (*directory_root)(void* ctx, const char* what, const char** path);
 
     /* [plan] Appends a deep copy of `op` to the plan. -EINVAL (with the reason reported): unknown
      * kind, wrong stage, missing or relative path. */
-    int (*add_op)(void *ctx, const jsv_op *op);
+    int (*add_op)(void* ctx, const jsv_op* op);
 
     /* [plan] Refuses the unit: reports "file: [jail.NAME] key: message" and returns -ECANCELED for
      * `plan` to return. `key` may be NULL. */
-    int (*fail)(void *ctx, const char *key, const char *message);
+    int (*fail)(void* ctx, const char* key, const char* message);
 
     /* Since 1.1; an older core's jsv_host ends here, as its size tells. */
 
     /* [plan] 1 if the effective unit has this key of the plugin's own table, be it as an empty list
      * or map, which get_element and get_entry cannot tell from an absent key; 0 if not; -EINVAL for
      * a key that is not in the schema. */
-    int (*has_key)(void *ctx, const char *key);
+    int (*has_key)(void* ctx, const char* key);
     /* [plan] Name of the profile that the unit is made from. */
-    const char *(*profile_name)(void *ctx);
+    const char* (*profile_name)(void* ctx);
 } jsv_host;
 
 /* ---- what a plugin exports ----------------------------------------------------------------- */
@@ -186,9 +186,9 @@ typedef struct jsv_host {
 /* One probe of `doctor`: really does the thing. */
 typedef struct jsv_probe {
     uint32_t size;
-    int32_t outcome;  /* 1 works, 0 does not, -1 not applicable here */
+    int32_t outcome; /* 1 works, 0 does not, -1 not applicable here */
     char name[64];
-    char hint[192];   /* the cure, where outcome is 0 */
+    char hint[192]; /* the cure, where outcome is 0 */
 } jsv_probe;
 
 typedef struct jsv_plugin {
@@ -196,31 +196,32 @@ typedef struct jsv_plugin {
     uint32_t abi_major;
     uint32_t abi_minor;
     uint32_t key_count;
-    const char *name;    /* [a-z][a-z0-9_]*, at most 31 bytes; names its table */
-    const char *version;
-    const char *doc;     /* one line about the table */
-    const jsv_key *keys;
+    const char* name; /* [a-z][a-z0-9_]*, at most 31 bytes; names its table */
+    const char* version;
+    const char* doc; /* one line about the table */
+    const jsv_key* keys;
 
     /* [plan] Appends the unit's operations. 0, or a negative errno after host->fail. Called for
      * every unit, also for one without the plugin's table (all keys absent). */
-    int (*plan)(const jsv_host *host);
+    int (*plan)(const jsv_host* host);
 
     /* The rest may be NULL. All [parent]. `unit` is the unit's name. */
-    int (*prepare)(const char *unit);             /* once per loaded plan, before its first start */
-    int (*started)(const char *unit, int32_t pid);/* after the program's exec */
+    int (*prepare)(const char* unit); /* once per loaded plan, before its first start */
+    int (*started)(const char* unit, int32_t pid); /* after the program's exec */
     /* Writes "name value\n" lines (OpenMetrics-like) to `text`; returns their length, or < 0. */
-    int (*stats)(const char *unit, int32_t pid, char *text, size_t size);
+    int (*stats)(const char* unit, int32_t pid, char* text, size_t size);
     /* i-th probe; -ENOENT past the end. */
-    int (*doctor)(size_t i, jsv_probe *probe);
-    int (*teardown)(const char *unit);            /* after the last process of the unit is gone */
+    int (*doctor)(size_t i, jsv_probe* probe);
+    int (*teardown)(const char* unit); /* after the last process of the unit is gone */
 } jsv_plugin;
 
 /* The one exported function. Returns a struct with static lifetime. */
-typedef const jsv_plugin *(*jsv_plugin_entry_fn)(void);
+typedef const jsv_plugin* (*jsv_plugin_entry_fn)(void);
 #if defined(__GNUC__)
 __attribute__((visibility("default")))
 #endif
-const jsv_plugin *jailsvc_plugin_entry(void);
+const jsv_plugin*
+jailsvc_plugin_entry(void);
 
 #ifdef __cplusplus
 }

@@ -16,9 +16,9 @@
 //   runtime_directory = ["web"]     # runtime_directory (/run/web, new at each start)
 //
 // A /run of the service's own, holding /run/host/jailsvc, tells it that it is jailed, by what unit
-// and profile. Sources: mount(2), mount_setattr(2), proc(5), tmpfs(5), systemd.exec(5) for the names and
-// meanings of keys, systemd.io/CONTAINER_INTERFACE for /run/host. Runs wholly in the [plan] phase;
-// keeps no state.
+// and profile. Sources: mount(2), mount_setattr(2), proc(5), tmpfs(5), systemd.exec(5) for the
+// names and meanings of keys, systemd.io/CONTAINER_INTERFACE for /run/host. Runs wholly in the
+// [plan] phase; keeps no state.
 
 #include <algorithm>
 

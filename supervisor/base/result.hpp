@@ -41,9 +41,9 @@ using Result = std::expected<T, Error>;
 
 #define JAILSVC_CONCAT_2(a, b) a##b
 #define JAILSVC_CONCAT(a, b) JAILSVC_CONCAT_2(a, b)
-#define JAILSVC_TRY_AS(temp, declaration, expression)                         \
-    auto temp = (expression);                                                 \
-    if (!temp) return std::unexpected(std::move(temp).error());               \
+#define JAILSVC_TRY_AS(temp, declaration, expression)           \
+    auto temp = (expression);                                   \
+    if (!temp) return std::unexpected(std::move(temp).error()); \
     declaration = std::move(*temp)
 
 /// TRY(auto fd, sys::open(path, O_RDONLY)); — the value, or return the error to our caller.
@@ -51,8 +51,8 @@ using Result = std::expected<T, Error>;
     JAILSVC_TRY_AS(JAILSVC_CONCAT(try_, __LINE__), declaration, expression)
 
 /// TRY_VOID(step()); — go on, or return the error to our caller.
-#define TRY_VOID(expression)                                                            \
-    do {                                                                                \
-        if (auto try_void = (expression); !try_void)                                    \
-            return std::unexpected(std::move(try_void).error());                        \
+#define TRY_VOID(expression)                                     \
+    do {                                                         \
+        if (auto try_void = (expression); !try_void)             \
+            return std::unexpected(std::move(try_void).error()); \
     } while (false)

@@ -107,7 +107,7 @@ Result<Fd> sealed_memfd(const char* name, std::string_view bytes) {
 }
 
 Result<std::string> read_memfd(int fd, std::size_t limit) {
-    struct stat info {};
+    struct stat info{};
     if (::fstat(fd, &info) == -1) return fail_errno("fstat");
     const auto size = static_cast<std::size_t>(info.st_size);
     if (size > limit) return fail_errno(fmt::format("memfd longer than {} bytes", limit), EFBIG);

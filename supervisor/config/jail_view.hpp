@@ -24,7 +24,7 @@ public:
     JailView& operator=(JailView&&) noexcept;
     ~JailView();
 
-    [[nodiscard]] bool present() const;  ///< whether the unit has the table at all
+    [[nodiscard]] bool present() const;                  ///< whether the unit has the table at all
     [[nodiscard]] bool has(std::string_view key) const;  ///< of whatever type
     [[nodiscard]] std::optional<bool> get_bool(std::string_view key) const;
     [[nodiscard]] std::optional<std::int64_t> get_integer(std::string_view key) const;

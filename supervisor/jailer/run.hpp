@@ -14,8 +14,8 @@ namespace jailsvc::jailer {
 /// loads; prints the errors; 1 if there are any.
 [[nodiscard]] int verify(const std::vector<std::string>& arguments);
 
-/// `jailsvcd explain [OPTIONS] [TABLE|TABLE.KEY|markdown|json-schema]...`: prints what unit files may
-/// say; 1 for an unknown name.
+/// `jailsvcd explain [OPTIONS] [TABLE|TABLE.KEY|markdown|json-schema]...`: prints what unit files
+/// may say; 1 for an unknown name.
 [[nodiscard]] int explain(const std::vector<std::string>& arguments);
 
 }  // namespace jailsvc::jailer

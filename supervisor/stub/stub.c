@@ -2,8 +2,8 @@
  * (the jailer kills it) ends every process of the jail, as pid_namespaces(7) says.
  *
  * Freestanding and without memory of its own, since one lives for every jail. Started by the jailer
- * through execveat of a held descriptor, after all of the jail's mounts are made, with no descriptor
- * but the gate (3) and no capability. */
+ * through execveat of a held descriptor, after all of the jail's mounts are made, with no
+ * descriptor but the gate (3) and no capability. */
 #include <asm/unistd.h>
 #include <linux/prctl.h>
 #include <linux/wait.h>

@@ -42,7 +42,9 @@ void exec_in(JailerWorld& world, ipc::Token token, const std::string& meant,
     ipc::ExecRequest head{ipc::ExecRequest::kMagic,
                           static_cast<std::uint32_t>(std::ranges::count(words, '\0')),
                           0,
-                          {}, 0, 0};
+                          {},
+                          0,
+                          0};
     ipc::set_text(head.unit, meant);
     const std::string bytes =
         std::string(reinterpret_cast<const char*>(&head), sizeof head) + words;

@@ -58,7 +58,9 @@ void exec_as(JailerWorld& world, uid_t uid, ipc::Token token, const std::string&
         ipc::ExecRequest head{ipc::ExecRequest::kMagic,
                               static_cast<std::uint32_t>(std::ranges::count(words, '\0')),
                               0,
-                              {}, 0, 0};
+                              {},
+                              0,
+                              0};
         ipc::set_text(head.unit, "web");
         std::string bytes(reinterpret_cast<const char*>(&head), sizeof head);
         bytes += words;

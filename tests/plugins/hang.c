@@ -3,7 +3,7 @@
 
 #include "test_plugin.h"
 
-static int plan(const jsv_host *host) {
+static int plan(const jsv_host* host) {
     int spins = 0;
     host->get_bool(host->ctx, "flag", &spins);
     for (volatile int hung = 1; hung != 0;) {

@@ -170,7 +170,8 @@ private:
             .directory_root = directory_root,
             .add_op = add_op,
             .fail = fail,
-            .has_key = [](void* ctx, const char* key) { return self(ctx).keys.contains(key) ? 1 : 0; },
+            .has_key = [](void* ctx,
+                          const char* key) { return self(ctx).keys.contains(key) ? 1 : 0; },
             .profile_name = [](void*) { return "default"; },
         };
     }

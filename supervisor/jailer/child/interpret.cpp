@@ -164,9 +164,12 @@ void start_session(const ProgramJob& job, int gate) noexcept {
     if (job.terminal) raw::call(SYS_ioctl, STDIN_FILENO, TIOCSCTTY, 0);
 }
 
-/// Without the keeper nobody would reap, restart or stop us; the end of a jail's init ends its jail.
-/// After the ids, whose change clears it (prctl(2)); our parent is the keeper, not the jailer.
-void end_with_keeper() noexcept { raw::call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); }
+/// Without the keeper nobody would reap, restart or stop us; the end of a jail's init ends its
+/// jail. After the ids, whose change clears it (prctl(2)); our parent is the keeper, not the
+/// jailer.
+void end_with_keeper() noexcept {
+    raw::call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+}
 
 }  // namespace
 

@@ -38,7 +38,7 @@ struct ProgramJob {
     const char* working_directory;  ///< "" for what the plan says
     bool new_session;
     bool terminal;  ///< descriptor 0 is to be the session's controlling terminal
-    uid_t uid;  ///< in place of JSV_IDS_DYNAMIC
+    uid_t uid;      ///< in place of JSV_IDS_DYNAMIC
     gid_t gid;
 };
 

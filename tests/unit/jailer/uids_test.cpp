@@ -56,8 +56,9 @@ TEST_CASE("uids: a uid that the system knows is passed over", "[jailer][S4.2]") 
 TEST_CASE("uids: local accounts are known by their number alone", "[jailer][S4.2]") {
     const Folder folder;
     const std::string file = folder.file();
-    REQUIRE(sys::replace_file(file, "root:x:0:0::/root:/bin/sh\nweb:x:61184:70::/:\nbroken\n"
-                                    "61190:x:5:\n:::\n"));
+    REQUIRE(sys::replace_file(file,
+                              "root:x:0:0::/root:/bin/sh\nweb:x:61184:70::/:\nbroken\n"
+                              "61190:x:5:\n:::\n"));
     CHECK(lists_id(file, 61184).value());
     CHECK(lists_id(file, 5).value());
     for (const uid_t id : {70U, 61190U, 6118U, 611840U}) CHECK_FALSE(lists_id(file, id).value());
