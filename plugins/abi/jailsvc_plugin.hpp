@@ -26,6 +26,39 @@ constexpr jsv_key key(jsv_type type, const char* name, const char* fallback, con
     return {sizeof(jsv_key), type, name, fallback, doc, choices};
 }
 
+/// What a plugin is; the functions are those of jsv_plugin.
+struct Plugin {
+    const char* name;
+    const char* version;
+    const char* doc;
+    int (*plan)(const jsv_host* host);
+    int (*prepare)(const char* unit) = nullptr;
+    int (*started)(const char* unit, std::int32_t pid) = nullptr;
+    int (*stats)(const char* unit, std::int32_t pid, char* text, std::size_t size) = nullptr;
+    int (*doctor)(std::size_t i, jsv_probe* probe) = nullptr;
+    int (*teardown)(const char* unit) = nullptr;
+};
+
+/// What jailsvc_plugin_entry() returns a pointer to, in the ABI of this header. `keys` is a
+/// constant of the plugin.
+template <std::size_t kCount>
+constexpr jsv_plugin plugin(const jsv_key (&keys)[kCount], const Plugin& it) {
+    return {.size = sizeof(jsv_plugin),
+            .abi_major = JSV_ABI_MAJOR,
+            .abi_minor = JSV_ABI_MINOR,
+            .key_count = kCount,
+            .name = it.name,
+            .version = it.version,
+            .doc = it.doc,
+            .keys = keys,
+            .plan = it.plan,
+            .prepare = it.prepare,
+            .started = it.started,
+            .stats = it.stats,
+            .doctor = it.doctor,
+            .teardown = it.teardown};
+}
+
 /// The stage of a kind: the numbering of jsv_kind has one range per stage.
 constexpr jsv_stage stage_of(jsv_kind kind) {
     if (kind < JSV_OP_NAMESPACE) return JSV_STAGE_PARENT;

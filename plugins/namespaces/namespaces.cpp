@@ -131,22 +131,11 @@ int plan(const jsv_host* host) {
     return planner.result();
 }
 
-constexpr jsv_plugin kPlugin = {
-    .size = sizeof(jsv_plugin),
-    .abi_major = JSV_ABI_MAJOR,
-    .abi_minor = JSV_ABI_MINOR,
-    .key_count = std::size(kKeys),
-    .name = "namespaces",
-    .version = "1.0",
-    .doc = "Which kernel namespaces the service has to itself.",
-    .keys = kKeys,
-    .plan = plan,
-    .prepare = nullptr,
-    .started = nullptr,
-    .stats = nullptr,
-    .doctor = nullptr,
-    .teardown = nullptr,
-};
+constexpr jsv_plugin kPlugin =
+    jsv::plugin(kKeys, {.name = "namespaces",
+                        .version = "1.0",
+                        .doc = "Which kernel namespaces the service has to itself.",
+                        .plan = plan});
 
 }  // namespace
 
