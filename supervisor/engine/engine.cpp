@@ -121,6 +121,8 @@ void Engine::on_stored(const ipc::Stored& stored, Fd fd) {
     if (stored.kind == ipc::Kept::kControl) {
         listener_ = std::move(fd);
         if (ready_) listen();
+    } else if (stored.kind == ipc::Kept::kUnit && !ready_) {
+        kept_units_.add(stored, std::move(fd));
     } else if (stored.kind == ipc::Kept::kState && !records_) {
         auto records = Records::open(std::move(fd));
         if (!records) return spdlog::critical("{}", records.error().message);
@@ -216,7 +218,7 @@ UnitSet Engine::load_all_units(const std::vector<std::string>& known) const {
 void Engine::restore(const std::vector<Records::Entry>& entries) {
     std::vector<service::Record> records;
     for (const Records::Entry& entry : entries) records.push_back(entry.record);
-    manager_.restore(records);
+    manager_.restore(records, kept_units_.take(records, manager_, *schema_));
     // After restore, which knows only tokens in records; reserved ones may have been used too.
     manager_.set_next_token(std::max(manager_.next_token(), records_->first_free_token()));
     std::set<service::Token> known;

@@ -13,6 +13,7 @@
 #include "engine/dispatch.hpp"
 #include "engine/early_exits.hpp"
 #include "engine/jobs.hpp"
+#include "engine/kept_units.hpp"
 #include "engine/launcher.hpp"
 #include "engine/link.hpp"
 #include "engine/records.hpp"
@@ -97,6 +98,7 @@ private:
     PrepareWatch settle_;
     TimerWatch impatience_;
     std::map<std::string, std::vector<std::string>, std::less<>> file_errors_;
+    KeptUnits kept_units_;             ///< of the snapshot, until ready
     std::vector<ipc::Alive> alive_;    ///< of the snapshot, until ready
     std::vector<ipc::Exited> exited_;  ///< likewise
     std::optional<ipc::ShutdownKind> ending_;

@@ -128,7 +128,8 @@ enum class Kept : std::uint16_t {
     kControl,    ///< listening control socket, made by the keeper; to the engine
     kLogPipe,    ///< read end of a unit's output pipe; to the jailer and the logger
     kUnit,       ///< sealed memfd with the effective unit of token, the jail's first start; to the
-                 ///< jailer. With index kMainBegun the jail serves no other run
+                 ///< jailer, and in the snapshot to the engine, whose unit file may have gone.
+                 ///< With index kMainBegun the jail serves no other run
     kNamespace,  ///< pidfd of the jail's init, token = the stub's; to the jailer
     kListener,   ///< a unit's listening socket; to the jailer
     kNotify,     ///< a unit's notify socket; to the engine

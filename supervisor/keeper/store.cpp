@@ -12,17 +12,18 @@ namespace {
 using ipc::Role;
 
 struct Rule {
-    Role owner;  ///< who may have it kept
-    RoleSet receivers;
+    Role owner;              ///< who may have it kept
+    RoleSet receivers;       ///< told when it is stored, and after a Hello
+    RoleSet successors = 0;  ///< told after a Hello alone
 };
 
-/// By ipc::Kept. The engine faces clients and is not trusted with anything that a jail is made of;
-/// the logger only reads.
+/// By ipc::Kept. The engine faces clients and is not trusted with anything that a jail is made of:
+/// of a kept unit it gets what no holder can change, the sealed text. The logger only reads.
 constexpr Rule kRules[] = {
     {Role::kKeeper, bit(Role::kEngine)},                       // kState
     {Role::kKeeper, bit(Role::kEngine)},                       // kControl
     {Role::kJailer, bit(Role::kJailer) | bit(Role::kLogger)},  // kLogPipe
-    {Role::kJailer, bit(Role::kJailer)},                       // kUnit
+    {Role::kJailer, bit(Role::kJailer), bit(Role::kEngine)},   // kUnit
     {Role::kJailer, bit(Role::kJailer)},                       // kNamespace
     {Role::kJailer, bit(Role::kJailer)},                       // kListener
     {Role::kJailer, bit(Role::kEngine)},                       // kNotify
@@ -87,7 +88,8 @@ void Store::drop(const ipc::Key& key) noexcept {
 
 void Store::mark_snapshot(Role role) noexcept {
     kept.for_each([&](std::size_t slot) {
-        if ((rule_of(kept[slot].message).receivers & bit(role)) != 0) kept.mark(role, slot);
+        const Rule& rule = rule_of(kept[slot].message);
+        if (((rule.receivers | rule.successors) & bit(role)) != 0) kept.mark(role, slot);
     });
 }
 

@@ -126,7 +126,7 @@ struct Manager::Impl {
     void on_timer(Entry& entry, TimerKind kind);
 
     // restore.cpp
-    void restore(const Record& record);
+    void restore(const Record& record, const StartedUnits& started);
     void rearm(Entry& entry);
     void resume(Entry& entry);
 };

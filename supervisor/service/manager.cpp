@@ -76,8 +76,8 @@ void Manager::on_timer(std::string_view unit, TimerKind kind) {
     if (Entry* entry = impl_->find(unit)) impl_->on_timer(*entry, kind);
 }
 
-void Manager::restore(const std::vector<Record>& records) {
-    for (const Record& record : records) impl_->restore(record);
+void Manager::restore(const std::vector<Record>& records, const StartedUnits& started) {
+    for (const Record& record : records) impl_->restore(record, started);
     impl_->execute();
 }
 

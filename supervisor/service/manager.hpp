@@ -102,9 +102,11 @@ public:
 
     /// After an engine's death, after load(): the records found, before any on_*; then each
     /// on_exited that the keeper kept; then resume(). Timers are armed again with what is left of
-    /// their time. A record whose unit has no file any more is kept with default policies until it
-    /// is down.
-    void restore(const std::vector<Record>& records);
+    /// their time. What runs keeps the policies of its start, if `started` has a unit of that name
+    /// and digest: those whose file is another by now, or gone. A record whose unit has neither is
+    /// kept with default policies until it is down.
+    using StartedUnits = std::vector<std::shared_ptr<const config::Unit>>;
+    void restore(const std::vector<Record>& records, const StartedUnits& started = {});
 
     /// Asks the Launcher again, with the same tokens, for everything that has not been answered:
     /// launches, signals of a stop, teardowns. For a new engine and for a new jailer; repetition

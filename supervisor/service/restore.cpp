@@ -15,19 +15,36 @@ std::string text_of(const char (&field)[kSize]) {
     return {field, ::strnlen(field, kSize)};
 }
 
+using UnitPtr = std::shared_ptr<const config::Unit>;
+
+/// The unit that the record's run was started as; null if it is not known.
+UnitPtr started_as(const Record& record, const std::string& name,
+                   const Manager::StartedUnits& started) {
+    const auto found = std::ranges::find_if(started, [&](const UnitPtr& unit) {
+        return unit->name == name && std::ranges::equal(unit->digest, record.digest);
+    });
+    return found == started.end() ? nullptr : *found;
+}
+
+/// What is known of a unit without a file: its name, and how it was started.
+UnitPtr without_file(const Record& record, const std::string& name) {
+    config::Unit unit;
+    unit.name = name;
+    std::ranges::copy(record.digest, unit.digest.begin());
+    return std::make_shared<const config::Unit>(std::move(unit));
+}
+
 }  // namespace
 
-void Manager::Impl::restore(const Record& record) {
+void Manager::Impl::restore(const Record& record, const StartedUnits& started) {
     const std::string name = text_of(record.unit);
     if (name.empty() || name.size() >= sizeof(record.unit)) return;
     next_token = std::max({next_token, record.main_token + 1, record.control_token + 1});
+    const UnitPtr as_started = started_as(record, name, started);
     Entry* entry = find(name);
     if (entry == nullptr) {
         auto gone = std::make_unique<Entry>();
-        config::Unit unit;
-        unit.name = name;
-        std::ranges::copy(record.digest, unit.digest.begin());
-        gone->loaded = std::make_shared<const config::Unit>(std::move(unit));
+        gone->loaded = as_started != nullptr ? as_started : without_file(record, name);
         gone->removed = true;
         ++removed;
         entry = entries.emplace(name, std::move(gone)).first->second.get();
@@ -38,7 +55,7 @@ void Manager::Impl::restore(const Record& record) {
     entry->told = record.state;
     if (at_rest(*entry)) return;
     ++active;
-    entry->life.started = entry->loaded;
+    entry->life.started = as_started != nullptr ? as_started : entry->loaded;
     if (record.main_token != 0) tokens.emplace(record.main_token, entry);
     if (record.control_token != 0) tokens.emplace(record.control_token, entry);
     rearm(*entry);

@@ -4,7 +4,7 @@ import pathlib
 import signal
 import unittest
 
-from harness import Supervisor, SystemTest, alive, await_true, main
+from harness import DEADLINE, Supervisor, SystemTest, alive, await_true, main
 
 SLEEP = '[service]\nexec_start = ["/bin/sleep", "infinity"]\n'
 RESTARTED = SLEEP + 'restart = "always"\nrestart_delay = 0\n'
@@ -73,6 +73,35 @@ class Survival(SystemTest):
         self.ok("stop", "talks")
         numbers = [int(line.rsplit(" ", 1)[1]) for line in log.read_text().splitlines()]
         self.assertEqual(sorted(set(numbers)), list(range(1, max(numbers) + 1)))
+
+
+class FilesAfterTheStart(SystemTest):
+    """What runs keeps the policies of its start, also for an engine that never saw its file."""
+    STUBBORN = ('[service]\nexec_start = ["/bin/sh", "-c", "trap \'\' TERM; echo deaf;'
+                ' while :; do sleep 1; done"]\ntimeout_stop = "200ms"\n')
+    UNITS = {"gone": STUBBORN, "edited": RESTARTED}
+
+    def setUp(self):
+        self.ok("start", "gone", "edited")
+        log = self.supervisor.state / "log/gone.log"
+        await_true("the trap", lambda: log.exists() and "deaf" in log.read_text())
+        (self.supervisor.units / "gone.toml").unlink()
+        self.supervisor.write("edited", SLEEP + 'restart = "no"\n')
+        engine = self.supervisor.role("engine")
+        os.kill(engine, signal.SIGKILL)
+        await_true("a new engine", lambda: self.supervisor.role("engine") != engine)
+        await_true("answers", self.supervisor.answers)
+
+    def test_policies_of_the_start(self):
+        with self.subTest("a removed unit is killed after its own stop timeout"):
+            pid = self.supervisor.pid("gone")
+            self.ok("stop", "gone", timeout=DEADLINE)  # the default timeout is longer
+            self.assertFalse(alive(pid))
+        with self.subTest("an edited one is restarted as it said at its start"):
+            before = self.supervisor.pid("edited")
+            os.kill(before, signal.SIGKILL)
+            await_true("the restart",
+                       lambda: self.supervisor.status("edited")["restarts"] == 1)
 
 
 class KeeperDeath(unittest.TestCase):

@@ -106,6 +106,18 @@ TEST_CASE("store: who is handed what, and the storer is not handed its own", "[k
     CHECK(due(*store, Role::kJailer) == Kinds{Kept::kLogPipe});
 }
 
+TEST_CASE("store: what a service was started as goes to the next engine, not to this one",
+          "[keeper]") {
+    const auto store = std::make_unique<keeper::Store>();
+    store->limit = 10;
+    REQUIRE(store->put(key(Kept::kUnit, "web"), any_fd(), Role::kJailer));
+    CHECK(due(*store, Role::kEngine).empty());
+    store->mark_snapshot(Role::kEngine);
+    CHECK(due(*store, Role::kEngine) == Kinds{Kept::kUnit});
+    store->mark_snapshot(Role::kLogger);
+    CHECK(due(*store, Role::kLogger).empty());
+}
+
 TEST_CASE("store: the engine and the logger may store nothing", "[keeper]") {
     for (const Kept kind : {Kept::kState, Kept::kControl, Kept::kLogPipe, Kept::kUnit,
                             Kept::kNamespace, Kept::kListener, Kept::kNotify}) {

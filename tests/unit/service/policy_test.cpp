@@ -367,6 +367,45 @@ TEST_CASE("restore: another engine asks again with the same tokens, and for noth
     REQUIRE(second.request(Request::kStop, "gone"));
 }
 
+TEST_CASE("restore: what runs keeps the policies of its start, whatever became of its file",
+          "[service]") {
+    auto web = unit("web"), gone = unit("gone");
+    for (auto* each : {&web, &gone}) {
+        each->service.timeout_stop = 3s;
+        each->service.restart = config::Restart::kAlways;
+        each->digest = digest_of("as started");
+    }
+    Stage first({web, gone});
+    first.up("web");
+    first.up("gone");
+    const auto as_web = std::make_shared<const config::Unit>(web);
+    const auto as_gone = std::make_shared<const config::Unit>(gone);
+    auto other = std::make_shared<config::Unit>(web);
+    other->digest = digest_of("of another start");
+    other->service.timeout_stop = 77s;
+    web.service.timeout_stop = 99s;
+    web.service.restart = config::Restart::kNo;
+    web.digest = digest_of("as edited");
+
+    World world;
+    world.now = first.world.now;
+    Manager second(world, world, world);
+    (void)second.load({web});
+    std::vector<Record> records;
+    for (const auto& [name, record] : first.world.records) records.push_back(record);
+    const bool kept = GENERATE(true, false);
+    second.restore(records, kept ? Manager::StartedUnits{other, as_web, as_gone}
+                                 : Manager::StartedUnits{other});
+    second.resume();
+    CHECK(second.status("web")->stale);
+    REQUIRE(second.request(Request::kStop, "gone"));
+    const auto fallback = config::Unit{}.service.timeout_stop;
+    CHECK(world.timers.at({"gone", TimerKind::kStopTimeout}) == (kept ? 3s : fallback));
+    (void)second.on_exited(first.main("web"), {.code = 1});
+    second.on_torn_down("web", first.main("web"));
+    CHECK(second.status("web")->record.state == (kept ? State::kBackoff : State::kFailed));
+}
+
 TEST_CASE("manager: a thousand units start and stop in linear time", "[service]") {
     constexpr std::size_t kUnits = 1000;
     auto all = unit("all");

@@ -1,0 +1,43 @@
+#include "engine/kept_units.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <array>
+
+#include "base/sys.hpp"
+#include "config/load.hpp"
+#include "ipc/channel.hpp"
+
+namespace jailsvc::engine {
+
+void KeptUnits::add(const ipc::Stored& stored, Fd memfd) {
+    auto text = sys::read_memfd(memfd.get());
+    if (!text) return spdlog::error("{}: kept unit: {}", stored.unit, text.error().message);
+    const Digest digest = digest_of(*text);
+    texts_.insert_or_assign({std::string(ipc::get_text(stored.unit)), digest}, std::move(*text));
+}
+
+service::Manager::StartedUnits KeptUnits::take(const std::vector<service::Record>& records,
+                                               const service::Manager& loaded,
+                                               const config::Schema& schema) {
+    service::Manager::StartedUnits started;
+    for (const service::Record& record : records) {
+        const std::string name(ipc::get_text(record.unit));
+        const Digest digest = std::to_array(record.digest);
+        const config::Unit* known = loaded.find(name);
+        if (known != nullptr && known->digest == digest) continue;
+        const auto text = texts_.find({name, digest});
+        if (text == texts_.end()) continue;
+        auto unit = config::parse_effective(schema, name, text->second);
+        if (!unit) {
+            spdlog::error("{}: the unit as it was started: {}", name,
+                          config::to_string(unit.error().front()));
+            continue;
+        }
+        started.push_back(std::make_shared<const config::Unit>(std::move(*unit)));
+    }
+    texts_.clear();
+    return started;
+}
+
+}  // namespace jailsvc::engine
