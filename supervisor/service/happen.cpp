@@ -115,8 +115,9 @@ void Manager::Impl::main_exited(Entry& entry, const ExitInfo& info) {
     record.last_code = info.code;
     const Happening happening{.ending = ending_of(info, entry.unit().service), .text = tell(info)};
     touch(entry);
-    if (is_up(entry) || record.state == State::kStarting) set_because(entry, happening.text);
+    const bool stopping = record.state == State::kStopping;
     apply(entry, Event::kMainExited, happening);
+    if (!stopping && record.state == State::kStopping) set_because(entry, happening.text);
 }
 
 void Manager::Impl::command_ended(Entry& entry, Happening happening, bool well) {

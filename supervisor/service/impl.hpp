@@ -79,7 +79,7 @@ struct Manager::Impl {
     bool add_wanted(Set& set, Entry& wanted);
     void want_up(Entry& entry, bool explicitly, const std::string& by);
     void want_down(Entry& entry, const std::string& by);
-    void want_again(Entry& entry);
+    void want_again(Entry& entry, const std::string& by);
     void pull(const Set& set, Entry& root, const std::string& by);
     Result<JobId> reload(Entry& entry);
     void cancel(Entry& entry, bool stops, const std::string& by);
@@ -105,13 +105,19 @@ struct Manager::Impl {
 
     // perform.cpp: actions into records and effects; phase two
     void perform(Entry& entry, Action action, const Happening& happening);
+    void adopt(Entry& entry);
+    void note(Entry& entry, Action action, const Happening& happening);
+    void settle_reloads(Entry& entry, JobOutcome outcome, const std::string& text);
     void new_main(Entry& entry);
     void launch_main(Entry& entry);
     void launch_command(Entry& entry, Purpose purpose, std::uint16_t index);
+    void launch_next(Entry& entry);
     void request_command(Entry& entry);
     void terminate(Entry& entry);
     void kill_all(Entry& entry);
+    void tear_down(Entry& entry);
     void signal(Entry& entry, Token token, int signo, Whom whom);
+    void arm_for(Entry& entry, TimerKind timer);
     void arm(Entry& entry, TimerKind timer, config::Duration after);
     void disarm(Entry& entry, TimerKind timer);
     void execute();
@@ -131,7 +137,8 @@ struct Manager::Impl {
     void resume(Entry& entry);
 };
 
-/// Sets both forms of the text.
+/// Sets both forms of the text: why the unit is down or goes there, for as long as it does. A start
+/// clears it.
 void set_because(Entry& entry, std::string text);
 
 /// The commands of a purpose in a unit.

@@ -2,8 +2,10 @@
 // the effects in order, after the observer has been told.
 
 #include <algorithm>
+#include <cassert>
 #include <csignal>
 #include <cstring>
+#include <iterator>
 #include <utility>
 
 #include "service/impl.hpp"
@@ -14,6 +16,30 @@ namespace {
 /// As wait(2) would have given it.
 int wait_status(const Record& record) {
     return record.last_by_signal != 0 ? record.last_code : record.last_code << 8;
+}
+
+constexpr std::pair<Action, Purpose> kListOf[] = {
+    {Action::kLaunchPre, Purpose::kStartPre},      {Action::kLaunchPost, Purpose::kStartPost},
+    {Action::kLaunchReload, Purpose::kReload},     {Action::kLaunchStop, Purpose::kStop},
+    {Action::kLaunchStopPost, Purpose::kStopPost},
+};
+constexpr std::pair<Action, TimerKind> kTimerOf[] = {
+    {Action::kArmStart, TimerKind::kStartTimeout},
+    {Action::kArmStop, TimerKind::kStopTimeout},
+    {Action::kArmBackoff, TimerKind::kBackoff},
+    {Action::kArmStable, TimerKind::kStable},
+    {Action::kDisarmStart, TimerKind::kStartTimeout},
+    {Action::kDisarmStop, TimerKind::kStopTimeout},
+    {Action::kDisarmBackoff, TimerKind::kBackoff},
+    {Action::kDisarmStable, TimerKind::kStable},
+};
+
+/// What a table says of an action that is in it.
+template <typename Rows>
+auto of(const Rows& rows, Action action) {
+    const auto row = std::ranges::find(rows, action, [](const auto& each) { return each.first; });
+    assert(row != std::end(rows));
+    return row->second;
 }
 
 }  // namespace
@@ -49,89 +75,101 @@ const std::vector<config::Command>& commands_of(const config::Unit& unit, Purpos
 }
 
 void Manager::Impl::perform(Entry& entry, Action action, const Happening& happening) {
-    Record& record = entry.record();
-    const config::ServiceTable& service = entry.unit().service;
     switch (action) {
         case Action::kAdopt:
-            entry.life.started = entry.loaded;
-            std::ranges::copy(entry.loaded->digest, record.digest);
-            record.succeeded = 0;
-            return;
+            return adopt(entry);
         case Action::kNewMain:
             return new_main(entry);
-        case Action::kLaunchPre:
-            return launch_command(entry, Purpose::kStartPre, 0);
         case Action::kLaunchMain:
             return launch_main(entry);
+        case Action::kLaunchPre:
         case Action::kLaunchPost:
-            return launch_command(entry, Purpose::kStartPost, 0);
         case Action::kLaunchReload:
-            return launch_command(entry, Purpose::kReload, 0);
         case Action::kLaunchStop:
-            return launch_command(entry, Purpose::kStop, 0);
         case Action::kLaunchStopPost:
-            return launch_command(entry, Purpose::kStopPost, 0);
+            return launch_command(entry, of(kListOf, action), 0);
         case Action::kLaunchNext:
-            return launch_command(entry, record.control_purpose,
-                                  static_cast<std::uint16_t>(record.control_index + 1));
+            return launch_next(entry);
         case Action::kTerminate:
             return terminate(entry);
         case Action::kKillAll:
             return kill_all(entry);
         case Action::kKillCommand:
-            return signal(entry, record.control_token, SIGKILL, Whom::kProcess);
+            return signal(entry, entry.record().control_token, SIGKILL, Whom::kProcess);
         case Action::kTeardown:
-            effects.push_back(
-                {.kind = Effect::Kind::kTeardown, .entry = &entry, .token = record.main_token});
-            return;
+            return tear_down(entry);
         case Action::kReady:
-            record.ready = 1;
-            if (record.want != Want::kDown) set_because(entry, {});  // else why it will go down
-            return;
         case Action::kSucceeded:
-            record.succeeded = 1;
-            return;
-        case Action::kReloaded:
-        case Action::kReloadFailed: {
-            const bool well = action == Action::kReloaded;
-            for (const JobId job : entry.life.reloads) {
-                settle(job, well ? JobOutcome::kDone : JobOutcome::kFailed, happening.text);
-            }
-            entry.life.reloads.clear();
-            return;
-        }
         case Action::kBlame:
-            record.outcome = static_cast<std::uint8_t>(happening.outcome);
-            return set_because(entry, happening.text);
         case Action::kCountRestart:
-            ++record.restarts;
-            ++record.backoff_level;
-            return;
         case Action::kForgive:
-            record.backoff_level = 0;
-            return;
+            return note(entry, action, happening);
+        case Action::kReloaded:
+            return settle_reloads(entry, JobOutcome::kDone, happening.text);
+        case Action::kReloadFailed:
+            return settle_reloads(entry, JobOutcome::kFailed, happening.text);
         case Action::kArmStart:
-            return arm(entry, TimerKind::kStartTimeout, service.timeout_start);
         case Action::kArmStop:
+        case Action::kArmBackoff:
+        case Action::kArmStable:
+            return arm_for(entry, of(kTimerOf, action));
+        case Action::kDisarmStart:
+        case Action::kDisarmStop:
+        case Action::kDisarmBackoff:
+        case Action::kDisarmStable:
+            return disarm(entry, of(kTimerOf, action));
+    }
+}
+
+void Manager::Impl::adopt(Entry& entry) {
+    entry.life.started = entry.loaded;
+    std::ranges::copy(entry.loaded->digest, entry.record().digest);
+    entry.record().succeeded = 0;
+    set_because(entry, {});
+}
+
+/// Actions that are in the record alone.
+void Manager::Impl::note(Entry& entry, Action action, const Happening& happening) {
+    Record& record = entry.record();
+    if (action == Action::kReady) record.ready = 1;
+    if (action == Action::kForgive) record.backoff_level = 0;
+    if (action == Action::kSucceeded) {
+        record.succeeded = 1;
+        set_because(entry, "has done its work");
+    }
+    if (action == Action::kBlame) {
+        record.outcome = static_cast<std::uint8_t>(happening.outcome);
+        set_because(entry, happening.text);
+    }
+    if (action == Action::kCountRestart) {
+        ++record.restarts;
+        ++record.backoff_level;
+    }
+}
+
+void Manager::Impl::settle_reloads(Entry& entry, JobOutcome outcome, const std::string& text) {
+    for (const JobId job : entry.life.reloads) settle(job, outcome, text);
+    entry.life.reloads.clear();
+}
+
+void Manager::Impl::arm_for(Entry& entry, TimerKind timer) {
+    Record& record = entry.record();
+    const config::ServiceTable& service = entry.unit().service;
+    switch (timer) {
+        case TimerKind::kStartTimeout:
+            return arm(entry, timer, service.timeout_start);
+        case TimerKind::kStopTimeout:
             record.phase_since_ns = timers.now_ns();
-            return arm(entry, TimerKind::kStopTimeout, service.timeout_stop);
-        case Action::kArmBackoff: {
+            return arm(entry, timer, service.timeout_stop);
+        case TimerKind::kBackoff: {
             const auto delay = backoff_delay(service, record.backoff_level);
             record.backoff_until_ns =
                 timers.now_ns() + static_cast<std::uint64_t>(std::max(delay.count(), 0L));
-            return arm(entry, TimerKind::kBackoff, delay);
+            return arm(entry, timer, delay);
         }
-        case Action::kArmStable:
+        case TimerKind::kStable:
             if (record.backoff_level == 0) return;  // nothing to forgive: no wake-up
-            return arm(entry, TimerKind::kStable, service.restart_reset_after);
-        case Action::kDisarmStart:
-            return disarm(entry, TimerKind::kStartTimeout);
-        case Action::kDisarmStop:
-            return disarm(entry, TimerKind::kStopTimeout);
-        case Action::kDisarmBackoff:
-            return disarm(entry, TimerKind::kBackoff);
-        case Action::kDisarmStable:
-            return disarm(entry, TimerKind::kStable);
+            return arm(entry, timer, service.restart_reset_after);
     }
 }
 
@@ -167,6 +205,12 @@ void Manager::Impl::launch_command(Entry& entry, Purpose purpose, std::uint16_t 
     request_command(entry);
 }
 
+void Manager::Impl::launch_next(Entry& entry) {
+    const Record& record = entry.record();
+    launch_command(entry, record.control_purpose,
+                   static_cast<std::uint16_t>(record.control_index + 1));
+}
+
 /// Asks for the command that the record names.
 void Manager::Impl::request_command(Entry& entry) {
     const Record& record = entry.record();
@@ -199,6 +243,11 @@ void Manager::Impl::kill_all(Entry& entry) {
     const bool alone = entry.unit().service.kill_mode == config::KillMode::kProcess;
     signal(entry, record.main_token, SIGKILL, alone ? Whom::kProcess : Whom::kAll);
     signal(entry, record.control_token, SIGKILL, Whom::kProcess);
+}
+
+void Manager::Impl::tear_down(Entry& entry) {
+    effects.push_back(
+        {.kind = Effect::Kind::kTeardown, .entry = &entry, .token = entry.record().main_token});
 }
 
 void Manager::Impl::signal(Entry& entry, Token token, int signo, Whom whom) {

@@ -50,7 +50,7 @@ Result<JobId> Manager::Impl::request(Request what, Entry& root) {
     if (what == Request::kRestart) {
         cancel(root, true, by);
         for (Entry* entry : stop_set(root)) {
-            if (entry == &root || entry->record().want != Want::kDown) want_again(*entry);
+            if (entry == &root || entry->record().want != Want::kDown) want_again(*entry, by);
         }
     }
     pull(pulled, root, by);
@@ -171,7 +171,8 @@ void Manager::Impl::want_up(Entry& entry, bool explicitly, const std::string& by
         case State::kReloading:
         case State::kFailed:
         case State::kDone:
-            if (record.want == Want::kDown) set_because(entry, {});
+            // It says why it was, or was to go, down.
+            if (record.want == Want::kDown || at_rest(entry)) set_because(entry, {});
             if (record.want != Want::kAgain) record.want = Want::kUp;
             break;
     }
@@ -184,7 +185,11 @@ void Manager::Impl::want_down(Entry& entry, const std::string& by) {
     cancel(entry, false, by);
     record.wanted_up = 0;
     record.succeeded = 0;
-    if (!at_rest(entry) && record.want != Want::kDown && record.state != State::kStopping) {
+    if (record.state == State::kStopping) {
+        const bool comes_back = record.after == State::kBackoff ||
+                                (record.after == State::kInactive && record.want == Want::kAgain);
+        if (comes_back) set_because(entry, by);  // else it says why it goes down for good
+    } else if (!at_rest(entry) && record.want != Want::kDown) {
         record.failing = 0;
         set_because(entry, by);
     }
@@ -193,9 +198,10 @@ void Manager::Impl::want_down(Entry& entry, const std::string& by) {
     touch_neighbours(entry);  // some wait for, or by, what it wants
 }
 
-void Manager::Impl::want_again(Entry& entry) {
+void Manager::Impl::want_again(Entry& entry, const std::string& by) {
     Record& record = entry.record();
     if (is_idle(entry)) return;
+    if (record.state != State::kStopping && record.failing == 0) set_because(entry, by);
     record.want = Want::kAgain;
     pardon(record);
     touch(entry);

@@ -106,7 +106,7 @@ void Manager::Impl::resume(Entry& entry) {
     if (record.state != State::kStopping) return;
     if (record.phase == Phase::kTerminate) terminate(entry);
     if (record.phase == Phase::kKill) kill_all(entry);
-    if (record.phase == Phase::kTeardown) perform(entry, Action::kTeardown, {});
+    if (record.phase == Phase::kTeardown) tear_down(entry);
 }
 
 }  // namespace jailsvc::service

@@ -8,21 +8,18 @@ Step step(State state, Event event, const Facts& facts) {
     switch (state) {
         case State::kInactive:
         case State::kFailed:
-            return at_rest(state, event, facts);
         case State::kWaiting:
-            return while_waiting(event, facts);
+        case State::kBackoff:
+            return while_idle(state, event, facts);
         case State::kStarting:
             return while_starting(event, facts);
         case State::kRunning:
-            return while_running(event, facts);
+        case State::kDone:
+            return while_up(state, event, facts);
         case State::kReloading:
             return while_reloading(event, facts);
         case State::kStopping:
             return while_stopping(event, facts);
-        case State::kBackoff:
-            return while_backoff(event, facts);
-        case State::kDone:
-            return while_done(event, facts);
     }
     return stay(state, facts);
 }
@@ -53,17 +50,38 @@ Step clear_away(const Facts& facts, State after, Actions before) {
     return {State::kStopping, Phase::kTeardown, after, before};
 }
 
-Step at_rest(State state, Event event, const Facts& facts) {
+namespace {
+
+Step idle(State next, Actions actions = {}) {
+    return {next, Phase::kNone, State::kInactive, actions};
+}
+
+Step delay_over(const Facts& facts) {
+    if (facts.limit) return idle(State::kFailed, {Action::kBlame});
+    if (facts.may_start) return begin(facts, {Action::kCountRestart});
+    return idle(State::kWaiting, {Action::kCountRestart});
+}
+
+}  // namespace
+
+Step while_idle(State state, Event event, const Facts& facts) {
+    const bool rests = state == State::kInactive || state == State::kFailed;
+    Actions leave;  // what waits, before anything else
+    if (state == State::kBackoff) leave.add(Action::kDisarmBackoff);
     switch (event) {
         case Event::kStart:
-            return begin(facts);
+            return begin(facts, leave);
         case Event::kWait:
-            return {State::kWaiting, Phase::kNone, State::kInactive, {}};
-        case Event::kDependencyFailed:
-            return {State::kFailed, Phase::kNone, State::kInactive, {Action::kBlame}};
-        case Event::kReset:
-            return {State::kInactive, Phase::kNone, State::kInactive, {}};
+            return idle(State::kWaiting, leave);
         case Event::kStop:
+            return rests ? stay(state, facts) : idle(State::kInactive, leave);
+        case Event::kDependencyFailed:
+            leave.add(Action::kBlame);
+            return idle(State::kFailed, leave);
+        case Event::kReset:
+            return rests ? idle(State::kInactive) : stay(state, facts);
+        case Event::kBackoffOver:
+            return state == State::kBackoff ? delay_over(facts) : stay(state, facts);
         case Event::kReload:
         case Event::kStarted:
         case Event::kLaunchFailed:
@@ -73,72 +91,10 @@ Step at_rest(State state, Event event, const Facts& facts) {
         case Event::kTornDown:
         case Event::kStartTimeout:
         case Event::kStopTimeout:
-        case Event::kBackoffOver:
         case Event::kStable:
             return stay(state, facts);
     }
     return stay(state, facts);
-}
-
-Step while_waiting(Event event, const Facts& facts) {
-    switch (event) {
-        case Event::kStart:
-            return begin(facts);
-        case Event::kStop:
-            return {State::kInactive, Phase::kNone, State::kInactive, {}};
-        case Event::kDependencyFailed:
-            return {State::kFailed, Phase::kNone, State::kInactive, {Action::kBlame}};
-        case Event::kWait:
-        case Event::kReload:
-        case Event::kReset:
-        case Event::kStarted:
-        case Event::kLaunchFailed:
-        case Event::kMainExited:
-        case Event::kCommandDone:
-        case Event::kCommandFailed:
-        case Event::kTornDown:
-        case Event::kStartTimeout:
-        case Event::kStopTimeout:
-        case Event::kBackoffOver:
-        case Event::kStable:
-            return stay(State::kWaiting, facts);
-    }
-    return stay(State::kWaiting, facts);
-}
-
-Step while_backoff(Event event, const Facts& facts) {
-    switch (event) {
-        case Event::kStart:
-            return begin(facts, {Action::kDisarmBackoff});
-        case Event::kWait:
-            return {State::kWaiting, Phase::kNone, State::kInactive, {Action::kDisarmBackoff}};
-        case Event::kStop:
-            return {State::kInactive, Phase::kNone, State::kInactive, {Action::kDisarmBackoff}};
-        case Event::kDependencyFailed:
-            return {State::kFailed,
-                    Phase::kNone,
-                    State::kInactive,
-                    {Action::kDisarmBackoff, Action::kBlame}};
-        case Event::kBackoffOver:
-            if (facts.limit) {
-                return {State::kFailed, Phase::kNone, State::kInactive, {Action::kBlame}};
-            }
-            if (facts.may_start) return begin(facts, {Action::kCountRestart});
-            return {State::kWaiting, Phase::kNone, State::kInactive, {Action::kCountRestart}};
-        case Event::kReload:
-        case Event::kReset:
-        case Event::kStarted:
-        case Event::kLaunchFailed:
-        case Event::kMainExited:
-        case Event::kCommandDone:
-        case Event::kCommandFailed:
-        case Event::kTornDown:
-        case Event::kStartTimeout:
-        case Event::kStopTimeout:
-        case Event::kStable:
-            return stay(State::kBackoff, facts);
-    }
-    return stay(State::kBackoff, facts);
 }
 
 }  // namespace jailsvc::service

@@ -3,8 +3,9 @@
 namespace jailsvc::service {
 namespace {
 
-/// A stop of a unit that is up: exec_stop has the first word.
+/// A stop of a unit that is up: exec_stop has the first word. A target has nothing to stop.
 Step shut_down(const Facts& facts, State after, Actions before) {
+    if (facts.target) return {after, Phase::kNone, State::kInactive, before};
     if (!facts.has_stop) return wind_down(facts, after, before);
     before.add({Action::kArmStop, Action::kLaunchStop});
     return {State::kStopping, Phase::kStopCommand, after, before};
@@ -19,22 +20,26 @@ Step lost(const Facts& facts, Actions before) {
 
 }  // namespace
 
-Step while_running(Event event, const Facts& facts) {
+Step while_up(State state, Event event, const Facts& facts) {
+    const bool running = state == State::kRunning;
+    Actions leave;
+    if (running) leave.add(Action::kDisarmStable);
     switch (event) {
         case Event::kStop:
-            return shut_down(facts, State::kInactive, {Action::kDisarmStable});
+            return shut_down(facts, State::kInactive, leave);
         case Event::kDependencyFailed:
-            return shut_down(facts, State::kFailed, {Action::kDisarmStable, Action::kBlame});
+            leave.add(Action::kBlame);
+            return shut_down(facts, State::kFailed, leave);
         case Event::kReload:
-            if (!facts.has_reload) return stay(State::kRunning, facts);
+            if (!running || !facts.has_reload) return stay(state, facts);
             return {State::kReloading,
                     Phase::kNone,
                     State::kInactive,
                     {Action::kArmStart, Action::kLaunchReload}};
         case Event::kMainExited:
-            return lost(facts, {});
+            return running ? lost(facts, {}) : stay(state, facts);
         case Event::kStable:
-            return stay(State::kRunning, facts, {Action::kForgive});
+            return running ? stay(state, facts, {Action::kForgive}) : stay(state, facts);
         case Event::kStart:
         case Event::kWait:
         case Event::kReset:
@@ -46,9 +51,9 @@ Step while_running(Event event, const Facts& facts) {
         case Event::kStartTimeout:
         case Event::kStopTimeout:
         case Event::kBackoffOver:
-            return stay(State::kRunning, facts);
+            return stay(state, facts);
     }
-    return stay(State::kRunning, facts);
+    return stay(state, facts);
 }
 
 Step while_reloading(Event event, const Facts& facts) {
@@ -85,35 +90,6 @@ Step while_reloading(Event event, const Facts& facts) {
             return stay(State::kReloading, facts);
     }
     return stay(State::kReloading, facts);
-}
-
-Step while_done(Event event, const Facts& facts) {
-    switch (event) {
-        case Event::kStop:
-            if (facts.target) return {State::kInactive, Phase::kNone, State::kInactive, {}};
-            return shut_down(facts, State::kInactive, {});
-        case Event::kDependencyFailed:
-            if (facts.target) {
-                return {State::kFailed, Phase::kNone, State::kInactive, {Action::kBlame}};
-            }
-            return shut_down(facts, State::kFailed, {Action::kBlame});
-        case Event::kStart:
-        case Event::kWait:
-        case Event::kReload:
-        case Event::kReset:
-        case Event::kStarted:
-        case Event::kLaunchFailed:
-        case Event::kMainExited:
-        case Event::kCommandDone:
-        case Event::kCommandFailed:
-        case Event::kTornDown:
-        case Event::kStartTimeout:
-        case Event::kStopTimeout:
-        case Event::kBackoffOver:
-        case Event::kStable:
-            return stay(State::kDone, facts);
-    }
-    return stay(State::kDone, facts);
 }
 
 }  // namespace jailsvc::service

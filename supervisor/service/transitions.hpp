@@ -2,17 +2,16 @@
 
 #include "service/state.hpp"
 
-/// The parts of step(), one function per state, and what several of them share.
+/// The parts of step(), one function per kind of state, and what several of them share.
 namespace jailsvc::service {
 
-[[nodiscard]] Step at_rest(State state, Event event, const Facts& facts);  ///< inactive, failed
-[[nodiscard]] Step while_waiting(Event event, const Facts& facts);
+/// Inactive, failed, waiting or backoff: nothing runs.
+[[nodiscard]] Step while_idle(State state, Event event, const Facts& facts);
 [[nodiscard]] Step while_starting(Event event, const Facts& facts);
-[[nodiscard]] Step while_running(Event event, const Facts& facts);
+/// Running or done.
+[[nodiscard]] Step while_up(State state, Event event, const Facts& facts);
 [[nodiscard]] Step while_reloading(Event event, const Facts& facts);
 [[nodiscard]] Step while_stopping(Event event, const Facts& facts);
-[[nodiscard]] Step while_backoff(Event event, const Facts& facts);
-[[nodiscard]] Step while_done(Event event, const Facts& facts);
 
 /// Nothing changes, but for `actions`.
 [[nodiscard]] inline Step stay(State state, const Facts& facts, Actions actions = {}) {

@@ -376,6 +376,18 @@ void Explorer::check_unit(std::size_t unit) {
     }
 }
 
+/// Who is up says nothing, who is down or goes there has a reason.
+void Explorer::check_because(const Entry& self) {
+    const std::string because = because_of(self);
+    const State state = self.record().state;
+    const bool leaves = goes_down(self) || state == State::kStopping;
+    if (is_active(state) && !leaves) {
+        expect(because.empty(), self.name() + ": is up, and still says \"" + because + "\"");
+    } else if (state != State::kInactive) {
+        expect(!because.empty(), self.name() + ": does not say why");
+    }
+}
+
 /// A unit that was up and is told to stop: nothing that requires it lives any more.
 void Explorer::check_stop_order(const std::vector<State>& before) {
     for (std::size_t unit = 0; unit < units_.size(); ++unit) {
@@ -394,7 +406,10 @@ void Explorer::check_stop_order(const std::vector<State>& before) {
 }
 
 void Explorer::check(const std::vector<State>& before, std::string_view event) {
-    for (std::size_t unit = 0; unit < units_.size(); ++unit) check_unit(unit);
+    for (std::size_t unit = 0; unit < units_.size(); ++unit) {
+        check_unit(unit);
+        check_because(entry(unit));
+    }
     if (!event.starts_with("start timeout") && !event.starts_with("command")) {
         check_stop_order(before);
     }

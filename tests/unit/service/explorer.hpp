@@ -103,6 +103,7 @@ private:
     void check(const std::vector<State>& before, std::string_view event);
     [[nodiscard]] std::string tell(const Move& move) const;
     void check_unit(std::size_t unit);
+    void check_because(const Entry& self);
     void check_stop_order(const std::vector<State>& before);
     void check_restore();
     [[nodiscard]] std::string tell_states() const;

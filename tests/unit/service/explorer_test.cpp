@@ -201,6 +201,21 @@ Step tears_down_the_living(State state, Event event, const Facts& facts) {
     }
     return step(state, event, facts);
 }
+Step gives_no_reason(State state, Event event, const Facts& facts) {
+    if (event != Event::kDependencyFailed) return step(state, event, facts);
+    Step taken = step(state, event, facts);
+    taken.actions = {};
+    return taken;
+}
+Step keeps_the_old_reason(State state, Event event, const Facts& facts) {
+    const Step taken = step(state, event, facts);
+    if (event != Event::kStart && event != Event::kBackoffOver) return taken;
+    Step forgetful{taken.next, taken.phase, taken.after, {}};
+    for (const Action action : taken.actions) {
+        if (action != Action::kAdopt) forgetful.actions.add(action);
+    }
+    return forgetful;
+}
 Step never_answers(State state, Event event, const Facts& facts) {
     if (event == Event::kTornDown) return stay(state, facts);
     return step(state, event, facts);
@@ -265,4 +280,6 @@ TEST_CASE("explorer: a broken table is found", "[service][explorer]") {
     CHECK_FALSE(violation(forgets_the_teardown).empty());
     CHECK_FALSE(violation(tears_down_the_living).empty());
     CHECK_FALSE(violation(never_answers).empty());
+    CHECK_FALSE(violation(gives_no_reason).empty());
+    CHECK(violation(keeps_the_old_reason).find("is up, and still says") != std::string::npos);
 }

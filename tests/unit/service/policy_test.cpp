@@ -321,6 +321,47 @@ TEST_CASE("requests: a rival is stopped first; stop_all ends everything and refu
     CHECK(stage.result(all).outcome == JobOutcome::kDone);
 }
 
+TEST_CASE("because: tells the present reason, not that of the last time", "[service]") {
+    Stage stage({restarting(Restart::kAlways)});
+    stage.up("web");
+    CHECK(stage.because("web").empty());
+    (void)stage.ask(Request::kStop, "web");
+    CHECK(stage.because("web") == "stop of web");
+    stage.died("web", SIGTERM);
+    stage.torn_down("web");
+    CHECK(stage.because("web") == "stop of web");
+    SECTION("a start after a stop has none") {
+        (void)stage.ask(Request::kStart, "web");
+        CHECK(stage.state("web") == State::kStarting);
+        CHECK(stage.because("web").empty());
+    }
+    SECTION("a restart is not the stop before it") {
+        stage.up("web");
+        (void)stage.ask(Request::kRestart, "web");
+        CHECK(stage.state("web") == State::kStopping);
+        CHECK(stage.because("web") == "restart of web");
+        stage.died("web", SIGTERM);
+        stage.torn_down("web");
+        CHECK(stage.state("web") == State::kStarting);
+        CHECK(stage.because("web").empty());
+    }
+    SECTION("a stop during the restart is what keeps it down") {
+        stage.up("web");
+        (void)stage.ask(Request::kRestart, "web");
+        (void)stage.ask(Request::kStop, "web");
+        CHECK(stage.because("web") == "stop of web");
+    }
+    SECTION("a stop that comes while a crash is cleared away") {
+        stage.up("web");
+        stage.died("web", SIGKILL);
+        CHECK(stage.because("web") == "ended by SIGKILL");
+        (void)stage.ask(Request::kStop, "web");
+        stage.torn_down("web");
+        CHECK(stage.state("web") == State::kInactive);
+        CHECK(stage.because("web") == "stop of web");
+    }
+}
+
 TEST_CASE("load: a changed unit is stale while it runs, a removed one stays until it is down",
           "[service]") {
     Stage stage({unit("web"), unit("old")});
