@@ -50,6 +50,7 @@ int run_daemon_reload(const Context& context);
 int run_version(const Context& context);
 int run_shutdown(const Context& context);
 int run_verify(const Context& context, const std::vector<std::string>& files);
+int run_doctor(const Context& context);
 int run_explain(const Context& context, const std::string& key);
 
 }  // namespace jailsvc::ctl

@@ -112,6 +112,8 @@ void add_tools(CLI::App& app, Options& options) {
     explain->add_option("key", options.key, "\"service.restart\"; all tables if left out");
     explain->callback(
         [&options] { options.exit_code = run_explain(options.context, options.key); });
+    app.add_subcommand("doctor", "Try what jails need of this machine; 1 if something fails")
+        ->callback([&options] { options.exit_code = run_doctor(options.context); });
     app.add_subcommand("version", "Print versions")->callback([&options] {
         options.exit_code = run_version(options.context);
     });

@@ -137,6 +137,13 @@ int run_verify(const Context& context, const std::vector<std::string>& files) {
     return run_jailsvcd(context, arguments);
 }
 
+int run_doctor(const Context& context) {
+    std::vector<std::string> arguments = with_places(context, "doctor");
+    if (context.json) arguments.emplace_back("--json");
+    if (context.colour) arguments.emplace_back("--colour");
+    return become_jailsvcd(context, arguments);
+}
+
 int run_explain(const Context& context, const std::string& key) {
     std::vector<std::string> arguments = with_places(context, "explain");
     if (!key.empty()) arguments.push_back(key);

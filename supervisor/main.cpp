@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/places.hpp"
+#include "doctor/doctor.hpp"
 #include "engine/run.hpp"
 #include "jailer/run.hpp"
 #include "logger/run.hpp"
@@ -20,6 +21,7 @@ int usage() {
         "usage: jailsvcd engine|jailer|logger [--config DIR] [--state DIR] [--plugins DIR]\n"
         "       jailsvcd verify [OPTIONS] FILE...\n"
         "       jailsvcd explain [OPTIONS] [TABLE|TABLE.KEY|markdown|json-schema]...\n"
+        "       jailsvcd doctor [OPTIONS] [--json] [--colour]\n"
         "The loops are started by jailsvc-init, never by hand.\n",
         stderr);
     return kUsage;
@@ -35,6 +37,7 @@ int main(int argc, char** argv) {
     const std::vector<std::string> rest(arguments.begin() + 1, arguments.end());
     if (role == "verify") return jailer::verify(rest);
     if (role == "explain") return jailer::explain(rest);
+    if (role == "doctor") return doctor::doctor(rest);
 
     const auto places = Places::from_arguments(rest);
     if (!places) {

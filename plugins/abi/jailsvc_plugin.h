@@ -8,6 +8,7 @@
  *   [plan]    in a short-lived sandboxed worker, once per version of a unit; no privileges that
  *             outlive it, no state kept
  *   [parent]  in the jailer, on its loop: must not block
+ *   [probe]   in a short-lived process of `jailsvc doctor`, as whoever asked
  *
  * Versions: abi_major must be equal; a shorter struct from an older minor is read as if the missing
  * fields were zero. Every struct starts with its size.
@@ -205,12 +206,14 @@ typedef struct jsv_plugin {
      * every unit, also for one without the plugin's table (all keys absent). */
     int (*plan)(const jsv_host* host);
 
-    /* The rest may be NULL. All [parent]. `unit` is the unit's name. */
+    /* The rest may be NULL, and is [parent] but for doctor. `unit` is the unit's name. */
     int (*prepare)(const char* unit); /* once per loaded plan, before its first start */
     int (*started)(const char* unit, int32_t pid); /* after the program's exec */
     /* Writes "name value\n" lines (OpenMetrics-like) to `text`; returns their length, or < 0. */
     int (*stats)(const char* unit, int32_t pid, char* text, size_t size);
-    /* i-th probe; -ENOENT past the end. */
+    /* [probe] i-th probe; -ENOENT past the end. Called in a process of its own that ends
+     * afterwards: it may enter namespaces, drop what it has, and crash; it must leave nothing on
+     * the machine. */
     int (*doctor)(size_t i, jsv_probe* probe);
     int (*teardown)(const char* unit); /* after the last process of the unit is gone */
 } jsv_plugin;

@@ -26,6 +26,15 @@ constexpr jsv_key key(jsv_type type, const char* name, const char* fallback, con
     return {sizeof(jsv_key), type, name, fallback, doc, choices};
 }
 
+/// Fills in a probe; the texts are cut to fit. Returns 0, as `doctor` does for a probe there is.
+/// Outcome: 1 works, 0 does not and the hint is the cure, -1 does not apply here.
+inline int report(jsv_probe& probe, int outcome, std::string_view name, std::string_view hint) {
+    probe.outcome = outcome;
+    probe.name[name.copy(probe.name, sizeof probe.name - 1)] = '\0';
+    probe.hint[hint.copy(probe.hint, sizeof probe.hint - 1)] = '\0';
+    return 0;
+}
+
 /// What a plugin is; the functions are those of jsv_plugin.
 struct Plugin {
     const char* name;

@@ -24,6 +24,7 @@
 #include <string>
 
 #include "directories.hpp"
+#include "doctor.hpp"
 #include "paths.hpp"
 #include "tree.hpp"
 
@@ -109,7 +110,8 @@ constexpr jsv_plugin kPlugin =
     jsv::plugin(kKeys, {.name = "chroot",
                         .version = "1.0",
                         .doc = "What the service sees of the file system, and where it may write.",
-                        .plan = plan});
+                        .plan = plan,
+                        .doctor = doctor});
 
 }  // namespace
 }  // namespace jailsvc::chroot

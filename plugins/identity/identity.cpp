@@ -20,6 +20,7 @@
 #include <string>
 
 #include "capabilities.hpp"
+#include "doctor.hpp"
 #include "limits.hpp"
 #include "users.hpp"
 
@@ -76,7 +77,8 @@ constexpr jsv_plugin kPlugin =
     jsv::plugin(kKeys, {.name = "identity",
                         .version = "1.0",
                         .doc = "Who the service is, and what it may do as such.",
-                        .plan = plan});
+                        .plan = plan,
+                        .doctor = doctor});
 
 }  // namespace
 }  // namespace jailsvc::identity

@@ -20,6 +20,8 @@
 
 #include <jailsvc_plugin.hpp>
 
+#include "doctor.hpp"
+
 namespace {
 
 using jsv::key;
@@ -135,7 +137,8 @@ constexpr jsv_plugin kPlugin =
     jsv::plugin(kKeys, {.name = "namespaces",
                         .version = "1.0",
                         .doc = "Which kernel namespaces the service has to itself.",
-                        .plan = plan});
+                        .plan = plan,
+                        .doctor = jailsvc::namespaces::doctor});
 
 }  // namespace
 

@@ -310,4 +310,12 @@ std::string PluginHost::stats(const std::string& unit, int pid) {
     return all;
 }
 
+std::vector<std::pair<std::string, PluginHost::Doctor>> PluginHost::doctors() const {
+    std::vector<std::pair<std::string, Doctor>> all;
+    for (const LoadedPlugin& plugin : impl_->plugins) {
+        if (plugin.entry.doctor != nullptr) all.emplace_back(plugin.name, plugin.entry.doctor);
+    }
+    return all;
+}
+
 }  // namespace jailsvc::jailer

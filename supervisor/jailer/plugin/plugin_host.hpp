@@ -69,6 +69,10 @@ public:
     void teardown(const std::string& unit);
     [[nodiscard]] std::string stats(const std::string& unit, int pid);
 
+    /// Name and probes of every plugin that has any; each call belongs into a process of its own.
+    using Doctor = int (*)(std::size_t i, jsv_probe* probe);
+    [[nodiscard]] std::vector<std::pair<std::string, Doctor>> doctors() const;
+
 private:
     struct Impl;
     explicit PluginHost(std::unique_ptr<Impl> impl);
