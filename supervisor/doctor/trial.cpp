@@ -94,11 +94,12 @@ Result<control::Client> connect(const Folder& folder, pid_t keeper) {
 }
 
 Result<void> run_unit(control::Client& client) {
-    TRY(const control::Answer answer, client.call("Start", {{"units", {kUnit}}}));
-    if (!answer.reply.error.empty()) {
-        return fail(answer.reply.parameters.value("message", answer.reply.error));
-    }
-    for (const auto& outcome : answer.reply.parameters.value("outcomes", control::Json::array())) {
+    const auto answer = client.call("Start", {{"units", {kUnit}}});
+    if (!answer && answer.error().code == EAGAIN) return fail("the supervisor does not answer");
+    if (!answer) return std::unexpected(answer.error());
+    const control::Json& told = answer->reply.parameters;
+    if (!answer->reply.error.empty()) return fail(told.value("message", answer->reply.error));
+    for (const auto& outcome : told.value("outcomes", control::Json::array())) {
         if (outcome.value("result", "") == "done") return {};
         return fail(outcome.value("message", "it failed"));
     }
