@@ -25,7 +25,7 @@ std::optional<std::uint64_t> number_field(const Json& unit, const char* key) {
 
 Colour colour_of(std::string_view state) {
     if (state == "running" || state == "done") return Colour::kGreen;
-    if (state == "failed") return Colour::kRed;
+    if (state == "failed" || state == "error") return Colour::kRed;
     if (state == "inactive") return Colour::kGrey;
     return Colour::kYellow;
 }
@@ -44,6 +44,10 @@ std::string ago(const Json& unit) {
 std::string bytes_or_dash(const Json& unit, const char* key) {
     const auto bytes = number_field(unit, key);
     return bytes ? human_bytes(*bytes) : "-";
+}
+
+std::string first_line(const std::string& text) {
+    return printable(text.substr(0, text.find('\n')));
 }
 
 std::string number_or_dash(const Json& unit, const char* key) {
@@ -107,7 +111,9 @@ void print_details(const Context& context, const Json& unit) {
     const auto add = [&lines](const char* name, std::string value) {
         if (!value.empty() && value != "-") lines.emplace_back(name, std::move(value));
     };
-    add("because", with_hint(text_field(unit, "name"), text_field(unit, "because")));
+    if (state != "error") {  // told below, with the others
+        add("because", with_hint(text_field(unit, "name"), text_field(unit, "because")));
+    }
     if (const auto next = number_field(unit, "next_restart")) {
         add("next start", "in " + human_duration(*next));
     }
@@ -117,9 +123,12 @@ void print_details(const Context& context, const Json& unit) {
     add("tasks", number_or_dash(unit, "tasks"));
     add("restarts", number_or_dash(unit, "restarts"));
     add("last exit", last_exit(unit));
-    add("jail", jail_line(unit));
+    if (state != "error") add("jail", jail_line(unit));
     for (const auto& file : unit.value("files", Json::array())) {
         if (file.is_string()) add("file", printable(file.get<std::string>()));
+    }
+    for (const auto& error : unit.value("errors", Json::array())) {
+        if (error.is_string()) add("error", first_line(error.get<std::string>()));
     }
     if (unit.value("stale", false)) {
         add("note", "its file changed since it was started; restart it to take the change");
@@ -179,7 +188,10 @@ void print_status_json(const Known& known) {
 /// As LSB wants it: whether all run; unknown units weigh most.
 int exit_code(const Known& known, bool named) {
     if (!named) return known.errors.empty() ? kOk : known.errors[0].code;
-    if (!known.errors.empty()) return kStatusUnknown;
+    const bool broken = std::any_of(known.units.begin(), known.units.end(), [](const Json& unit) {
+        return unit.value("state", "") == "error";
+    });
+    if (broken || !known.errors.empty()) return kStatusUnknown;
     const bool all_up = std::all_of(known.units.begin(), known.units.end(), [](const Json& unit) {
         return is_up(unit.value("state", ""));
     });

@@ -100,6 +100,10 @@ int run_daemon_reload(const Context& context) {
         print_names("changed", changes, "changed");
         print_names("removed", changes, "removed");
         print_names("running with its old file", changes, "stale");
+        for (const auto& warning : changes.value("warnings", Json::array())) {
+            if (!warning.is_string()) continue;
+            std::fprintf(stderr, "warning: %s\n", printable(warning.get<std::string>()).c_str());
+        }
         for (const auto& error : errors) {
             if (error.is_string()) std::fprintf(stderr, "%s\n", error.get<std::string>().c_str());
         }

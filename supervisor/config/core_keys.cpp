@@ -321,7 +321,9 @@ std::vector<CoreKey> service_keys() {
 
 std::vector<CoreKey> other_keys() {
     return {
-        environment("set", &EnvironmentTable::set, "Variables by name.", environment_names),
+        environment("set", &EnvironmentTable::set,
+                    "Variables by name, for everybody to see; secrets belong in file.",
+                    environment_names),
         environment("file", &EnvironmentTable::file,
                     "Root-owned files of NAME=VALUE lines; after a change run daemon-reload.",
                     absolute_path),

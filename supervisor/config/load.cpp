@@ -43,7 +43,8 @@ LoadedUnits load_all(const Sources& sources, const Schema& schema,
         out.broken[problem.file].push_back(problem);
     }
     for (const Diagnostic& stray : loader.files().strays()) {
-        out.broken[stray.file].push_back(stray);
+        const bool meant = stray.file.ends_with(".toml");
+        (meant ? out.broken[stray.file] : out.strays).push_back(stray);
     }
     const auto listed = loader.files().unit_names();
     std::deque<std::string> queue(listed.begin(), listed.end());

@@ -50,8 +50,10 @@ using JailPlaces = std::map<std::string, Diagnostic, std::less<>>;
 struct LoadedUnits {
     std::vector<Unit> units;
     /// What is wrong with the others, by unit name; by path for what belongs to no unit (a
-    /// directory that cannot be trusted, a file whose name is no unit's, drop-ins of no unit).
+    /// directory that cannot be trusted, a file NAME.toml where NAME can be no unit's).
     std::map<std::string, Diagnostics> broken;
+    /// What lies there and is passed over: a file without .toml, drop-ins of no unit.
+    Diagnostics strays;
 };
 
 /// load_unit for every unit, with directories listed and profiles read once. A broken unit does not

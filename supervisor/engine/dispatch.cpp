@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <iterator>
 
 #include "base/clock.hpp"
 #include "config/load.hpp"
@@ -22,6 +23,7 @@ namespace {
 
 using control::Json;
 using control::Reply;
+using Strings = std::vector<std::string>;
 
 constexpr std::size_t kMaxUnitsPerCall = 4096;
 /// Calls that wait for jobs, of all clients together.
@@ -136,26 +138,53 @@ std::optional<Reply> Dispatcher::unknown(const std::string& unit) {
         "NoSuchUnit", {{"unit", unit}, {"nearest", nearest.empty() ? Json() : Json(nearest)}});
 }
 
-std::optional<std::vector<std::string>> Dispatcher::units(const Request& request,
-                                                          bool may_be_empty) {
+std::optional<std::vector<std::string>> Dispatcher::unit_names(const Request& request) {
     std::vector<std::string> names;
     const auto refuse = [&](Reply reply) {
         answer(request.client, std::move(reply));
         return std::nullopt;
     };
     const auto found = request.parameters.find("units");
-    const bool absent = found == request.parameters.end() || found->is_null();
-    if (!absent && !found->is_array()) return refuse(control::invalid_parameter("units"));
-    if (!absent && found->size() > kMaxUnitsPerCall) {
+    if (found == request.parameters.end() || found->is_null()) return names;
+    if (!found->is_array()) return refuse(control::invalid_parameter("units"));
+    if (found->size() > kMaxUnitsPerCall) {
         return refuse(control::error_reply(
             "LimitReached", {{"what", fmt::format("{} units in a call", kMaxUnitsPerCall)}}));
     }
-    for (const Json& name : absent ? Json::array() : *found) {
+    for (const Json& name : *found) {
         if (!name.is_string()) return refuse(control::invalid_parameter("units"));
         names.push_back(name.get<std::string>());
-        if (auto reply = unknown(names.back())) return refuse(std::move(*reply));
     }
-    if (names.empty() && !may_be_empty) return refuse(control::invalid_parameter("units"));
+    return names;
+}
+
+std::optional<std::vector<std::string>> Dispatcher::units(const Request& request) {
+    auto names = unit_names(request);
+    if (!names) return std::nullopt;
+    auto reply = names->empty() ? std::optional(control::invalid_parameter("units")) : std::nullopt;
+    for (auto name = names->begin(); !reply && name != names->end(); ++name) {
+        reply = unknown(*name);
+    }
+    if (!reply) return names;
+    answer(request.client, std::move(*reply));
+    return std::nullopt;
+}
+
+std::optional<std::vector<std::string>> Dispatcher::units_to_show(const Request& request) {
+    auto names = unit_names(request);
+    if (!names) return std::nullopt;
+    if (names->empty()) {
+        *names = manager_.names();
+        std::ranges::move(elsewhere_.broken_units(), std::back_inserter(*names));
+        std::ranges::sort(*names);
+        return names;
+    }
+    for (const std::string& name : *names) {
+        auto reply = unknown(name);
+        if (!reply || elsewhere_.file_errors(name) != nullptr) continue;
+        answer(request.client, std::move(*reply));
+        return std::nullopt;
+    }
     return names;
 }
 
@@ -240,18 +269,23 @@ void Dispatcher::reset_failed(Request& request) {
     answer(request.client, outcomes_reply(outcomes));
 }
 
-void Dispatcher::status(Request& request) {
-    const auto named = units(request, /*may_be_empty=*/true);
-    if (!named) return;
+Json Dispatcher::status_of(const std::string& unit) const {
+    const auto* errors = elsewhere_.file_errors(unit);
+    const auto status = manager_.status(unit);
+    if (!status) return broken_status(unit, errors == nullptr ? Strings{} : *errors);
     const Clocks clocks{.boottime_ns = boottime_ns(), .realtime_ns = realtime_ns()};
+    const pid_t pid = status->record.main_pid;
+    Json json = unit_status(*status, elsewhere_.extra(unit), pid > 0 ? usage_of(pid) : std::nullopt,
+                            clocks);
+    if (errors != nullptr) json["errors"] = *errors;
+    return json;
+}
+
+void Dispatcher::status(Request& request) {
+    const auto names = units_to_show(request);
+    if (!names) return;
     auto list = Json::array();
-    for (const std::string& name : named->empty() ? manager_.names() : *named) {
-        const auto status = manager_.status(name);
-        if (!status) continue;
-        const pid_t pid = status->record.main_pid;
-        list.push_back(unit_status(*status, elsewhere_.extra(name),
-                                   pid > 0 ? usage_of(pid) : std::nullopt, clocks));
-    }
+    for (const std::string& name : *names) list.push_back(status_of(name));
     answer(request.client, {.parameters = {{"units", std::move(list)}}});
 }
 
@@ -300,7 +334,8 @@ void Dispatcher::daemon_reload(Request& request) {
                                            {"changed", report.changed},
                                            {"removed", report.removed},
                                            {"stale", report.stale},
-                                           {"errors", report.errors}}});
+                                           {"errors", report.errors},
+                                           {"warnings", report.warnings}}});
 }
 
 void Dispatcher::version(Request& request) {

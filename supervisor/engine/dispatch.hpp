@@ -17,7 +17,7 @@ namespace jailsvc::engine {
 
 /// What a reload of all unit files found.
 struct ReloadReport {
-    std::vector<std::string> added, changed, removed, stale, errors;
+    std::vector<std::string> added, changed, removed, stale, errors, warnings;
 };
 
 /// What methods need that is done by other processes or touches files. Answers may come later.
@@ -26,9 +26,11 @@ public:
     virtual ~Elsewhere() = default;
     /// Whether the units are loaded; before that only questions about ourselves are answered.
     [[nodiscard]] virtual bool ready() const = 0;
-    /// Errors of the unit's file, if that is why the unit is unknown.
+    /// Errors of the unit's file: why the unit is unknown, or why an edit has not been taken.
     [[nodiscard]] virtual const std::vector<std::string>* file_errors(
         std::string_view unit) const = 0;
+    /// Units that are unknown because of errors in their files, sorted.
+    [[nodiscard]] virtual std::vector<std::string> broken_units() const = 0;
     /// Loads the instance of a template; false: no such template, or it has errors.
     virtual bool load_instance(const std::string& unit) = 0;
     [[nodiscard]] virtual Extra extra(std::string_view unit) const = 0;
@@ -79,8 +81,12 @@ private:
     void shutdown(Request& request);
 
     /// The units a call names, each known; or the client has been answered.
-    [[nodiscard]] std::optional<std::vector<std::string>> units(const Request& request,
-                                                                bool may_be_empty = false);
+    [[nodiscard]] std::optional<std::vector<std::string>> units(const Request& request);
+    /// As above, of units that need not load; all there are if the call names none.
+    [[nodiscard]] std::optional<std::vector<std::string>> units_to_show(const Request& request);
+    /// What the list of units holds, whether or not there are such units.
+    [[nodiscard]] std::optional<std::vector<std::string>> unit_names(const Request& request);
+    [[nodiscard]] control::Json status_of(const std::string& unit) const;
     [[nodiscard]] std::optional<std::string> unit(const Request& request);
     [[nodiscard]] std::optional<control::Reply> unknown(const std::string& unit);
 

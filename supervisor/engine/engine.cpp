@@ -274,6 +274,7 @@ service::Manager::LoadReport Engine::take(UnitSet set) {
         // A file broken since it was loaded disturbs nothing: what was loaded goes on.
         if (const config::Unit* old = manager_.find(name)) set.units.push_back(*old);
     }
+    for (const std::string& warning : set.warnings) spdlog::warn("{}", warning);
     file_errors_ = std::move(set.errors);
     add_wanted(set.units);
     auto loaded = manager_.load(std::move(set.units));
@@ -295,6 +296,7 @@ ReloadReport Engine::reload() {
         errors.insert(errors.end(), list.begin(), list.end());
     }
     jailer_.send(ipc::make<ipc::ReloadUnits>());
+    std::vector<std::string> warnings = set.warnings;
     auto loaded = take(std::move(set));
     errors.insert(errors.end(), loaded.errors.begin(), loaded.errors.end());
     spdlog::info("reloaded: {} added, {} changed, {} removed, {} errors", loaded.added.size(),
@@ -303,7 +305,8 @@ ReloadReport Engine::reload() {
             .changed = std::move(loaded.changed),
             .removed = std::move(loaded.removed),
             .stale = std::move(loaded.running_stale),
-            .errors = std::move(errors)};
+            .errors = std::move(errors),
+            .warnings = std::move(warnings)};
 }
 
 bool Engine::load_instance(const std::string& unit) {
@@ -314,6 +317,7 @@ bool Engine::load_instance(const std::string& unit) {
         for (const auto& error : loaded.error()) errors.push_back(config::to_string(error));
         return false;
     }
+    file_errors_.erase(unit);
     std::vector<config::Unit> all;
     for (const std::string& name : manager_.names()) all.push_back(*manager_.find(name));
     all.push_back(std::move(*loaded));
@@ -326,6 +330,14 @@ bool Engine::load_instance(const std::string& unit) {
 const std::vector<std::string>* Engine::file_errors(std::string_view unit) const {
     const auto at = file_errors_.find(unit);
     return at == file_errors_.end() ? nullptr : &at->second;
+}
+
+std::vector<std::string> Engine::broken_units() const {
+    std::vector<std::string> names;
+    for (const auto& [name, errors] : file_errors_) {
+        if (config::is_unit_name(name) && manager_.find(name) == nullptr) names.push_back(name);
+    }
+    return names;
 }
 
 Digest Engine::digest_of_start(std::string_view unit) const {

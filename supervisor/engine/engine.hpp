@@ -36,6 +36,7 @@ public:
     // Elsewhere, for the methods of the control socket.
     [[nodiscard]] bool ready() const override { return ready_; }
     [[nodiscard]] const std::vector<std::string>* file_errors(std::string_view unit) const override;
+    [[nodiscard]] std::vector<std::string> broken_units() const override;
     bool load_instance(const std::string& unit) override;
     [[nodiscard]] Extra extra(std::string_view unit) const override;
     void plan(const std::string& unit, ClientRef client) override;

@@ -65,6 +65,17 @@ Json last_exit(const service::Record& record, const Extra& extra) {
     return {{"kind", record.last_by_signal != 0 ? "killed" : "exited"}, {"code", record.last_code}};
 }
 
+/// Every field, for a unit of which nothing else is known.
+Json blank_status(const std::string& name, std::string_view state, const std::string& because) {
+    return {{"name", name},           {"description", ""},  {"state", state},
+            {"ready", false},         {"because", because}, {"since", nullptr},
+            {"pid", nullptr},         {"memory", nullptr},  {"cpu", nullptr},
+            {"tasks", nullptr},       {"restarts", 0},      {"next_restart", nullptr},
+            {"last_exit", nullptr},   {"profile", ""},      {"jail", ""},
+            {"weakened", 0},          {"stale", false},     {"files", Json::array()},
+            {"errors", Json::array()}};
+}
+
 }  // namespace
 
 std::string jail_summary(const config::Unit& unit) {
@@ -81,33 +92,33 @@ Json unit_status(const service::Status& status, const Extra& extra,
                  const std::optional<Usage>& usage, const Clocks& clocks) {
     const service::Record& record = status.record;
     const config::Unit& unit = *status.unit;
-    const bool waits = status.next_restart_ns > clocks.boottime_ns;
-    Json json = {{"name", unit.name},
-                 {"description", unit.unit.description},
-                 {"state", name_of(record.state)},
-                 {"ready", record.ready != 0},
-                 {"because", status.because},
-                 {"since", nullptr},
-                 {"pid", nullptr},
-                 {"memory", nullptr},
-                 {"cpu", nullptr},
-                 {"tasks", nullptr},
-                 {"restarts", record.restarts},
-                 {"next_restart", nullptr},
-                 {"last_exit", last_exit(record, extra)},
-                 {"profile", unit.is_target ? "" : unit.jail.profile},
-                 {"jail", jail_summary(unit)},
-                 {"weakened", extra.weakened},
-                 {"stale", status.stale},
-                 {"files", unit.files}};
+    Json json = blank_status(unit.name, name_of(record.state), status.because);
+    json["description"] = unit.unit.description;
+    json["ready"] = record.ready != 0;
+    json["restarts"] = record.restarts;
+    json["last_exit"] = last_exit(record, extra);
+    json["profile"] = unit.is_target ? "" : unit.jail.profile;
+    json["jail"] = jail_summary(unit);
+    json["weakened"] = extra.weakened;
+    json["stale"] = status.stale;
+    json["files"] = unit.files;
     if (record.state_since_ns > 0) json["since"] = since_epoch_us(record.state_since_ns, clocks);
     if (record.main_pid > 0) json["pid"] = record.main_pid;
-    if (waits) json["next_restart"] = microseconds(status.next_restart_ns - clocks.boottime_ns);
+    if (status.next_restart_ns > clocks.boottime_ns) {
+        json["next_restart"] = microseconds(status.next_restart_ns - clocks.boottime_ns);
+    }
     if (usage) {
         json["memory"] = usage->resident_bytes;
         json["cpu"] = usage->cpu_us;
         json["tasks"] = usage->threads;
     }
+    return json;
+}
+
+Json broken_status(const std::string& unit, const std::vector<std::string>& errors) {
+    const std::string first = errors.empty() ? std::string() : errors.front();
+    Json json = blank_status(unit, "error", first.substr(0, first.find('\n')));
+    json["errors"] = errors;
     return json;
 }
 

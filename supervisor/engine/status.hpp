@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "control/message.hpp"
 #include "engine/procfs.hpp"
@@ -20,5 +21,9 @@ struct Clocks {
 };
 [[nodiscard]] control::Json unit_status(const service::Status& status, const Extra& extra,
                                         const std::optional<Usage>& usage, const Clocks& clocks);
+
+/// The same for a unit whose file does not load: state "error", and what is wrong with the file.
+[[nodiscard]] control::Json broken_status(const std::string& unit,
+                                          const std::vector<std::string>& errors);
 
 }  // namespace jailsvc::engine

@@ -27,6 +27,7 @@ UnitSet load_units(const config::Sources& sources, const config::Schema& schema,
             errors.push_back(config::to_string(diagnostic));
         }
     }
+    for (const auto& stray : loaded.strays) set.warnings.push_back(config::to_string(stray));
     return set;
 }
 

@@ -14,6 +14,7 @@ namespace jailsvc::engine {
 struct UnitSet {
     std::vector<config::Unit> units;
     std::map<std::string, std::vector<std::string>, std::less<>> errors;  ///< by unit, or by path
+    std::vector<std::string> warnings;  ///< of files that are passed over
 };
 
 /// Everything with a file, the instances of templates that it refers to, and `instances`.

@@ -31,7 +31,7 @@ class Client(SystemTest):
         self.assertIn("● one", result.stdout)
         self.assertIn("● two", result.stdout)
         self.assertIn('no unit "nosuch"', result.stderr)
-        self.assertIn("exec_strat", result.stderr)
+        self.assertRegex(result.stdout, r"● misspelt\n +state: error\n(.*\n)* +error: .*exec_strat")
         both = self.as_json(4, "status", "one", "nosuch")
         self.assertEqual([unit["name"] for unit in both["units"]], ["one"])
         self.assertEqual([error["error"] for error in both["errors"]], ["NoSuchUnit"])

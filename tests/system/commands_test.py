@@ -4,6 +4,7 @@ import os
 import pathlib
 import pty
 import select
+import shutil
 import signal
 import subprocess
 import unittest
@@ -165,8 +166,57 @@ class Reload(SystemTest):
         self.assertIn("its file has errors", error)
         self.assertIn("changes.toml:4:", error)
         self.assertEqual(self.supervisor.pid("changes"), pids[1])
+        shown = self.supervisor.status("changes")
+        self.assertEqual(shown["state"], "running")
+        self.assertRegex(shown["errors"][0], r"changes\.toml:4:\d+: ")
         self.ok("start", "comes")
         self.ok("stop", "stays", "changes", "comes")
+
+    def test_units_that_do_not_load_are_listed_with_the_place_of_the_error(self):
+        self.supervisor.write("typo", SLEEP + 'retsart = "always"\n')
+        place = r"typo\.toml:3:1: retsart: .*did you mean \"restart\"\?"
+        self.assertRegex(self.fails(1, "daemon-reload"), place)
+        self.assertRegex(self.ok("list"), r"(?m)^● typo +error .*" + place)
+        listed = {unit["name"]: unit for unit in json.loads(self.ok("list", "--json"))["units"]}
+        self.assertEqual(listed["typo"]["state"], "error")
+        self.assertRegex(listed["typo"]["because"], place)
+        self.assertRegex(listed["typo"]["errors"][0], place)
+        self.assertEqual(listed["stays"]["errors"], [])
+        shown = self.supervisor.run("status", "typo")
+        self.assertEqual(shown.returncode, 4)
+        self.assertRegex(shown.stdout, "error: .*" + place)
+        self.assertRegex(self.fails(6, "start", "typo"), place)
+
+        self.supervisor.write("typo", SLEEP)
+        self.assertIn("added: typo", self.supervisor.run("daemon-reload").stdout)
+        self.assertEqual(self.supervisor.status("typo")["state"], "inactive")
+
+    def test_files_that_are_no_units_are_passed_over(self):
+        strays = ["README", "web.toml~", ".web.toml.swp", "#web.toml#", "notes.txt"]
+        for name in strays:
+            (self.supervisor.units / name).write_text("not TOML [")
+        folder = self.supervisor.units / "old"
+        folder.mkdir()
+        (folder / "web.toml").write_text("not TOML [")
+        orphan = self.supervisor.units / "gone-away.toml.d"
+        orphan.mkdir()
+        try:
+            result = self.supervisor.run("daemon-reload")
+            said = [line for line in result.stderr.splitlines() if line.startswith("warning: ")]
+            self.assertEqual(len(said), 2, result.stderr)
+            self.assertIn("gone-away.toml.d: drop-ins of no unit", said[1])
+            self.assertIn("README: no unit: the file's name has to end in .toml", said[0])
+            self.assertFalse([name for name in strays if name in self.ok("list")])
+            self.assertEqual(result.returncode, 0, result.stderr)
+            # The control: a unit file that cannot be loaded does make it fail.
+            (self.supervisor.units / "a@b@c.toml").write_text(SLEEP)
+            self.assertIn("is no name of a unit", self.fails(1, "daemon-reload"))
+        finally:
+            for name in strays + ["a@b@c.toml"]:
+                (self.supervisor.units / name).unlink(missing_ok=True)
+            shutil.rmtree(folder)
+            orphan.rmdir()
+            self.supervisor.run("daemon-reload")
 
     def test_verify_names_file_line_and_column(self):
         path = self.supervisor.folder / "wrong.toml"

@@ -20,7 +20,9 @@ constexpr std::string_view kBlanks = " \t\r";
 
 struct Variable {
     std::string value;
-    bool secret = false;  ///< from a file, which may be readable by root alone
+    /// Not from the unit, which everybody may see: from a file or the supervisor's own environment,
+    /// either of which root alone may read. What shows a plan leaves such values out.
+    bool secret = true;
 };
 using Variables = std::map<std::string, Variable>;
 
@@ -63,7 +65,7 @@ Result<void> read_lines(const std::string& path, std::string_view content, Varia
             return fail(fmt::format("{}:{}: no NAME=VALUE", path, number));
         }
         variables[std::string(trimmed(line.substr(0, equals)))] = {
-            .value = std::string(unquoted(trimmed(line.substr(equals + 1)))), .secret = true};
+            .value = std::string(unquoted(trimmed(line.substr(equals + 1))))};
     }
     return {};
 }
@@ -95,7 +97,9 @@ Result<Variables> unit_environment(const config::EnvironmentTable& table) {
             variables[name] = {.value = value};
         }
     }
-    for (const auto& [name, value] : table.set) variables[name] = {.value = value};
+    for (const auto& [name, value] : table.set) {
+        variables[name] = {.value = value, .secret = false};
+    }
     for (const std::string& path : table.file) {
         auto read = read_environment_file(path, table, variables);
         if (!read) return fail_in("environment.file", std::move(read).error());

@@ -196,21 +196,24 @@ TEST_CASE("config: files that can be no unit's and drop-ins of none are told", "
     const UnitTree tree;
     for (const char* file :
          {"etc/web.toml", "etc/noext", "etc/a@b@c.toml", "usr/@x.toml", "usr/w@.toml",
-          "etc/i@1.toml", "etc/notes.txt", "etc/web.toml~", "etc/sub/noext",
-          "etc/web.toml.d/1.toml", "etc/w@.toml.d/1.toml", "etc/w@3.toml.d/1.toml",
-          "etc/i@.toml.d/1.toml", "etc/gone.toml.d/1.toml", "usr/g@.toml.d/1.toml"}) {
+          "etc/i@1.toml", "etc/notes.txt", "etc/web.toml~", "etc/sub/noext", "etc/.web.toml.swp",
+          "etc/.hidden.toml", "etc/#web.toml#", "etc/web.toml.bak", "etc/web.toml.d/1.toml",
+          "etc/w@.toml.d/1.toml", "etc/w@3.toml.d/1.toml", "etc/i@.toml.d/1.toml",
+          "etc/gone.toml.d/1.toml", "usr/g@.toml.d/1.toml"}) {
         tree.write(file, std::string(file).ends_with("d/1.toml") ? "" : kGood);
     }
     const LoadedUnits all = load_all(tree.sources(), test_schema());
-    std::string strays;
-    for (const auto& [name, diagnostics] : all.broken) strays += told(diagnostics, tree.path(""));
-    CHECK(strays ==
+    std::string broken;
+    for (const auto& [name, diagnostics] : all.broken) broken += told(diagnostics, tree.path(""));
+    CHECK(broken ==
           "etc/a@b@c.toml: \"a@b@c\" is no name of a unit, so this file is never loaded; use "
           "letters, digits and :_.- with at most one @, not at the front, 127 bytes\n"
+          "usr/@x.toml: \"@x\" is no name of a unit, so this file is never loaded; use letters, "
+          "digits and :_.- with at most one @, not at the front, 127 bytes\n");
+    // Passed over, and no reason for a reload to fail.
+    CHECK(told(all.strays, tree.path("")) ==
           "etc/gone.toml.d: drop-ins of no unit: there is no gone.toml; rename or remove them\n"
           "etc/noext: no unit: the file's name has to end in .toml\n"
-          "usr/@x.toml: \"@x\" is no name of a unit, so this file is never loaded; use letters, "
-          "digits and :_.- with at most one @, not at the front, 127 bytes\n"
           "usr/g@.toml.d: drop-ins of no unit: there is no g@.toml; rename or remove them\n");
     CHECK(all.units.size() == 2);  // web and i@1, undisturbed
 }

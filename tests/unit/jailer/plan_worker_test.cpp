@@ -181,7 +181,11 @@ TEST_CASE("worker: the core adds session, scheduling, directory and environment"
         CHECK(has(*plan, entry));
     }
     CHECK(plan->environment.size() == 6);  // with PATH and JAILSVC_UNIT
-    CHECK(to_json(*plan).find("secret value") == std::string::npos);
+    const std::string shown = to_json(*plan);
+    CHECK(shown.find("secret value") == std::string::npos);
+    CHECK(shown.find("81") == std::string::npos);          // from the file, over `set`
+    CHECK(shown.find("/home/test") == std::string::npos);  // of the supervisor's own environment
+    CHECK(shown.find("SET=x") != std::string::npos);
     std::string kinds;
     for (const Op& op : plan->ops) {
         if (op.kind != JSV_OP_ENVIRONMENT) kinds += std::string(find_kind(op.kind)->name) + " ";
