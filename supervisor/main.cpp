@@ -11,6 +11,7 @@
 #include "engine/run.hpp"
 #include "jailer/run.hpp"
 #include "logger/run.hpp"
+#include "verify/verify.hpp"
 
 namespace {
 
@@ -35,7 +36,7 @@ int main(int argc, char** argv) {
     if (arguments.empty()) return usage();
     const std::string_view role = arguments.front();
     const std::vector<std::string> rest(arguments.begin() + 1, arguments.end());
-    if (role == "verify") return jailer::verify(rest);
+    if (role == "verify") return verify::verify(rest);
     if (role == "explain") return jailer::explain(rest);
     if (role == "doctor") return doctor::doctor(rest);
 

@@ -36,7 +36,7 @@ using Checked = std::expected<T, Diagnostics>;
 /// Names of all units that have a file, templates left out, sorted, each once.
 [[nodiscard]] std::vector<std::string> list_units(const Sources& sources);
 
-/// Where the keys ("jail.chroot.root") and tables ("jail.chroot") of a unit's jail were written, in
+/// Where keys ("jail.chroot.root", "unit.after") and tables of [jail] and [unit] were written, in
 /// the file that won; no messages. For errors that are found after loading.
 using JailPlaces = std::map<std::string, Diagnostic, std::less<>>;
 

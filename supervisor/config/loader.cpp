@@ -35,10 +35,10 @@ bool any_has(const Layers& layers, std::string_view section) {
     });
 }
 
-/// Adds the places of a layer's jail; those of lower layers give way.
+/// Adds the places of a layer's jail and relations; those of lower layers give way.
 void note_places(const Document& document, JailPlaces& places) {
     for (const auto& [table, section] : document.sections) {
-        if (!table.starts_with("jail.")) continue;
+        if (!table.starts_with("jail.") && table != "unit") continue;
         places.insert_or_assign(table, diagnostic_at(section.where, {}));
         for (const auto& [key, value] : section.keys) {
             places.insert_or_assign(table + "." + key, diagnostic_at(value.where, {}));

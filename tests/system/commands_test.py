@@ -229,6 +229,49 @@ class Reload(SystemTest):
         self.assertEqual((result.returncode, result.stderr), (0, ""))
 
 
+class Verify(SystemTest):
+    def verify(self, code, **units):
+        folder = self.supervisor.folder / "given"
+        folder.mkdir(exist_ok=True)
+        paths = []
+        for name, text in units.items():
+            paths.append(folder / f"{name}.toml")
+            paths[-1].write_text(text)
+        result = self.supervisor.run("--config", self.supervisor.folder / "config", "verify",
+                                     *paths)
+        for path in paths:
+            path.unlink()
+        self.assertEqual(result.returncode, code, result.stderr)
+        return result.stderr
+
+    def test_the_files_are_checked_against_each_other(self):
+        web = '[unit]\nrequires = ["db"]\n' + SLEEP
+        said = self.verify(1, web=web)
+        self.assertRegex(said, r"web\.toml:2:12: requires: requires db, which does not exist")
+        self.assertEqual(self.verify(0, web=web, db=SLEEP), "")
+        said = self.verify(1, web=web, db='[unit]\nafter = ["web"]\n' + SLEEP)
+        self.assertRegex(said, r"web\.toml:2:12: requires: cycle: ")
+        self.assertRegex(said, r"db\.toml:2:9: after: cycle: ")
+        both = '[unit]\nrequires = ["db", "web2"]\n' + SLEEP
+        rival = '[unit]\nconflicts = ["db"]\n' + SLEEP
+        said = self.verify(1, web=both, web2=rival, db=SLEEP)
+        self.assertRegex(said, r"web\.toml:2:12: requires: needs web2 and db, which conflict")
+        self.supervisor.write("db", SLEEP)  # installed is as good as given
+        self.assertEqual(self.verify(0, web=web), "")
+        (self.supervisor.units / "db.toml").unlink()
+
+    def test_a_jail_without_sense_is_warned_of(self):
+        root = SLEEP + ('[jail.identity]\ndynamic_user = false\nuser = "root"\n'
+                        'capabilities = ["CAP_SYS_ADMIN"]\n')
+        said = self.verify(0, web=root)
+        self.assertRegex(said, r"^warning: .*web\.toml:6:16: \[jail\.identity\] capabilities: root "
+                               "with CAP_SYS_ADMIN is not jailed in any useful sense")
+        self.assertEqual(self.verify(0, web=root.replace("SYS_ADMIN", "NET_BIND_SERVICE")), "")
+        mapped = ('[jail.namespaces]\nuser = true\nuid_map = ["0 100000 65536"]\n'
+                  'gid_map = ["0 100000 65536"]\n')
+        self.assertEqual(self.verify(0, web=root + mapped), "")
+
+
 class Clients(SystemTest):
     UNITS = {"sleep": SLEEP}
 

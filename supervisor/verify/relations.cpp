@@ -1,0 +1,167 @@
+#include "verify/relations.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <deque>
+#include <map>
+#include <set>
+
+#include "graph/graph.hpp"
+
+namespace jailsvc::verify {
+namespace {
+
+using Names = std::vector<std::string>;
+
+constexpr std::size_t kMaxLookups = 4096;
+
+bool contains(const Names& names, const std::string& name) {
+    return std::ranges::find(names, name) != names.end();
+}
+
+/// The given units and, as far as they load, all that they name, directly or not.
+class Units {
+public:
+    Units(const std::vector<Known>& given, const Lookup& lookup) {
+        for (const Known& known : given) {
+            if (units_.emplace(known.unit.name, known.unit).second) name_all_of(known.unit);
+        }
+        for (std::size_t looked = 0; !named_.empty() && looked < kMaxLookups; ++looked) {
+            const std::string name = named_.front();
+            named_.pop_front();
+            add(name, lookup);
+        }
+        add_targets();
+    }
+
+    [[nodiscard]] graph::Graph graph() const {
+        std::vector<const config::Unit*> all;
+        for (const auto& [name, unit] : units_) all.push_back(&unit);
+        return graph::Graph::build(all);
+    }
+    /// What is wrong with the file of a unit that has one; null: it loads, or there is none.
+    [[nodiscard]] const config::Diagnostic* fault_of(const std::string& name) const {
+        const auto found = faults_.find(name);
+        return found == faults_.end() ? nullptr : &found->second;
+    }
+
+private:
+    void name_all_of(const config::Unit& unit) {
+        for (const Names* names : {&unit.unit.requires_, &unit.unit.wants, &unit.unit.after,
+                                   &unit.unit.before, &unit.unit.conflicts}) {
+            named_.insert(named_.end(), names->begin(), names->end());
+        }
+    }
+    void add(const std::string& name, const Lookup& lookup) {
+        if (units_.contains(name) || !tried_.insert(name).second) return;
+        auto unit = lookup(name);
+        if (unit) {
+            name_all_of(*unit);
+            units_.emplace(name, std::move(*unit));
+        } else if (unit.error().front().line != 0) {
+            faults_.emplace(name, unit.error().front());
+        }
+    }
+
+    /// Being wanted by a target makes one that has no file.
+    void add_targets() {
+        std::set<std::string> targets;
+        for (const auto& [name, unit] : units_) {
+            targets.insert(unit.install.wanted_by.begin(), unit.install.wanted_by.end());
+        }
+        for (const std::string& name : targets) {
+            config::Unit target;
+            target.name = name;
+            target.is_target = true;
+            units_.emplace(name, std::move(target));
+        }
+    }
+
+    std::map<std::string, config::Unit> units_;
+    std::map<std::string, config::Diagnostic> faults_;
+    std::set<std::string> tried_;
+    std::deque<std::string> named_;
+};
+
+config::Diagnostic at(const Known& known, const std::string& key, std::string message) {
+    config::Diagnostic found{.file = known.file};
+    if (const auto place = known.places.find(fmt::format("unit.{}", key));
+        place != known.places.end()) {
+        found = place->second;
+    }
+    found.message = fmt::format("{}: {}", key, message);
+    return found;
+}
+
+/// The key by which the unit comes after another of its cycle.
+std::string key_of_cycle(const config::Unit& unit, const std::string& cycle) {
+    const auto& table = unit.unit;
+    const auto is_in_cycle = [&](const std::string& name) {
+        return name != unit.name && cycle.find(fmt::format(" {} ", name)) != std::string::npos;
+    };
+    if (std::ranges::any_of(table.requires_, is_in_cycle)) return "requires";
+    if (std::ranges::any_of(table.after, is_in_cycle)) return "after";
+    if (std::ranges::any_of(table.before, is_in_cycle)) return "before";
+    return contains(table.requires_, unit.name) ? "requires" : "after";
+}
+
+/// What the graph has against the unit, at the key that says it.
+config::Diagnostic broken(const Known& known, const std::string& why, const Units& units) {
+    if (why.starts_with("cycle: ")) {
+        return at(known, key_of_cycle(known.unit, fmt::format(" {} ", why.substr(7))), why);
+    }
+    for (const std::string& name : known.unit.unit.requires_) {
+        const config::Diagnostic* fault = units.fault_of(name);
+        if (fault == nullptr || !why.starts_with(fmt::format("requires {},", name))) continue;
+        return at(known, "requires",
+                  fmt::format("requires {}, which does not load: {}:{}:{}: {}", name, fault->file,
+                              fault->line, fault->column, fault->message));
+    }
+    return at(known, "requires", why);
+}
+
+/// All that has to be up for the unit to be.
+Names needs_of(const std::string& unit, const graph::Graph& graph) {
+    Names needs{unit};
+    for (std::size_t head = 0; head < needs.size(); ++head) {
+        const auto* node = graph.find(needs[head]);
+        if (node == nullptr) continue;
+        for (const std::string& need : node->requires_) {
+            if (!contains(needs, need)) needs.push_back(need);
+        }
+    }
+    return needs;
+}
+
+void check_conflicts(const Known& known, const graph::Graph& graph, config::Diagnostics& found) {
+    const Names needs = needs_of(known.unit.name, graph);
+    for (const std::string& need : needs) {
+        for (const std::string& rival : graph.find(need)->conflicts) {
+            if (!contains(needs, rival)) continue;
+            found.push_back(at(
+                known, "requires",
+                fmt::format("needs {} and {}, which conflict; drop one of the two", need, rival)));
+            return;
+        }
+    }
+}
+
+}  // namespace
+
+config::Diagnostics check_relations(const std::vector<Known>& given, const Lookup& lookup) {
+    const Units units(given, lookup);
+    const graph::Graph graph = units.graph();
+    config::Diagnostics found;
+    for (const Known& known : given) {
+        const auto* node = graph.find(known.unit.name);
+        if (node->broken.empty()) {
+            check_conflicts(known, graph, found);
+        } else {
+            found.push_back(broken(known, node->broken, units));
+        }
+    }
+    return found;
+}
+
+}  // namespace jailsvc::verify

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "config/load.hpp"
+
+namespace jailsvc::verify {
+
+/// A unit that loads, and where its keys were written.
+struct Known {
+    config::Unit unit;
+    config::JailPlaces places;
+    std::string file;  ///< stands in where a place is not known
+};
+
+/// Loads a unit that is not among the files given.
+using Lookup = std::function<config::Checked<config::Unit>(const std::string& name)>;
+
+/// What keeps the units from ever being started together with what they need: requirements that are
+/// missing or do not load, cycles of the order, units needed that conflict. Each at the key that
+/// says so. Units that the given ones name are looked up, and those that these name.
+[[nodiscard]] config::Diagnostics check_relations(const std::vector<Known>& given,
+                                                  const Lookup& lookup);
+
+}  // namespace jailsvc::verify

@@ -1,0 +1,97 @@
+#include "verify/relations.hpp"
+
+#include <catch2/catch.hpp>
+#include <map>
+
+#include "verify/weaknesses.hpp"
+
+using namespace jailsvc;
+using Names = std::vector<std::string>;
+
+namespace {
+
+config::Unit unit(const std::string& name, const Names& needs = {}) {
+    config::Unit made;
+    made.name = name;
+    made.unit.requires_ = needs;
+    return made;
+}
+
+verify::Known known(config::Unit unit) {
+    verify::Known made{.unit = std::move(unit), .places = {}, .file = {}};
+    made.file = made.unit.name + ".toml";
+    std::uint32_t line = 1;
+    for (const char* key : {"unit.after", "unit.before", "unit.conflicts", "unit.requires"}) {
+        made.places[key] = {.file = made.file, .line = ++line, .column = 9};
+    }
+    return made;
+}
+
+/// What is told of the units, while `installed` lie where they can be looked up.
+Names told(const std::vector<config::Unit>& units,
+           const std::vector<config::Unit>& installed = {}) {
+    std::vector<verify::Known> given;
+    for (const auto& each : units) given.push_back(known(each));
+    const auto lookup = [&](const std::string& name) -> config::Checked<config::Unit> {
+        if (name == "bad") {
+            return std::unexpected(config::Diagnostics{
+                {.file = "bad.toml", .line = 3, .column = 1, .message = "oops"}});
+        }
+        for (const auto& each : installed) {
+            if (each.name == name) return each;
+        }
+        return std::unexpected(config::Diagnostics{{.file = name, .message = "no such unit"}});
+    };
+    Names lines;
+    for (const auto& each : verify::check_relations(given, lookup)) {
+        lines.push_back(config::to_string(each));
+    }
+    return lines;
+}
+
+}  // namespace
+
+TEST_CASE("verify: a requirement that is missing or does not load is told at its key", "[verify]") {
+    CHECK(told({unit("web", {"db"})}) ==
+          Names{"web.toml:5:9: requires: requires db, which does not exist; add it or drop the "
+                "line"});
+    CHECK(told({unit("web", {"bad"})}) ==
+          Names{"web.toml:5:9: requires: requires bad, which does not load: bad.toml:3:1: oops"});
+    CHECK(told({unit("web", {"db"}), unit("db")}).empty());
+    CHECK(told({unit("web", {"db"})}, {unit("db")}).empty());
+    auto wanting = unit("other");
+    wanting.install.wanted_by = {"stage"};
+    CHECK(told({unit("web", {"stage"}), wanting}).empty());
+}
+
+TEST_CASE("verify: what is needed is looked up as far as it goes", "[verify]") {
+    const auto lines = told({unit("web", {"db"})}, {unit("db", {"disk"})});
+    REQUIRE(lines.size() == 1);
+    CHECK(lines[0] ==
+          "web.toml:5:9: requires: requires db, which cannot start: requires disk, which does not "
+          "exist; add it or drop the line");
+}
+
+TEST_CASE("verify: a cycle is told at the key of each unit that makes it", "[verify]") {
+    const auto three = unit("three", {"two"});
+    auto one = unit("one"), two = unit("two");
+    one.unit.before = {"three"};
+    two.unit.before = {"one"};
+    two.unit.after = {"three"};
+    const auto lines = told({one, two, three});
+    REQUIRE(lines.size() == 3);
+    CHECK(lines[0].starts_with("one.toml:3:9: before: cycle: "));
+    CHECK(lines[1].starts_with("two.toml:2:9: after: cycle: "));
+    CHECK(lines[2].starts_with("three.toml:5:9: requires: cycle: "));
+    two.unit.after.clear();
+    two.unit.before.clear();
+    CHECK(told({one, two, three}).empty());
+}
+
+TEST_CASE("verify: units that are needed together and conflict are told", "[verify]") {
+    auto rival = unit("b");
+    rival.unit.conflicts = {"a"};
+    CHECK(told({unit("web", {"a", "b"})}, {unit("a"), rival}) ==
+          Names{"web.toml:5:9: requires: needs b and a, which conflict; drop one of the two"});
+    CHECK(told({unit("web", {"a"})}, {unit("a"), rival}).empty());
+}
