@@ -19,6 +19,10 @@ namespace {
 constexpr double kImpatience = 5.;
 constexpr const char* kDefaultTarget = "default";
 
+bool ended_before_exec(const service::ExitInfo& info) {
+    return !info.by_signal && info.code == ipc::kNotExecutedCode;
+}
+
 }  // namespace
 
 Engine::Engine(struct ev_loop* loop, const Places& places, Roles roles, Fd keeper)
@@ -86,7 +90,6 @@ void Engine::from_jailer(ipc::Packet& packet) {
         on_schema(Fd(packet.take_fd(0)));
     } else if (const auto* started = packet.as<ipc::Started>()) {
         on_started(*started);
-        on_answered(started->token);
     } else if (const auto* failed = packet.as<ipc::StartFailed>()) {
         on_start_failed(*failed);
         on_answered(failed->token);
@@ -140,7 +143,7 @@ void Engine::on_answered(ipc::Token token) {
 }
 
 void Engine::jailer_lost() {
-    for (const ipc::Exited& exited : early_exits_.give_up()) tell_exit(exited);
+    for (const ipc::Exited& exited : early_exits_.give_up_all()) tell_exit(exited);
     asks_.jailer_lost();
 }
 
@@ -150,7 +153,10 @@ void Engine::tell_exit(const ipc::Exited& exited) {
     if (!asks_.on_exited(exited)) {
         const std::string unit(ipc::get_text(exited.unit));
         const bool is_main = exited.purpose == ipc::Purpose::kMain;
-        if (manager_.on_exited(exited.token, exit_info(exited)) && is_main) {
+        auto info = exit_info(exited);
+        info.executed = !(ended_before_exec(info) && early_exits_.take_unanswered(exited.token));
+        if (!info.executed) spdlog::warn("{}: a start was interrupted; made again", unit);
+        if (manager_.on_exited(exited.token, info) && is_main && info.executed) {
             reporter_.note_exit(unit);
         }
     }
@@ -159,6 +165,15 @@ void Engine::tell_exit(const ipc::Exited& exited) {
 }
 
 void Engine::on_started(const ipc::Started& started) {
+    if (started.exec_ns == 0) {
+        if (const auto exited = early_exits_.give_up(started.token)) tell_exit(*exited);
+        return;
+    }
+    take_started(started);
+    on_answered(started.token);
+}
+
+void Engine::take_started(const ipc::Started& started) {
     if (asks_.on_started(started)) return;
     const std::string unit(ipc::get_text(started.unit));
     if (!manager_.on_started(started.token, started.pid, started.exec_ns)) return;
@@ -221,6 +236,11 @@ void Engine::restore(const std::vector<Records::Entry>& entries) {
     manager_.restore(records, kept_units_.take(records, manager_, *schema_));
     // After restore, which knows only tokens in records; reserved ones may have been used too.
     manager_.set_next_token(std::max(manager_.next_token(), records_->first_free_token()));
+    for (const service::Record& record : records) {
+        if (record.main_alive == 0 || record.main_started_ns != 0) continue;
+        early_exits_.expect_answer(record.main_token);
+        (void)early_exits_.give_up(record.main_token);  // told to our predecessor, if at all
+    }
     std::set<service::Token> known;
     for (const ipc::Exited& exited : exited_) known.insert(exited.token);
     for (const ipc::Exited& exited : std::exchange(exited_, {})) tell_exit(exited);

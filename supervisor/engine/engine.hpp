@@ -59,6 +59,7 @@ private:
     void tell_exit(const ipc::Exited& exited);
     void on_schema(Fd memfd);
     void on_started(const ipc::Started& started);
+    void take_started(const ipc::Started& started);
     void on_start_failed(const ipc::StartFailed& failed);
 
     // From collecting to ready.

@@ -40,7 +40,13 @@ inline constexpr std::size_t kStateSize = 4096 + kMaxUnits * kRecordSize;
 using Token =
     std::uint64_t;  ///< names one start for ever; 0 is none. Never reused while remembered.
 /// Tokens with this bit are the jailer's own helpers (the jail's init): no exit report is kept.
+/// Below it a number that tells two inits of one jail apart, then the token of the jail.
 inline constexpr Token kStubBit = Token{1} << 63;
+inline constexpr Token kMaxToken = (Token{1} << 48) - 1;  ///< of a start
+
+/// Exit code of a process that ended between clone and exec, as a shell has it. A program may use
+/// it too: only where the jailer died without having answered it means that none was executed.
+inline constexpr int kNotExecutedCode = 127;
 
 enum class Role : std::uint16_t { kKeeper, kEngine, kJailer, kLogger };
 
@@ -344,7 +350,8 @@ struct Schema {
     Header header;
 };
 
-/// jailer -> engine: the program has been executed (its exec succeeded).
+/// jailer -> engine: the program has been executed (its exec succeeded). With exec_ns 0: a process
+/// of this token has ended; whether it was executed an earlier jailer would have known.
 struct Started {
     static constexpr Type kType = Type::kStarted;
     Header header;

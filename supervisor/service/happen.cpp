@@ -96,6 +96,10 @@ bool Manager::Impl::on_exited(Token token, const ExitInfo& info) {
     if (found == tokens.end()) return false;
     Entry& entry = *found->second;
     const Record& record = entry.record();
+    if (!info.executed && made_again(entry, token)) {
+        run();
+        return true;
+    }
     if (token != record.main_token) {
         const bool well = !info.by_signal && info.code == 0;
         const Ending ending = info.by_signal ? Ending::kSignal : Ending::kExitCode;
@@ -104,6 +108,24 @@ bool Manager::Impl::on_exited(Token token, const ExitInfo& info) {
         main_exited(entry, info);
     }
     run();
+    return true;
+}
+
+/// Whether what was not executed is asked for anew, with another token: the keeper knows this one.
+bool Manager::Impl::made_again(Entry& entry, Token token) {
+    Record& record = entry.record();
+    if (token == record.main_token) {
+        const bool unanswered = record.main_alive != 0 && record.main_started_ns == 0;
+        if (record.state != State::kStarting || !unanswered) return false;
+        record.main_alive = 0;
+        apply(entry, Event::kNotExecuted, {});
+        return true;
+    }
+    // A stop that tells everything to end is content with that.
+    if (record.phase == Phase::kTerminate || record.phase == Phase::kKill) return false;
+    tokens.erase(token);
+    launch_command(entry, record.control_purpose, record.control_index);
+    touch(entry);
     return true;
 }
 

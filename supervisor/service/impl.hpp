@@ -108,6 +108,7 @@ struct Manager::Impl {
     void adopt(Entry& entry);
     void note(Entry& entry, Action action, const Happening& happening);
     void settle_reloads(Entry& entry, JobOutcome outcome, const std::string& text);
+    void renew_main(Entry& entry);
     void new_main(Entry& entry);
     void launch_main(Entry& entry);
     void launch_command(Entry& entry, Purpose purpose, std::uint16_t index);
@@ -128,6 +129,7 @@ struct Manager::Impl {
     bool on_exited(Token token, const ExitInfo& info);
     void main_exited(Entry& entry, const ExitInfo& info);
     void command_ended(Entry& entry, Happening happening, bool well);
+    bool made_again(Entry& entry, Token token);
     void on_torn_down(Entry& entry, Token token);
     void on_timer(Entry& entry, TimerKind kind);
 

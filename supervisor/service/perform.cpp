@@ -80,6 +80,8 @@ void Manager::Impl::perform(Entry& entry, Action action, const Happening& happen
             return adopt(entry);
         case Action::kNewMain:
             return new_main(entry);
+        case Action::kRenewMain:
+            return renew_main(entry);
         case Action::kLaunchMain:
             return launch_main(entry);
         case Action::kLaunchPre:
@@ -173,14 +175,19 @@ void Manager::Impl::arm_for(Entry& entry, TimerKind timer) {
     }
 }
 
-void Manager::Impl::new_main(Entry& entry) {
+void Manager::Impl::renew_main(Entry& entry) {
     Record& record = entry.record();
     tokens.erase(record.main_token);
     record.main_token = next_token++;
     record.main_pid = 0;
     record.main_started_ns = 0;
-    record.backoff_until_ns = 0;
     tokens.emplace(record.main_token, &entry);
+}
+
+void Manager::Impl::new_main(Entry& entry) {
+    Record& record = entry.record();
+    renew_main(entry);
+    record.backoff_until_ns = 0;
     const StartWindow window = counted({record.interval_began_ns, record.recent_starts},
                                        entry.loaded->unit, timers.now_ns());
     record.interval_began_ns = window.began_ns;

@@ -86,6 +86,7 @@ Step while_idle(State state, Event event, const Facts& facts) {
         case Event::kStarted:
         case Event::kLaunchFailed:
         case Event::kMainExited:
+        case Event::kNotExecuted:
         case Event::kCommandDone:
         case Event::kCommandFailed:
         case Event::kTornDown:

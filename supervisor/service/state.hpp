@@ -27,6 +27,9 @@
 /// A crash (by the restart policy's table) leads to `backoff`, where nothing runs, and by its timer
 /// to starting, waiting, or, beyond the start limit, failed. A failed start is treated alike.
 ///
+/// A main process that the death of the jailer ended before its program was executed is no crash:
+/// the start is made again from its first command, with another token, within the same timeout.
+///
 /// Commands of a list run one after the other; a failure ends the list. A failed exec_reload leaves
 /// the service running; the manager lets a stop wait for the end of a reload, which has a timeout.
 ///
@@ -43,6 +46,7 @@ enum class Event : std::uint8_t {
     kStarted,       ///< a launch was answered: the program has been executed
     kLaunchFailed,  ///< the main program was not executed
     kMainExited,
+    kNotExecuted,    ///< its process ended before the exec, through no fault of the unit
     kCommandDone,    ///< an exec_* command ended well
     kCommandFailed,  ///< it ended otherwise, or was not executed
     kTornDown,
@@ -51,7 +55,7 @@ enum class Event : std::uint8_t {
     kBackoffOver,
     kStable,  ///< up for restart_reset_after
 };
-inline constexpr std::size_t kEvents = 16;
+inline constexpr std::size_t kEvents = 17;
 
 /// What the function may know besides state and event. Policies are decided before (policy.hpp).
 struct Facts {
@@ -75,6 +79,7 @@ struct Facts {
 enum class Action : std::uint8_t {
     kAdopt,      ///< the unit as loaded now is what runs
     kNewMain,    ///< draw a main token, count the start
+    kRenewMain,  ///< draw another for the same start
     kLaunchPre,  ///< first command of exec_start_pre; so on
     kLaunchMain,
     kLaunchPost,

@@ -39,6 +39,14 @@ Step main_exited(const Facts& facts) {
     return wind_down(facts, ended(facts), before);
 }
 
+/// Its jail had been given to that main process: exec_start_pre prepares the next one.
+Step begin_again(const Facts& facts) {
+    if (facts.phase != Phase::kMain) return stay(State::kStarting, facts);
+    const Phase phase = facts.has_pre ? Phase::kPre : Phase::kMain;
+    const Action launch = facts.has_pre ? Action::kLaunchPre : Action::kLaunchMain;
+    return {State::kStarting, phase, State::kInactive, {Action::kRenewMain, launch}};
+}
+
 Step command_done(const Facts& facts) {
     if (!facts.last_command) return stay(State::kStarting, facts, {Action::kLaunchNext});
     if (facts.phase == Phase::kPre) {
@@ -60,6 +68,8 @@ Step while_starting(Event event, const Facts& facts) {
             return after_main(facts);
         case Event::kMainExited:
             return main_exited(facts);
+        case Event::kNotExecuted:
+            return begin_again(facts);
         case Event::kCommandDone:
             return command_done(facts);
         case Event::kLaunchFailed:

@@ -121,6 +121,7 @@ Step while_stopping(Event event, const Facts& facts) {
             return tell_again(facts);
         case Event::kLaunchFailed:
         case Event::kMainExited:
+        case Event::kNotExecuted:
             return main_gone(facts);
         case Event::kCommandDone:
             return command_ended(facts, true);

@@ -45,6 +45,7 @@ Step while_up(State state, Event event, const Facts& facts) {
         case Event::kReset:
         case Event::kStarted:
         case Event::kLaunchFailed:
+        case Event::kNotExecuted:
         case Event::kCommandDone:
         case Event::kCommandFailed:
         case Event::kTornDown:
@@ -84,6 +85,7 @@ Step while_reloading(Event event, const Facts& facts) {
         case Event::kReset:
         case Event::kStarted:
         case Event::kLaunchFailed:
+        case Event::kNotExecuted:
         case Event::kTornDown:
         case Event::kStopTimeout:
         case Event::kBackoffOver:

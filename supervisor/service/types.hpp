@@ -62,6 +62,8 @@ struct ExitInfo {
     std::uint64_t ended_ns = 0;
     std::uint64_t cpu_us = 0;
     std::uint64_t max_rss_kib = 0;
+    /// False: it ended between clone and exec because the jailer died; its program never ran.
+    bool executed = true;
 };
 
 /// Why a launch did not lead to an executed program.

@@ -99,7 +99,7 @@ void JailerWorld::snapshot() {
             continue;
         }
         auto alive = ipc::make<ipc::Alive>();
-        alive.token = token;
+        alive.token = process.token;
         alive.pid = process.pid;
         alive.purpose = process.purpose;
         ipc::set_text(alive.unit, process.unit);
@@ -205,15 +205,18 @@ void JailerWorld::read_keeper() {
             intents.push_back(intent->token);
         } else if (const auto* said = packet.as<ipc::Register>()) {
             CHECK(std::ranges::find(intents, said->token) != intents.end());
-            const auto known = processes.find(said->token);
-            if ((said->token & ipc::kStubBit) != 0 && known != processes.end()) {
+            CHECK(registered.insert(said->token).second);
+            const bool is_stub = (said->token & ipc::kStubBit) != 0;
+            const ipc::Token key = said->token & (ipc::kStubBit | ipc::kMaxToken);
+            const auto known = processes.find(key);
+            if (is_stub && known != processes.end()) {
                 if (!known->second.status) reap(known->second);
                 processes.erase(known);
             }
-            CHECK_FALSE(processes.contains(said->token));
-            processes.emplace(said->token,
-                              Registered{said->pid, Fd(packet.take_fd(0)), said->purpose,
-                                         std::string(ipc::get_text(said->unit)), std::nullopt});
+            CHECK_FALSE(processes.contains(key));
+            processes.emplace(
+                key, Registered{said->token, said->pid, Fd(packet.take_fd(0)), said->purpose,
+                                std::string(ipc::get_text(said->unit)), std::nullopt});
         } else if (const auto* item = packet.as<ipc::Store>()) {
             store(*item, Fd(packet.take_fd(0)));
         } else if (const auto* gone = packet.as<ipc::Unstore>()) {

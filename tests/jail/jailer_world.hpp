@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@ namespace jailsvc::test {
 
 /// A process that the jailer registered.
 struct Registered {
+    ipc::Token token = 0;
     pid_t pid = 0;
     Fd pidfd;
     ipc::Purpose purpose{};
@@ -75,7 +77,9 @@ public:
 
     std::string root;  ///< of everything this test makes
     Places places;
+    /// By token; a jail's init, of which the newest counts, by its jail's token with kStubBit.
     std::map<ipc::Token, Registered> processes;
+    std::set<ipc::Token> registered;  ///< every token ever, as it came
     std::vector<KeptFd> kept;
     std::vector<ipc::Started> started;
     std::vector<ipc::StartFailed> failed;

@@ -1,10 +1,14 @@
 """Services outlive the death of the processes that look after them; nothing outlives a stop."""
 import os
 import pathlib
+import platform
 import signal
+import threading
 import unittest
 
-from harness import DEADLINE, Supervisor, SystemTest, alive, await_true, main
+from harness import (DEADLINE, Supervisor, SystemTest, alive, await_true, children,
+                     command_line, main)
+from tracer import Tracer
 
 SLEEP = '[service]\nexec_start = ["/bin/sleep", "infinity"]\n'
 RESTARTED = SLEEP + 'restart = "always"\nrestart_delay = 0\n'
@@ -102,6 +106,78 @@ class FilesAfterTheStart(SystemTest):
             os.kill(before, signal.SIGKILL)
             await_true("the restart",
                        lambda: self.supervisor.status("edited")["restarts"] == 1)
+
+
+SENDTO = {"x86_64": 44, "aarch64": 206}.get(platform.machine())
+ONCE = '[unit]\nstart_limit_burst = 1\n[service]\nrestart = "always"\nrestart_delay = 0\n'
+
+
+class AtTheGate(SystemTest):
+    """The jailer dies when a program stands at its gate, as it is about to be let through."""
+    UNITS = {
+        "once": ONCE + 'exec_start = ["/bin/sleep", "infinity"]\n',
+        "prepared": ONCE + 'exec_start = ["/bin/sh", "-c", "cat /tmp/pre; sleep infinity"]\n'
+                           'exec_start_pre = [["/bin/sh", "-c", "echo prepared >> /tmp/pre"]]\n',
+        "crashes": ONCE + 'exec_start = ["/bin/sh", "-c", "exit 127"]\n',
+    }
+
+    def setUp(self):
+        if SENDTO is None:
+            self.skipTest(f"skipped: no number of sendto on {platform.machine()} known")
+
+    def start_and_kill_jailer(self, unit, gates, before_it_opens):
+        """The jailer is ended at the `gates`-th opening of a gate: before it, or right after."""
+        jailer = self.supervisor.role("jailer")
+        try:
+            tracer = Tracer(jailer)
+        except PermissionError as error:
+            self.skipTest(f"skipped: {error}")
+        answers = []
+        start = threading.Thread(target=lambda: answers.append(self.supervisor.run("start", unit)))
+        start.start()
+        opens = lambda number, args: number == SENDTO and args[2] == 1
+        for _ in range(gates):
+            tracer.run_until(opens)
+        if not before_it_opens:
+            tracer.run_until(lambda number, _args: True)
+        os.kill(jailer, signal.SIGKILL)
+        os.waitpid(jailer, 0x40000000)  # its tracer's share of the news
+        start.join()
+        self.assertNotEqual(self.supervisor.role("jailer"), jailer)
+        return answers[0]
+
+    def check_it_runs_uncounted(self, unit, result):
+        self.assertEqual(result.returncode, 0, result.stdout + result.stderr +
+                         self.supervisor.said())
+        status = self.supervisor.await_state(unit, "running")
+        self.assertEqual(status["restarts"], 0)
+        self.assertTrue(alive(status["pid"]))
+
+    def test_the_start_is_made_again_and_counts_as_none(self):
+        result = self.start_and_kill_jailer("once", 1, before_it_opens=True)
+        self.check_it_runs_uncounted("once", result)
+        self.ok("stop", "once")
+
+    def test_what_was_let_through_is_not_started_twice(self):
+        result = self.start_and_kill_jailer("once", 1, before_it_opens=False)
+        self.check_it_runs_uncounted("once", result)
+        sleeps = [pid for pid in children(self.supervisor.keeper.pid)
+                  if command_line(pid)[:2] == [b"/bin/sleep", b"infinity"]]
+        self.assertEqual(sleeps, [self.supervisor.pid("once")])
+        self.ok("stop", "once")
+
+    def test_a_new_jail_is_prepared_again(self):
+        result = self.start_and_kill_jailer("prepared", 2, before_it_opens=True)
+        self.check_it_runs_uncounted("prepared", result)
+        log = self.supervisor.state / "log/prepared.log"
+        await_true("its output", lambda: log.exists() and log.read_text())
+        self.assertEqual([line.split()[-1] for line in log.read_text().splitlines()], ["prepared"])
+        self.ok("stop", "prepared")
+
+    def test_control_a_program_that_ends_with_the_same_code_has_crashed(self):
+        self.supervisor.run("start", "crashes")
+        status = self.supervisor.await_state("crashes", "failed")
+        self.assertIn("start limit", status["because"])
 
 
 class KeeperDeath(unittest.TestCase):

@@ -13,6 +13,7 @@
 
 #include <cerrno>
 
+#include "ipc/messages.hpp"
 #include "jailer/child/child_mounts.hpp"
 #include "jailer/child/child_process.hpp"
 #include "jailer/child/raw_calls.hpp"
@@ -23,7 +24,7 @@ namespace {
 using Kind = GateReport::Kind;
 
 constexpr int kStubGate = 3, kStubProgram = 4;
-constexpr int kFailedStatus = 127;  // as a shell reports a program that could not be run
+constexpr int kFailedStatus = ipc::kNotExecutedCode;
 
 /// Reports and ends, unless the unit allows this operation not to hold.
 void settle(int gate, const ChildOp& op, Outcome outcome) noexcept {

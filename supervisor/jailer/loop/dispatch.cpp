@@ -1,12 +1,21 @@
 #include "jailer/loop/dispatch.hpp"
 
+#include <signal.h>
 #include <spdlog/spdlog.h>
 
+#include "base/clock.hpp"
 #include "base/sys.hpp"
 #include "jailer/loop/deliver.hpp"
 #include "jailer/loop/tell.hpp"
 
 namespace jailsvc::jailer {
+namespace {
+
+constexpr double kGateInterval = 0.01;  ///< [s]
+constexpr int kGateLooks = 100;
+
+}  // namespace
+
 Dispatch::Dispatch(struct ev_loop* loop, const Places& places, PluginHost plugins,
                    SpawnContext spawn, Uids uids, Fd keeper)
     : core_{.loop = loop,
@@ -25,7 +34,8 @@ Dispatch::Dispatch(struct ev_loop* loop, const Places& places, PluginHost plugin
                             // The keeper brings a new one; its end comes as a new kPeer.
                             .gone = [] { spdlog::debug("the engine is gone"); }})},
       jails_(core_),
-      starts_(core_, jails_) {
+      starts_(core_, jails_),
+      gates_(loop) {
     core_.keeper.attach(std::move(keeper));
 }
 
@@ -39,11 +49,11 @@ void Dispatch::from_keeper(ipc::Packet& packet) {
     if (const auto* peer = packet.as<ipc::Peer>()) return new_peer(*peer, Fd(packet.take_fd(0)));
     if (const auto* kept = packet.as<ipc::Stored>()) return stored(*kept, Fd(packet.take_fd(0)));
     if (const auto* alive = packet.as<ipc::Alive>()) {
-        if (!complete_) jails_.adopt_process(*alive, Fd(packet.take_fd(0)));
+        if (!snapshot_in_) jails_.adopt_process(*alive, Fd(packet.take_fd(0)));
         return;
     }
     if (const auto* exited = packet.as<ipc::Exited>()) {
-        starts_.remember(exited->token, std::string(ipc::get_text(exited->unit)), exited->pid);
+        starts_.remember(exited->token, std::string(ipc::get_text(exited->unit)), exited->pid, 0);
         return;
     }
     if (packet.as<ipc::SnapshotEnd>() != nullptr) return snapshot_ended();
@@ -59,7 +69,7 @@ void Dispatch::new_peer(const ipc::Peer& peer, Fd socket) {
 }
 
 void Dispatch::stored(const ipc::Stored& stored, Fd fd) {
-    if (complete_ || !fd) return;  // the echo of something we stored ourselves
+    if (snapshot_in_ || !fd) return;  // the echo of something we stored ourselves
     const std::string unit(ipc::get_text(stored.unit));
     if (stored.kind == ipc::Kept::kLogPipe) {
         if (auto done = core_.logs.adopt(unit, fd.get()); !done) {
@@ -76,14 +86,35 @@ void Dispatch::stored(const ipc::Stored& stored, Fd fd) {
 }
 
 void Dispatch::snapshot_ended() {
-    if (complete_) return;
-    complete_ = true;
+    if (snapshot_in_) return;
+    snapshot_in_ = true;
     jails_.sweep();
-    jails_.for_each_member([this](const std::string& unit, const Member& member) {
-        // One that stood at the gate of a dead jailer too: it ends by itself, and the keeper, which
-        // knows its token, tells the engine so. A token is never registered twice.
-        starts_.remember(member.token, unit, member.pid);
+    // Those at a gate too: the keeper knows their tokens, which are never registered twice.
+    jails_.for_each_member([this](const std::string& unit, Member& member) {
+        starts_.remember(member.token, unit, member.pid, 0);
     });
+    await_gates(kGateLooks);
+}
+
+/// What stood at the gate of a dead jailer ends by itself, unless it was just let through: the
+/// engine's questions wait until that is known. No event tells of another's exec.
+void Dispatch::await_gates(int looks) {
+    bool undecided = false;
+    jails_.for_each_member([&](const std::string& unit, Member& member) {
+        if (!member.executed && is_exiting(member.pid)) return;
+        if (!member.executed && runs_our_program(member.pid)) {
+            undecided = true;
+            if (looks == 0) (void)sys::pidfd_signal(member.pidfd.get(), SIGKILL);
+            return;
+        }
+        member.executed = true;
+        member.exec_ns = boottime_ns();
+        starts_.remember(member.token, unit, member.pid, member.exec_ns);
+    });
+    if (undecided && looks > 0) {
+        return gates_.start(kGateInterval, [this, looks] { await_gates(looks - 1); });
+    }
+    complete_ = true;
     if (core_.engine.attached()) core_.engine.resume();
 }
 

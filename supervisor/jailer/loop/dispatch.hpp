@@ -22,6 +22,7 @@ private:
     void new_peer(const ipc::Peer& peer, Fd socket);
     void stored(const ipc::Stored& stored, Fd fd);
     void snapshot_ended();
+    void await_gates(int looks);
     void teardown(const ipc::Teardown& request);
     void forget(const ipc::Forget& request);
     void plan(const ipc::PlanRequest& request);
@@ -30,7 +31,9 @@ private:
     Core core_;
     Jails jails_;
     Starts starts_;
-    bool complete_ = false;  ///< the keeper's snapshot is in
+    bool snapshot_in_ = false;  ///< all that the keeper has to tell of an earlier jailer
+    bool complete_ = false;     ///< and what it leaves open is settled: the engine may ask
+    TimerWatch gates_;
 };
 
 }  // namespace jailsvc::jailer

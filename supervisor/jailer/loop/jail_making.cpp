@@ -136,7 +136,7 @@ Attempt Jails::prepare(Jail& jail) {
 }
 
 void Jails::spawn_init(Jail& jail, Making& making) {
-    const ipc::Token token = jail.token | ipc::kStubBit;
+    const ipc::Token token = new_stub_token(jail);
     tell::intent(core_.keeper, token);
     auto init = spawn_stub(core_.spawn, jail.loaded->plan, jail.ids);
     if (!init) {

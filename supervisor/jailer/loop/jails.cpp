@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 
 #include "base/sys.hpp"
 #include "jailer/loop/invocation.hpp"
@@ -16,6 +17,12 @@ namespace {
 
 /// Sessions of one jail that are remembered before the ended ones are looked for.
 constexpr std::size_t kManySessions = 32;
+
+constexpr int kTokenBits = std::bit_width(ipc::kMaxToken);
+
+ipc::Token number_of_stub(ipc::Token stub) {
+    return (stub & ~ipc::kStubBit) >> kTokenBits;
+}
 
 void drop_ended_sessions(std::vector<Session>& sessions) {
     std::erase_if(sessions, [](const Session& session) {
@@ -39,8 +46,7 @@ Jail* Jails::find(const std::string& unit) {
     return it == jails_.end() ? nullptr : it->second.get();
 }
 
-void Jails::for_each_member(
-    const std::function<void(const std::string& unit, const Member&)>& look) const {
+void Jails::for_each_member(const std::function<void(const std::string& unit, Member&)>& look) {
     for (const auto& [unit, jail] : jails_) {
         for (const auto& [token, member] : jail->members) look(unit, *member);
     }
@@ -77,6 +83,10 @@ Result<void> Jails::begin_main(Jail& jail, ipc::Token token) {
     tell::store(core_.keeper, ipc::Kept::kUnit, jail.token, jail.unit, text.get(), ipc::kMainBegun);
     tell::unstore(core_.keeper, ipc::Kept::kUnit, jail.token, jail.unit);
     return {};
+}
+
+ipc::Token Jails::new_stub_token(const Jail& jail) {
+    return ipc::kStubBit | (next_stub_++ << kTokenBits & ~ipc::kStubBit) | jail.token;
 }
 
 void Jails::watch_stub(Jail& jail) {
@@ -124,7 +134,8 @@ void Jails::adopt_process(const ipc::Alive& alive, Fd pidfd) {
     const std::string unit(ipc::get_text(alive.unit));
     if (!pidfd) return spdlog::error("{}: the keeper sent pid {} without pidfd", unit, alive.pid);
     if ((alive.token & ipc::kStubBit) != 0) {
-        Jail* jail = adopt(unit, alive.token & ~ipc::kStubBit);
+        next_stub_ = std::max(next_stub_, number_of_stub(alive.token) + 1);
+        Jail* jail = adopt(unit, alive.token & ipc::kMaxToken);
         if (jail == nullptr) return (void)sys::pidfd_signal(pidfd.get(), SIGKILL);
         jail->stub_pid = alive.pid;
         jail->stub_pidfd = std::move(pidfd);
@@ -143,8 +154,7 @@ void Jails::adopt_process(const ipc::Alive& alive, Fd pidfd) {
     const bool in_jail = in_other_pid_namespace(alive.pid);
     jail->pid_namespace = jail->pid_namespace || in_jail;
     Member& member = add_member(*jail, alive.token, alive.pid, std::move(pidfd), alive.purpose);
-    // A child that still runs our own program stands at the gate of a dead jailer and ends itself.
-    member.executed = !runs_our_program(alive.pid);
+    member.executed = !is_exiting(alive.pid) && !runs_our_program(alive.pid);
     if (alive.purpose == ipc::Purpose::kMain) jail->main_token = alive.token;
 }
 

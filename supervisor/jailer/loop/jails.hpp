@@ -40,7 +40,7 @@ struct Jail {
     [[nodiscard]] std::string mark() const;
 
     std::string unit;
-    ipc::Token token;  ///< of the first start in it; the stub's is this with kStubBit
+    ipc::Token token;  ///< of the first start in it
     State state = State::kNew;
     Digest digest{};   ///< of the unit it is to be made of, where `text` is not known
     std::string text;  ///< effective unit, for a jail that an earlier jailer made
@@ -70,8 +70,7 @@ public:
     ~Jails();
 
     [[nodiscard]] Jail* find(const std::string& unit);
-    void for_each_member(
-        const std::function<void(const std::string& unit, const Member&)>& look) const;
+    void for_each_member(const std::function<void(const std::string& unit, Member&)>& look);
 
     /// A jail for the unit, not made yet.
     Jail& create(const std::string& unit, ipc::Token token, const Digest& digest);
@@ -126,6 +125,7 @@ private:
     void watch_stub(Jail& jail);
     void stub_gone(const std::string& unit);
     Jail* adopt(const std::string& unit, ipc::Token token);
+    [[nodiscard]] ipc::Token new_stub_token(const Jail& jail);
 
     Core& core_;
     std::map<std::string, std::unique_ptr<Jail>> jails_;
@@ -134,6 +134,9 @@ private:
     /// Planned, without a uid yet: many units at once get theirs by one write to the disk.
     std::vector<std::pair<std::string, std::weak_ptr<Making>>> unnumbered_;
     std::function<void(const std::string&)> ending_hook_;
+    /// Above every init's that the keeper may know: one that was killed is its until it is reaped,
+    /// and an interrupted start is made again with its own token.
+    ipc::Token next_stub_ = 0;
 };
 
 }  // namespace jailsvc::jailer

@@ -119,21 +119,28 @@ Starts::Job* Starts::find(ipc::Token token) {
     return it == jobs_.end() ? nullptr : it->second.get();
 }
 
-bool Starts::repeated(ipc::Token token) {
+bool Starts::repeated(ipc::Token token, const std::string& unit) {
     if (jobs_.contains(token)) return true;  // its answer is on the way
-    const auto known = answers_.find(token);
-    if (known == answers_.end()) return false;
-    send(known->second);
+    if (const auto known = answers_.find(token); known != answers_.end()) {
+        send(known->second);
+        return true;
+    }
+    const Jail* jail = jails_.find(unit);
+    if (jail == nullptr) return false;
+    const auto living = jail->members.find(token);
+    if (living == jail->members.end()) return false;
+    const Member& member = *living->second;
+    send(tell::make_started(token, unit, member.pid, member.weakened, member.exec_ns));
     return true;
 }
 
 void Starts::start(const ipc::Start& request) {
-    if (repeated(request.token)) return;
+    if (repeated(request.token, std::string(ipc::get_text(request.unit)))) return;
     auto job = std::make_unique<Job>(core_.loop);
     job->request = request;
     job->unit = ipc::get_text(request.unit);
     Job& placed = *jobs_.emplace(request.token, std::move(job)).first->second;
-    if (request.token == 0 || (request.token & ipc::kStubBit) != 0 ||
+    if (request.token == 0 || request.token > ipc::kMaxToken ||
         !config::is_unit_name(placed.unit)) {
         return fail_job(placed, {EINVAL, "core", "start", "a start without valid token and name"});
     }
@@ -141,7 +148,7 @@ void Starts::start(const ipc::Start& request) {
 }
 
 void Starts::exec(const ipc::Exec& request, Fd client) {
-    if (repeated(request.token)) return;
+    if (repeated(request.token, std::string(ipc::get_text(request.unit)))) return;
     auto owned = std::make_unique<Job>(core_.loop);
     owned->request.token = request.token;
     owned->request.main_token = request.main_token;
@@ -149,6 +156,9 @@ void Starts::exec(const ipc::Exec& request, Fd client) {
     owned->unit = ipc::get_text(request.unit);
     owned->client_socket = std::move(client);
     Job& job = *jobs_.emplace(request.token, std::move(owned)).first->second;
+    if (request.token > ipc::kMaxToken) {
+        return fail_job(job, {EINVAL, "core", "exec", "a request without valid token"});
+    }
     if (!job.client_socket || !config::is_unit_name(job.unit)) {
         return fail_job(job, {EINVAL, "core", "exec", "a request without socket or unit"});
     }
@@ -348,9 +358,13 @@ void Starts::executed(Job& job) {
     const ipc::Token token = job.request.token;
     Jail& jail = *jails_.find(job.unit);
     const auto member = jail.members.find(token);
-    if (member != jail.members.end()) member->second->executed = true;
     const auto message = tell::make_started(token, job.unit, job.child.pid,
                                             jail.weakened + job.weakened, boottime_ns());
+    if (member != jail.members.end()) {
+        member->second->executed = true;
+        member->second->exec_ns = message.exec_ns;
+        member->second->weakened = message.weakened;
+    }
     const bool is_main = job.request.purpose == ipc::Purpose::kMain;
     const pid_t pid = job.child.pid;
     const std::string unit = job.unit;
@@ -403,9 +417,9 @@ void Starts::give_up(const std::string& unit, bool all) {
     }
 }
 
-void Starts::remember(ipc::Token token, const std::string& unit, pid_t pid) {
+void Starts::remember(ipc::Token token, const std::string& unit, pid_t pid, std::uint64_t exec_ns) {
     if ((token & ipc::kStubBit) != 0) return;
-    Answer known = tell::make_started(token, unit, pid, 0, boottime_ns());
+    Answer known = tell::make_started(token, unit, pid, 0, exec_ns);
     if (answers_.insert_or_assign(token, known).second) answer_order_.push_back(token);
 }
 

@@ -30,14 +30,15 @@ public:
     void cancel(const std::string& unit);
 
     /// The keeper remembers the end of this token, or a process of it lives: not to be started.
-    void remember(ipc::Token token, const std::string& unit, pid_t pid);
+    /// `exec_ns` is 0 where nobody knows whether its program was executed.
+    void remember(ipc::Token token, const std::string& unit, pid_t pid, std::uint64_t exec_ns);
 
 private:
     struct Job;
     /// A failure has a long text and is rare; a thousand answers are kept.
     using Answer = std::variant<ipc::Started, std::shared_ptr<const ipc::StartFailed>>;
 
-    [[nodiscard]] bool repeated(ipc::Token token);
+    [[nodiscard]] bool repeated(ipc::Token token, const std::string& unit);
     void place(Job& job);
     static void inherit(Job& job, const Jail& jail);
     void make_and_launch(Job& job, Jail& jail);
@@ -59,7 +60,8 @@ private:
     Core& core_;
     Jails& jails_;
     std::map<ipc::Token, std::unique_ptr<Job>> jobs_;
-    std::map<ipc::Token, Answer> answers_;  ///< the last kMaxAnswers
+    /// The last kMaxAnswers. Of a process that lives, its jail knows what to answer.
+    std::map<ipc::Token, Answer> answers_;
     std::deque<ipc::Token> answer_order_;
 };
 

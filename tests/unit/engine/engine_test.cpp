@@ -97,6 +97,58 @@ TEST_CASE("engine: a start that nobody answered is repeated with its token", "[e
     wait_for_state(rest, "web", "running");
 }
 
+TEST_CASE("engine: a start that died at its gate with the jailer is made again, uncounted",
+          "[engine]") {
+    FakeRest rest;
+    rest.write_unit("web", std::string(kWeb) + "[unit]\nstart_limit_burst = 1\n");
+    rest.boot();
+    const auto first = rest.expect<ipc::Start>(rest.jailer);
+    const auto check_made_again = [&] {
+        const auto again = rest.run_next_start(::getpid());
+        CHECK(again.token > first.token);
+        CHECK(again.purpose == ipc::Purpose::kMain);
+        wait_for_state(rest, "web", "running");
+        CHECK(status_of(rest, "web")["restarts"] == 0);
+    };
+    SECTION("its end is heard before the jailer's") {
+        rest.send_exit(first, 127 << 8);
+        CHECK_FALSE(rest.has_acknowledgement());
+        rest.replace_jailer();
+        check_made_again();
+    }
+    SECTION("its end is heard after the jailer's") {
+        rest.jailer = Fd();
+        rest.send_exit(first, 127 << 8);
+        CHECK(rest.expect<ipc::ExitAck>(rest.keeper).token == first.token);
+        rest.replace_jailer();
+        check_made_again();
+    }
+    SECTION("its end is heard when the next jailer has been asked") {
+        rest.replace_jailer();
+        CHECK(rest.expect<ipc::Start>(rest.jailer).token == first.token);
+        rest.send_exit(first, 127 << 8);
+        auto unknown = ipc::make<ipc::Started>();
+        unknown.token = first.token;
+        ipc::set_text(unknown.unit, "web");
+        rest.send(rest.jailer, unknown);
+        check_made_again();
+    }
+    SECTION("control: a program that was executed and ends so has crashed") {
+        rest.answer_started(first, ::getpid());
+        wait_for_state(rest, "web", "running");
+        rest.replace_jailer();
+        rest.tell_exit(first, 127 << 8);
+        rest.tear_down();
+        wait_for_state(rest, "web", "failed");
+    }
+    SECTION("control: another end than that of a closed gate is the program's own") {
+        rest.send_exit(first, 1 << 8);
+        rest.replace_jailer();
+        rest.tear_down();
+        wait_for_state(rest, "web", "failed");
+    }
+}
+
 TEST_CASE("engine: a process that vanished while no engine looked counts as killed", "[engine]") {
     FakeRest rest;
     rest.write_unit("web", kWeb);

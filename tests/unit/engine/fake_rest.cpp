@@ -168,6 +168,7 @@ void FakeRest::answer_started(const ipc::Start& start, pid_t pid) {
     auto started = ipc::make<ipc::Started>();
     started.token = start.token;
     started.pid = pid;
+    started.exec_ns = 1;
     ipc::set_text(started.unit, ipc::get_text(start.unit));
     send(jailer, started);
 }

@@ -130,8 +130,28 @@ TEST_CASE("early exits: an exit waits for the answer to its start", "[engine]") 
     early.expect_answer(7);
     early.expect_answer(9);
     REQUIRE(early.hold(exited));
-    REQUIRE(early.give_up().size() == 1);
-    CHECK(early.give_up().empty());
+    CHECK_FALSE(early.take_unanswered(7));
+    REQUIRE(early.give_up_all().size() == 1);
+    CHECK_FALSE(early.hold(exited));
+    CHECK(early.take_unanswered(7));
+    CHECK_FALSE(early.take_unanswered(7));
+}
+
+TEST_CASE("early exits: a start asked for again can be answered again", "[engine]") {
+    EarlyExits early;
+    auto exited = ipc::make<ipc::Exited>();
+    exited.token = 7;
+    early.expect_answer(7);
+    early.expect_answer(8);
+    CHECK(early.give_up_all().empty());
+    early.expect_answer(7);
+    CHECK(early.hold(exited));
+    CHECK_FALSE(early.take_unanswered(7));
+    REQUIRE(early.give_up(7));
+    CHECK(early.take_unanswered(7));
+    CHECK_FALSE(early.give_up(9));
+    CHECK(early.give_up_all().empty());  // two jailers later
+    CHECK_FALSE(early.take_unanswered(8));
 }
 
 TEST_CASE("jobs: one reply when the last of several has settled", "[engine]") {

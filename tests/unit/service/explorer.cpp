@@ -73,6 +73,7 @@ void Explorer::launch(const LaunchRequest& request) {
     if (first || (main && units_[unit].service.exec_start_pre.empty())) {
         expect(side.torn, name + ": started before the last jail was gone");
         side.torn = false;
+        if (side.again) return;  // its turn had come before
         for (const Entry* need : entry(unit).needs) {
             expect(satisfies(*need), name + ": started while " + need->name() + " is not up");
         }
@@ -218,6 +219,19 @@ void Explorer::main_ends(std::size_t unit, ExitInfo info) {
     expect(manager_.on_exited(side.main_token, info), "an exit that nobody knows");
 }
 
+/// The jail of what is made again goes the same way as its process.
+void Explorer::interrupt_main(std::size_t unit) {
+    Side& side = sides_[unit];
+    const auto before = entry(unit).record();
+    side.main = Process::kNone;
+    side.torn = side.again = before.state == State::kStarting;
+    (void)manager_.on_exited(side.main_token, {.code = 127, .executed = false});
+    side.again = false;
+    const auto& after = entry(unit).record();
+    expect(after.restarts == before.restarts && after.recent_starts == before.recent_starts,
+           units_[unit].name + ": an interrupted start was counted");
+}
+
 void Explorer::add_main(std::vector<Move>& moves, std::size_t unit) {
     Side& side = sides_[unit];
     if (side.late) {
@@ -243,6 +257,10 @@ void Explorer::add_main(std::vector<Move>& moves, std::size_t unit) {
                                  (void)self.manager_.on_launch_failed(self.sides_[at].main_token,
                                                                       kFailure);
                              }});
+        }
+        if (alphabet_.interrupted) {
+            moves.push_back({"interrupted", unit,
+                             [](Explorer& self, std::size_t at) { self.interrupt_main(at); }});
         }
         if (!alphabet_.late_answers) return;
     }
@@ -272,6 +290,22 @@ void Explorer::add_control(std::vector<Move>& moves, std::size_t unit) {
     moves.push_back(
         {"command exit 1", unit, [](Explorer& self, std::size_t at) { self.command_ends(at, 1); }});
     if (side.control != Process::kLaunching) return;
+    if (alphabet_.interrupted) {
+        moves.push_back({"command interrupted", unit, [](Explorer& self, std::size_t at) {
+                             self.sides_[at].control = Process::kNone;
+                             // The first command makes the jail, which fell with it.
+                             const Record& record = self.entry(at).record();
+                             const bool first = record.state == State::kStarting &&
+                                                record.phase == Phase::kPre &&
+                                                record.control_index == 0;
+                             Side& here = self.sides_[at];
+                             here.torn = here.torn || first;
+                             here.again = first;
+                             (void)self.manager_.on_exited(here.control_token,
+                                                           {.code = 127, .executed = false});
+                             here.again = false;
+                         }});
+    }
     if (alphabet_.late_answers) {
         moves.push_back({"command started", unit, [](Explorer& self, std::size_t at) {
                              self.sides_[at].control = Process::kAlive;

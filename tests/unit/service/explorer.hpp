@@ -22,6 +22,7 @@ struct Alphabet {
     bool exit_signal = true;
     bool launch_failure = true;
     bool timeouts = true;      ///< of start and stop
+    bool interrupted = true;   ///< a launch is undone by the death of the jailer
     bool late_answers = true;  ///< the exit is heard before the start; then the start, or a failure
     bool load = true;          ///< the units are loaded again, changed
     std::size_t max_open = 99;      ///< requests that have not settled
@@ -56,6 +57,7 @@ private:
         Token main_token = 0, control_token = 0;
         bool tearing = false;  ///< teardown asked for, not answered
         bool torn = true;      ///< the last main token's jail is gone
+        bool again = false;    ///< an interrupted start is being made again
         bool late = false;     ///< its exit was heard, its start not
         std::uint8_t timers = 0;
         bool operator==(const Side&) const = default;
@@ -100,6 +102,7 @@ private:
     void command_ends(std::size_t unit, int code);
     void fire(std::size_t unit, TimerKind kind);
     void main_ends(std::size_t unit, ExitInfo info);
+    void interrupt_main(std::size_t unit);
     void check(const std::vector<State>& before, std::string_view event);
     [[nodiscard]] std::string tell(const Move& move) const;
     void check_unit(std::size_t unit);
