@@ -6,6 +6,16 @@
 #include "service/rules.hpp"
 
 namespace jailsvc::service {
+namespace {
+
+/// A oneshot whose every command has ended well: the taking apart of its jail is nobody's to wait
+/// for but the next start's.
+bool is_through(const Record& record) {
+    return record.succeeded != 0 && record.state == State::kStopping &&
+           record.phase == Phase::kTeardown && record.after == State::kInactive;
+}
+
+}  // namespace
 
 void Manager::Impl::run() {
     while (Entry* entry = queue.pop()) consider(*entry);
@@ -170,7 +180,7 @@ void Manager::Impl::conclude(Entry& entry) {
         case Want::kNothing:
             return;
         case Want::kUp:
-            if (!is_up(entry) && !at_rest(entry)) return;
+            if (!is_up(entry) && !at_rest(entry) && !is_through(record)) return;
             break;
         case Want::kDown:
             if (!at_rest(entry)) return;
