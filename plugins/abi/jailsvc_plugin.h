@@ -24,7 +24,7 @@ extern "C" {
 #endif
 
 #define JSV_ABI_MAJOR 1u
-#define JSV_ABI_MINOR 1u
+#define JSV_ABI_MINOR 2u
 
 /* ---- operations ---------------------------------------------------------------------------- */
 
@@ -49,6 +49,8 @@ typedef enum jsv_kind {
     /* JSV_STAGE_NAMESPACES */
     JSV_OP_NAMESPACE = 10, /* new namespace of the CLONE_NEW* type number[0] */
     JSV_OP_ID_MAP = 11,    /* user namespace maps: text[0] uid_map, text[1] gid_map content */
+    JSV_OP_NETWORK = 12,   /* since 1.2: network namespace of its own, made for it or taken from
+                              those made ahead, with number[0] JSV_NET_* in it */
     /* JSV_STAGE_MOUNTS */
     JSV_OP_HOSTNAME = 20, /* text[0] */
     JSV_OP_ROOT = 21,     /* the jail's root is a recursive bind of host path text[0]; JSV_MOUNT_*;
@@ -93,6 +95,9 @@ typedef enum jsv_kind {
 #define JSV_MOUNT_OPTIONAL 32u /* an absent source or target is passed over, not an error */
 
 #define JSV_DIR_RECREATE 1u /* emptied before each start, removed at teardown */
+
+#define JSV_NET_NONE 0u     /* nothing but a loopback that is down */
+#define JSV_NET_LOOPBACK 1u /* the same, up */
 
 #define JSV_IDS_DYNAMIC 1u
 

@@ -153,6 +153,12 @@ void add_binds(Planner& plan, const std::vector<Bind>& binds, const MountPoints&
     }
 }
 
+/// Whether the jail's network is its own, so that the host's interfaces are none of its business.
+bool has_own_network(Planner& plan) {
+    if (plan.other_flag("namespaces", "net").value_or(false)) return true;
+    return plan.other_text("network", "mode").value_or("host") != "host";
+}
+
 void add_kernel_masks(Planner& plan, Mode mode) {
     for (const char* path : kMaskedProc) add_mask(plan, "proc", path, JSV_MOUNT_OPTIONAL);
     for (const char* path : kReadOnlyProc) {
@@ -161,7 +167,7 @@ void add_kernel_masks(Planner& plan, Mode mode) {
     }
     if (mode != Mode::kHost) return;  // an image shows no sysfs
     for (const char* path : kMaskedSys) add_mask(plan, "proc", path, JSV_MOUNT_OPTIONAL);
-    if (!plan.other_flag("namespaces", "net").value_or(false)) return;
+    if (!has_own_network(plan)) return;
     for (const char* path : kMaskedNet) add_mask(plan, "proc", path, JSV_MOUNT_OPTIONAL);
 }
 

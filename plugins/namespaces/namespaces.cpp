@@ -42,7 +42,7 @@ constexpr jsv_key kKeys[] = {
     key(JSV_BOOL, "mount", "false", "Own mount table; needed by every jail.chroot mode but none."),
     key(JSV_BOOL, "ipc", "false", "Own System V IPC objects and POSIX message queues."),
     key(JSV_BOOL, "uts", "false", "Own host name."),
-    key(JSV_BOOL, "net", "false", "Own network stack, with nothing but a loopback that is down."),
+    key(JSV_BOOL, "net", "false", "Own network stack, its loopback down unless jail.network.mode says more."),
     key(JSV_BOOL, "user", "false", "Own user ids and capabilities; needs uid_map and gid_map."),
     key(JSV_BOOL, "cgroup", "false", "Sees its own cgroup as the root of the cgroup tree."),
     key(JSV_BOOL, "time", "false", "Own offsets of the monotonic and boot-time clocks."),

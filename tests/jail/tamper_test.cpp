@@ -32,6 +32,7 @@ Plan rich_plan(const TempDirectory& shared) {
                     {make_op(JSV_OP_BIND, {.flags = JSV_MOUNT_CREATE | JSV_MOUNT_READ_ONLY,
                                            .text = {shared.path(), "/run/shared"}}),
                      make_op(JSV_OP_DEVICE, {.text = {"/dev/kmsg"}})});
+    plan.ops.insert(plan.ops.begin(), make_op(JSV_OP_NETWORK, {.number = {JSV_NET_LOOPBACK}}));
     const auto limit = std::ranges::find(plan.ops, JSV_OP_RLIMIT, &Op::kind);
     plan.ops.insert(limit, {make_op(JSV_OP_NICE, {.number = {5}}),
                             make_op(JSV_OP_OOM_SCORE, {.number = {300}})});

@@ -260,6 +260,7 @@ Outcome apply_mount(MountState& state, std::uint32_t index) noexcept {
         case JSV_OP_HOST_DIRECTORY:
         case JSV_OP_NAMESPACE:
         case JSV_OP_ID_MAP:
+        case JSV_OP_NETWORK:
         case JSV_OP_RLIMIT:
         case JSV_OP_NICE:
         case JSV_OP_OOM_SCORE:

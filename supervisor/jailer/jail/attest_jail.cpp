@@ -9,6 +9,7 @@
 #include "jailer/jail/jail.hpp"
 #include "jailer/jail/namespaces.hpp"
 #include "jailer/jail/process_facts.hpp"
+#include "jailer/net/attest_network.hpp"
 
 namespace jailsvc::jailer {
 namespace {
@@ -51,7 +52,8 @@ Verdict attest_stub(pid_t stub) {
     return not_held(kStepLockStub, "NoNewPrivs is 0, not 1");
 }
 
-Verdict attest_op(std::uint32_t index, const Op& op, pid_t stub) {
+Verdict attest_op(std::uint32_t index, const Op& op, pid_t stub, std::uint64_t network) {
+    if (op.kind == JSV_OP_NETWORK) return attest_network(index, op, stub, network);
     if (op.kind == JSV_OP_NAMESPACE) return attest_namespace(index, op, stub);
     if (op.kind == JSV_OP_ID_MAP) return attest_id_map(index, op, stub);
     return std::nullopt;
@@ -60,11 +62,12 @@ Verdict attest_op(std::uint32_t index, const Op& op, pid_t stub) {
 }  // namespace
 
 Jailed<std::vector<JailFailure>> attest_jail(const CompiledPlan& compiled,
-                                             const ResolvedIds& /*ids*/, pid_t stub) {
+                                             const ResolvedIds& /*ids*/, pid_t stub,
+                                             std::uint64_t network) {
     const Plan plan = compiled.plan();
     std::vector<JailFailure> weakened;
     for (std::uint32_t index = 0; index < plan.ops.size(); ++index) {
-        auto verdict = attest_op(index, plan.ops[index], stub);
+        auto verdict = attest_op(index, plan.ops[index], stub, network);
         if (!verdict) continue;
         if (!plan.ops[index].optional) return std::unexpected(std::move(*verdict));
         weakened.push_back(std::move(*verdict));

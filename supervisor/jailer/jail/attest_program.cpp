@@ -178,6 +178,7 @@ Verdict check_op(const Attest& attest, std::uint32_t index, const Op& op) {
         case JSV_OP_HOST_DIRECTORY:
         case JSV_OP_NAMESPACE:
         case JSV_OP_ID_MAP:
+        case JSV_OP_NETWORK:
         case JSV_OP_HOSTNAME:
         case JSV_OP_ROOT:
         case JSV_OP_BIND:

@@ -108,9 +108,9 @@ using Jailed = std::expected<T, JailFailure>;
 void undo_parent_operations(const CompiledPlan& plan, const std::string& trash = {});
 
 /// The jail's init in new namespaces; it reports kReady when all mounts stand and jailsvc-stub
-/// runs.
+/// runs. `network`, if not -1, is the network namespace it is born into, instead of a new one.
 [[nodiscard]] Jailed<Parked> spawn_stub(const SpawnContext& context, const CompiledPlan& plan,
-                                        const ResolvedIds& ids);
+                                        const ResolvedIds& ids, int network = -1);
 
 /// `stub` is the pidfd of the jail's init, or -1 where the plan needs none.
 [[nodiscard]] Jailed<Parked> spawn_program(const SpawnContext& context, const CompiledPlan& plan,
@@ -127,8 +127,10 @@ struct Report {
 
 /// Reads back from the kernel that every namespace and mount operation holds in the stub.
 /// Operations marked optional that do not hold are returned, the first other one is the error.
+/// `network` is the inode of the network namespace the stub was to be born into, or 0.
 [[nodiscard]] Jailed<std::vector<JailFailure>> attest_jail(const CompiledPlan& plan,
-                                                           const ResolvedIds& ids, pid_t stub);
+                                                           const ResolvedIds& ids, pid_t stub,
+                                                           std::uint64_t network = 0);
 /// The same for the program at its gate: process, identity and lockdown operations, and that it
 /// is in the stub's namespaces and below the jail's root with no descriptor but the declared:
 /// 0, 1, 2, as many as Program::passed had, and the gate. `stub` is -1 where the plan needs none.

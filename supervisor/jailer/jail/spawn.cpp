@@ -13,6 +13,7 @@
 #include "jailer/jail/failure.hpp"
 #include "jailer/jail/id_map.hpp"
 #include "jailer/jail/jail.hpp"
+#include "jailer/net/net_namespace.hpp"
 
 namespace jailsvc::jailer {
 namespace {
@@ -79,14 +80,25 @@ Jailed<void> map_ids(const CompiledPlan& plan, std::uint32_t index, const Parked
     return {};
 }
 
-bool needs_scratch(const CompiledPlan& plan) {
-    return plan.find(JSV_OP_MASK) != nullptr || plan.find(JSV_OP_FILE) != nullptr;
+/// Index of the one operation of that kind; kStepEnter where there is none.
+std::uint32_t index_of(std::span<const ChildOp> ops, jsv_kind kind) {
+    const auto op = std::ranges::find(ops, kind, &ChildOp::kind);
+    return op == ops.end() ? kStepEnter : op->index;
 }
 
-/// Index of the id maps among the operations; kStepEnter where there are none.
-std::uint32_t id_map_index(std::span<const ChildOp> ops) {
-    const auto map = std::ranges::find(ops, JSV_OP_ID_MAP, &ChildOp::kind);
-    return map == ops.end() ? kStepEnter : map->index;
+/// What the clone itself made is empty. One that is new, but dead already, tells why by its gate.
+Jailed<void> set_up_network(std::span<const ChildOp> ops, const Parked& parked) {
+    const auto network = std::ranges::find(ops, JSV_OP_NETWORK, &ChildOp::kind);
+    if (network == ops.end() || network->number[0] != JSV_NET_LOOPBACK) return {};
+    const IntoNetwork into(parked.pidfd.get());
+    if (into.code() == ESRCH) return {};
+    const auto done = into.code() == 0 ? set_loopback(true) : fail_errno("setns", into.code());
+    if (!done) return std::unexpected(failed(network->index, "lo", done.error().code));
+    return {};
+}
+
+bool needs_scratch(const CompiledPlan& plan) {
+    return plan.find(JSV_OP_MASK) != nullptr || plan.find(JSV_OP_FILE) != nullptr;
 }
 
 std::vector<const char*> pointers(const std::vector<std::string>& texts) {
@@ -133,6 +145,16 @@ Jailed<Parked> clone_into(const SpawnContext& context, bool new_pids, int stub, 
     });
 }
 
+Jailed<Parked> clone_in_network(const SpawnContext& context, StubJob& job, Gate gate, int network) {
+    const IntoNetwork into(network);
+    if (into.code() != 0) return std::unexpected(failed(kStepEnter, "network", into.code()));
+    const std::uint64_t own = network < 0 ? 0 : std::uint64_t{CLONE_NEWNET};
+    return clone_child(context, job.namespaces & ~own, std::move(gate), [&](int end) {
+        job.gate = end;
+        run_stub(job);
+    });
+}
+
 std::vector<int> descriptors_of(const Program& program) {
     std::vector<int> descriptors{program.stdin_fd, program.stdout_fd, program.stderr_fd};
     descriptors.insert(descriptors.end(), program.passed.begin(), program.passed.end());
@@ -142,7 +164,7 @@ std::vector<int> descriptors_of(const Program& program) {
 }  // namespace
 
 Jailed<Parked> spawn_stub(const SpawnContext& context, const CompiledPlan& plan,
-                          const ResolvedIds& /*ids*/) {
+                          const ResolvedIds& /*ids*/, int network) {
     auto gate = make_gate();
     if (!gate) return std::unexpected(std::move(gate).error());
     const std::vector<ChildOp> ops = plan.child_ops();
@@ -155,12 +177,15 @@ Jailed<Parked> spawn_stub(const SpawnContext& context, const CompiledPlan& plan,
                 .trees = trees.data(),
                 .namespaces = plan.namespaces(),
                 .needs_scratch = needs_scratch(plan),
-                .id_map = id_map_index(ops)};
-    auto parked = clone_child(context, job.namespaces, std::move(*gate), [&](int end) {
-        job.gate = end;
-        run_stub(job);
-    });
+                .id_map = index_of(ops, JSV_OP_ID_MAP)};
+    auto parked = clone_in_network(context, job, std::move(*gate), network);
     if (!parked) return parked;
+    if (network < 0) {
+        if (auto ready = set_up_network(ops, *parked); !ready) {
+            discard(context, *parked);
+            return std::unexpected(std::move(ready).error());
+        }
+    }
     if (auto mapped = map_ids(plan, job.id_map, *parked); !mapped) {
         discard(context, *parked);
         return std::unexpected(std::move(mapped).error());

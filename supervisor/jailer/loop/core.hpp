@@ -7,6 +7,7 @@
 #include "jailer/loop/trash_collector.hpp"
 #include "jailer/loop/uids.hpp"
 #include "jailer/loop/unit_cache.hpp"
+#include "jailer/net/namespace_pool.hpp"
 #include "jailer/plugin/plugin_host.hpp"
 
 namespace jailsvc::jailer {
@@ -21,6 +22,7 @@ struct Core {
     UnitCache units;
     LogPipes logs;
     TrashCollector trash;
+    NamespacePool networks;
     Link keeper;
     Link engine;
 };

@@ -26,6 +26,7 @@ Dispatch::Dispatch(struct ev_loop* loop, const Places& places, PluginHost plugin
             .units = UnitCache(loop, core_.plugins, config::sources_of(places)),
             .logs = {},
             .trash = TrashCollector(loop, trash_directory(places)),
+            .networks = NamespacePool(loop),
             .keeper = Link(loop, "keeper",
                            {.packet = [this](ipc::Packet& packet) { from_keeper(packet); },
                             .gone = [loop] { ev_break(loop, EVBREAK_ALL); }}),

@@ -50,6 +50,7 @@ struct Jail {
     bool lost_stub = false;  ///< the init has ended, and with it everything in the jail
     pid_t stub_pid = -1;     ///< -1: none (profile host), or lost
     Fd stub_pidfd;
+    std::uint64_t network = 0;   ///< inode of the network namespace taken for it, or 0
     bool pid_namespace = false;  ///< the stub's end ends every process
     ipc::Token main_token =
         0;                ///< its run's main process is begun; the jail's own if unknown which

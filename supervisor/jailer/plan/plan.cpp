@@ -1,5 +1,7 @@
 #include "jailer/plan/plan.hpp"
 
+#include <sched.h>
+
 #include <map>
 
 namespace jailsvc::jailer {
@@ -14,6 +16,7 @@ std::uint64_t Plan::namespace_flags() const {
     std::uint64_t flags = 0;
     for (const Op& op : ops) {
         if (op.kind == JSV_OP_NAMESPACE) flags |= op.number[0];
+        if (op.kind == JSV_OP_NETWORK) flags |= CLONE_NEWNET;
     }
     return flags;
 }

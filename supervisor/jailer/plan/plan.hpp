@@ -37,7 +37,7 @@ struct Plan {
     /// collect_environment.
     std::vector<std::string> environment;
 
-    /// Sum of CLONE_NEW* flags of the namespace operations.
+    /// CLONE_NEW* of all operations that give the jail a namespace of its own.
     [[nodiscard]] std::uint64_t namespace_flags() const;
 };
 

@@ -121,6 +121,8 @@ Result<void> check_values(const Op& op) {
         case JSV_OP_ID_MAP:
             return demand(is_id_map(op.text[0]) && is_id_map(op.text[1]),
                           "maps are lines of three numbers");
+        case JSV_OP_NETWORK:
+            return demand(op.number[0] <= JSV_NET_LOOPBACK, "unknown kind of network");
         case JSV_OP_HOSTNAME:
             return demand(!op.text[0].empty() && op.text[0].size() <= kMaxHostname,
                           "1 to 64 bytes are needed");
@@ -168,7 +170,8 @@ Result<void> check_values(const Op& op) {
 /// Kinds that make no sense twice: two plugins would be at odds over the one value.
 bool is_single(jsv_kind kind) {
     return kind == JSV_OP_ROOT || kind == JSV_OP_HOSTNAME || kind == JSV_OP_ID_MAP ||
-           kind == JSV_OP_IDS || kind == JSV_OP_CAPABILITIES || kind == JSV_OP_SECUREBITS;
+           kind == JSV_OP_IDS || kind == JSV_OP_CAPABILITIES || kind == JSV_OP_SECUREBITS ||
+           kind == JSV_OP_NETWORK;
 }
 
 /// The namespace without which a sysctl is the host's; 0 for one that no namespace has for itself.

@@ -30,6 +30,7 @@ constexpr Named kNamespaces[] = {
     {CLONE_NEWUTS, "uts"},   {CLONE_NEWNET, "net"},       {CLONE_NEWUSER, "user"},
     {CLONE_NEWTIME, "time"}, {CLONE_NEWCGROUP, "cgroup"},
 };
+constexpr Named kNetworks[] = {{JSV_NET_NONE, "none"}, {JSV_NET_LOOPBACK, "loopback"}};
 constexpr Named kLimits[] = {
     {RLIMIT_CPU, "cpu"},           {RLIMIT_FSIZE, "fsize"},
     {RLIMIT_DATA, "data"},         {RLIMIT_STACK, "stack"},
@@ -67,6 +68,7 @@ std::string number_text(const Op& op, std::size_t i, std::string_view field) {
     const std::uint64_t value = op.number[i];
     if (field == "mode" || field == "mask") return fmt::format("{:04o}", value);
     if (field == "type") return name_of(kNamespaces, value);
+    if (field == "interfaces") return name_of(kNetworks, value);
     if (field == "limit") return name_of(kLimits, value);
     if (field == "value") return fmt::format("{}", std::bit_cast<std::int64_t>(value));
     if (op.kind == JSV_OP_CAPABILITIES) return fmt::format("{:x}", value);
