@@ -1,15 +1,13 @@
 # How every folder of the tree becomes a target: one call each, the same flags everywhere.
 
-find_package(PkgConfig REQUIRED)
-find_package(spdlog REQUIRED)
-find_package(fmt REQUIRED)
 find_package(nlohmann_json REQUIRED)
 # The archive, since the static `jailsvc` links it too.
 find_library(SODIUM_LIBRARY libsodium.a REQUIRED)
-pkg_check_modules(TOMLPLUSPLUS REQUIRED IMPORTED_TARGET tomlplusplus)
-pkg_check_modules(SECCOMP REQUIRED IMPORTED_TARGET libseccomp)
+find_path(TOMLPLUSPLUS_INCLUDE toml++/toml.h REQUIRED)
+find_path(SECCOMP_INCLUDE seccomp.h REQUIRED)
+find_library(SECCOMP_LIBRARY libseccomp.a REQUIRED)
 find_path(EV_INCLUDE ev.h REQUIRED)
-find_library(EV_LIBRARY ev REQUIRED)
+find_library(EV_LIBRARY libev.a REQUIRED)
 
 add_library(jailsvc-flags INTERFACE)
 target_include_directories(jailsvc-flags INTERFACE ${CMAKE_SOURCE_DIR}/supervisor
@@ -22,10 +20,16 @@ target_compile_options(
 target_compile_definitions(jailsvc-flags INTERFACE _GNU_SOURCE
                                                    JAILSVC_VERSION="${PROJECT_VERSION}")
 
+# Only what is called gets into a program, see Libraries.cmake.
+add_library(jailsvc-sections INTERFACE)
+target_compile_options(jailsvc-sections INTERFACE -ffunction-sections -fdata-sections)
+target_link_options(jailsvc-sections INTERFACE -Wl,--gc-sections)
+
 # Everything dynamic is position independent, with all relocations done at start.
 add_library(jailsvc-hosted INTERFACE)
-target_link_libraries(jailsvc-hosted INTERFACE jailsvc-flags)
+target_link_libraries(jailsvc-hosted INTERFACE jailsvc-flags jailsvc-sections)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+include(${CMAKE_CURRENT_LIST_DIR}/Libraries.cmake)
 target_link_options(jailsvc-hosted INTERFACE -Wl,-z,relro,-z,now)
 if(JAILSVC_SANITIZE)
   target_compile_options(jailsvc-hosted INTERFACE -fsanitize=${JAILSVC_SANITIZE}
