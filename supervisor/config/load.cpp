@@ -27,17 +27,17 @@ void add_instances(const Unit& unit, std::deque<std::string>& names) {
 }  // namespace
 
 std::vector<std::string> list_units(const Sources& sources) {
-    return UnitFiles(sources).unit_names();
+    return UnitFiles(sources, UnitFiles::Look::kListed).unit_names();
 }
 
 Checked<Unit> load_unit(const Sources& sources, const Schema& schema, const std::string& name,
                         JailPlaces* places) {
-    return Loader(sources, schema).load(name, places);
+    return Loader(sources, schema, UnitFiles::Look::kByName).load(name, places);
 }
 
 LoadedUnits load_all(const Sources& sources, const Schema& schema,
                      const std::vector<std::string>& instances) {
-    Loader loader(sources, schema);
+    Loader loader(sources, schema, UnitFiles::Look::kListed);
     LoadedUnits out;
     for (const Diagnostic& problem : loader.files().problems()) {
         out.broken[problem.file].push_back(problem);

@@ -52,8 +52,8 @@ Value text_value(const std::string& text) {
 
 }  // namespace
 
-Loader::Loader(const Sources& sources, const Schema& schema)
-    : sources_(sources), schema_(schema), files_(sources) {}
+Loader::Loader(const Sources& sources, const Schema& schema, UnitFiles::Look look)
+    : sources_(sources), schema_(schema), files_(sources, look) {}
 
 Loader::Layer Loader::read_layer(const UnitFiles::File& file, FileKind kind,
                                  Reporter& reporter) const {

@@ -12,11 +12,11 @@
 
 namespace jailsvc::config {
 
-/// Loads units from one snapshot of the directories; each profile is read once however many units
+/// Loads units; the directories are opened once, and each profile is read once however many units
 /// name it.
 class Loader {
 public:
-    Loader(const Sources& sources, const Schema& schema);
+    Loader(const Sources& sources, const Schema& schema, UnitFiles::Look look);
 
     [[nodiscard]] Checked<Unit> load(const std::string& name, JailPlaces* places = nullptr);
     [[nodiscard]] const UnitFiles& files() const { return files_; }

@@ -81,6 +81,12 @@ Result<std::string> TrustedDir::read(const std::string& name) const {
     return fail(fmt::format("longer than {} bytes; split it into drop-ins", kMaxFileSize), EFBIG);
 }
 
+bool TrustedDir::has(const std::string& name) const {
+    struct stat info{};
+    return !name.starts_with('.') &&
+           ::fstatat(fd_.get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 bool TrustedDir::has_file(const std::string& name) const {
     struct stat info{};
     return ::fstatat(fd_.get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0 &&

@@ -27,6 +27,8 @@ public:
     /// Names of all entries but those starting with '.', sorted.
     [[nodiscard]] Result<std::vector<std::string>> list() const;
 
+    /// Whether `list` would have the name.
+    [[nodiscard]] bool has(const std::string& name) const;
     /// Whether `name` is a regular file there; a symbolic link is not.
     [[nodiscard]] bool has_file(const std::string& name) const;
 

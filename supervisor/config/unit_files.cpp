@@ -28,30 +28,35 @@ std::vector<std::string> file_names(const std::string& unit) {
 
 }  // namespace
 
-UnitFiles::UnitFiles(const Sources& sources) {
+UnitFiles::UnitFiles(const Sources& sources, Look look) {
     const Trust trust = sources.require_trusted_owner ? Trust::kRootOnly : Trust::kAny;
-    open_all(sources.unit_dirs, trust, units_);
-    open_all(sources.profile_dirs, trust, profiles_);
+    open_all(sources.unit_dirs, trust, look, units_);
+    open_all(sources.profile_dirs, trust, look, profiles_);
 }
 
-void UnitFiles::open_all(const std::vector<std::string>& paths, Trust trust, Listing& out) {
+void UnitFiles::open_all(const std::vector<std::string>& paths, Trust trust, Look look,
+                         Listing& out) {
     for (const std::string& path : paths) {
-        auto dir = TrustedDir::open(path, trust);
-        if (!dir && dir.error().code == ENOENT) continue;
-        auto names =
-            dir ? dir->list() : Result<std::vector<std::string>>(std::unexpected(dir.error()));
-        if (!names) {
-            problems_.push_back({.file = path, .message = names.error().message});
-            continue;
+        auto listed = open_one(path, trust, look);
+        if (listed) {
+            out.push_back(std::move(*listed));
+        } else if (listed.error().code != ENOENT) {
+            problems_.push_back({.file = path, .message = listed.error().message});
         }
-        out.push_back({std::move(*dir), {names->begin(), names->end()}});
     }
+}
+
+Result<UnitFiles::Listed> UnitFiles::open_one(const std::string& path, Trust trust, Look look) {
+    TRY(TrustedDir dir, TrustedDir::open(path, trust));
+    if (look == Look::kByName) return Listed{std::move(dir), std::nullopt};
+    TRY(const auto names, dir.list());
+    return Listed{std::move(dir), Names(names.begin(), names.end())};
 }
 
 std::vector<std::string> UnitFiles::unit_names() const {
     std::set<std::string> names;
     for (const Listed& listed : units_) {
-        for (const std::string& file : listed.names) {
+        for (const std::string& file : *listed.names) {
             if (is_unit_name(stem(file))) names.emplace(stem(file));
         }
     }
@@ -61,7 +66,7 @@ std::vector<std::string> UnitFiles::unit_names() const {
 std::vector<std::string> UnitFiles::profile_names() const {
     std::set<std::string> names;
     for (const Listed& listed : profiles_) {
-        for (const std::string& file : listed.names) {
+        for (const std::string& file : listed.dir.list().value_or(std::vector<std::string>())) {
             if (is_profile_name(stem(file))) names.emplace(stem(file));
         }
     }
@@ -71,7 +76,7 @@ std::vector<std::string> UnitFiles::profile_names() const {
 Diagnostics UnitFiles::strays() const {
     Diagnostics found;
     for (const Listed& listed : units_) {
-        for (const std::string& name : listed.names) {
+        for (const std::string& name : *listed.names) {
             auto fault = stray_fault(listed, name);
             if (fault.empty()) continue;
             found.push_back({.file = listed.dir.path_of(name), .message = std::move(fault)});
@@ -100,7 +105,7 @@ bool UnitFiles::has_owner(const std::string& file_name) const {
     if (!is_template_name(name)) return false;
     return std::any_of(units_.begin(), units_.end(), [&](const Listed& listed) {
         return std::any_of(
-            listed.names.lower_bound(name), listed.names.end(),
+            listed.names->lower_bound(name), listed.names->end(),
             [&](const auto& one) { return one.starts_with(name) && one.ends_with(kSuffix); });
     });
 }
@@ -112,7 +117,7 @@ bool UnitFiles::has_unit(const std::string& name) const {
 std::optional<UnitFiles::File> UnitFiles::find(const Listing& listing,
                                                const std::string& file_name) {
     for (const Listed& listed : listing) {
-        if (listed.names.contains(file_name)) return File{&listed.dir, file_name};
+        if (listed.has(file_name)) return File{&listed.dir, file_name};
     }
     return std::nullopt;
 }
@@ -137,7 +142,7 @@ std::vector<UnitFiles::File> UnitFiles::find_drop_ins(const std::string& name,
     for (const Listed& listed : units_) {
         for (const std::string& owner : owners) {
             const std::string below = owner + ".d";
-            if (!listed.names.contains(below)) continue;
+            if (!listed.has(below)) continue;
             auto dir = listed.dir.open_below(below);
             auto files =
                 dir ? dir->list() : Result<std::vector<std::string>>(std::unexpected(dir.error()));

@@ -13,22 +13,28 @@ namespace jailsvc::config {
 
 inline constexpr std::size_t kMaxDropIns = 64;  ///< per unit
 
-/// The unit and profile directories, opened and listed once. A snapshot of names; contents are read
-/// when asked for.
+/// The unit and profile directories, opened once. Contents are read when asked for.
 class UnitFiles {
 public:
-    explicit UnitFiles(const Sources& sources);
+    enum class Look {
+        kListed,  ///< the directories are listed first: for many units; names are a snapshot
+        kByName,  ///< only what is asked for is looked up: the cost of one unit does not grow with
+                  ///< the number of units
+    };
+    UnitFiles(const Sources& sources, Look look);
 
     /// Directories that cannot be read or trusted. What they hold might restrict a unit further, so
     /// no unit may be loaded without them.
     [[nodiscard]] const Diagnostics& problems() const { return problems_; }
 
-    [[nodiscard]] std::vector<std::string> unit_names() const;     ///< templates left out, sorted
-    [[nodiscard]] std::vector<std::string> profile_names() const;  ///< sorted
+    // Of kListed:
+    [[nodiscard]] std::vector<std::string> unit_names() const;  ///< templates left out, sorted
     /// What lies in the unit directories without ever being read: files whose names can be no
     /// unit's, and drop-in directories of no unit.
     [[nodiscard]] Diagnostics strays() const;
-    [[nodiscard]] bool has_unit(const std::string& name) const;  ///< file or template
+
+    [[nodiscard]] std::vector<std::string> profile_names() const;  ///< sorted
+    [[nodiscard]] bool has_unit(const std::string& name) const;    ///< file or template
 
     struct File {
         const TrustedDir* dir = nullptr;
@@ -47,13 +53,18 @@ public:
                                                   Reporter& reporter) const;
 
 private:
+    using Names = std::set<std::string, std::less<>>;
     struct Listed {
         TrustedDir dir;
-        std::set<std::string, std::less<>> names;
+        std::optional<Names> names;  ///< of kListed
+        [[nodiscard]] bool has(const std::string& name) const {
+            return names ? names->contains(name) : dir.has(name);
+        }
     };
     using Listing = std::vector<Listed>;
 
-    void open_all(const std::vector<std::string>& paths, Trust trust, Listing& out);
+    void open_all(const std::vector<std::string>& paths, Trust trust, Look look, Listing& out);
+    static Result<Listed> open_one(const std::string& path, Trust trust, Look look);
     [[nodiscard]] std::string stray_fault(const Listed& listed, const std::string& name) const;
     [[nodiscard]] bool has_owner(const std::string& file_name) const;
     static std::optional<File> find(const Listing& listing, const std::string& file_name);

@@ -1,5 +1,6 @@
 #include "engine/engine.hpp"
 
+#include <malloc.h>
 #include <spdlog/spdlog.h>
 #include <sys/wait.h>
 
@@ -299,6 +300,7 @@ service::Manager::LoadReport Engine::take(UnitSet set) {
     add_wanted(set.units);
     auto loaded = manager_.load(std::move(set.units));
     for (const std::string& error : loaded.errors) spdlog::error("{}", error);
+    ::malloc_trim(0);  // reading took far more for a moment than what is kept
     for (const std::string& name : loaded.removed) {
         timers_.forget(name);
         if (records_) records_->erase(name);

@@ -43,6 +43,7 @@ public:
     [[nodiscard]] bool save(const Entry& entry);
     /// Frees the place of a unit that left memory.
     void erase(std::string_view unit);
+    /// nullptr: none is saved. What it points to changes with the next two saves.
     [[nodiscard]] const Entry* find(std::string_view unit) const;
 
     /// The first token that no engine before this one can have used.
@@ -64,13 +65,13 @@ private:
 
     Records(Fd memfd, std::byte* base) : memfd_(std::move(memfd)), base_(base) {}
     [[nodiscard]] std::byte* place(std::size_t index) const;
+    [[nodiscard]] std::size_t index_of(const Entry* entry) const;
     void save_head();
 
     Fd memfd_;
     std::byte* base_;
     Head head_;
-    std::map<std::string, std::size_t, std::less<>> index_of_;
-    std::map<std::string, Entry, std::less<>> entries_;
+    std::map<std::string, const Entry*, std::less<>> entries_;  ///< in the mapping
     std::vector<std::size_t> free_;
 };
 
