@@ -35,30 +35,28 @@ bool contains(const std::vector<int>& values, int value) {
     return std::ranges::find(values, value) != values.end();
 }
 
-std::string_view result_of(const config::Unit& unit, int status) {
+std::string_view result_of(const config::ServiceTable& service, int status) {
     if (WIFEXITED(status)) {
         const int code = WEXITSTATUS(status);
-        const bool good = code == 0 || contains(unit.service.success_exit_status, code);
+        const bool good = code == 0 || contains(service.success_exit_status, code);
         return good ? "success" : "exit-code";
     }
     const int signo = WTERMSIG(status);
     for (const int clean : {SIGTERM, SIGINT, SIGHUP, SIGPIPE}) {
         if (signo == clean) return "success";
     }
-    if (contains(unit.service.success_signals, signo)) return "success";
+    if (contains(service.success_signals, signo)) return "success";
     return WCOREDUMP(status) ? "core-dump" : "signal";
 }
 
 }  // namespace
 
-Result<config::Command> command_of(const config::Unit& unit, ipc::Purpose purpose,
+Result<config::Command> command_of(const config::ServiceTable& service, ipc::Purpose purpose,
                                    std::uint16_t index) {
-    if (purpose == ipc::Purpose::kMain && !unit.service.exec_start.empty()) {
-        return unit.service.exec_start;
-    }
-    const auto* commands = commands_of(unit.service, purpose);
+    if (purpose == ipc::Purpose::kMain && !service.exec_start.empty()) return service.exec_start;
+    const auto* commands = commands_of(service, purpose);
     if (commands == nullptr || index >= commands->size() || (*commands)[index].empty()) {
-        return fail(fmt::format("{}: has no command {} of that kind", unit.name, index), EINVAL);
+        return fail(fmt::format("the unit has no command {} of that kind", index), EINVAL);
     }
     return (*commands)[index];
 }
@@ -69,8 +67,8 @@ Environment base_environment(const Plan& plan) {
     return environment;
 }
 
-void add_exit_variables(Environment& environment, const config::Unit& unit, int status) {
-    environment["SERVICE_RESULT"] = result_of(unit, status);
+void add_exit_variables(Environment& environment, const config::ServiceTable& service, int status) {
+    environment["SERVICE_RESULT"] = result_of(service, status);
     if (WIFEXITED(status)) {
         environment["EXIT_CODE"] = "exited";
         environment["EXIT_STATUS"] = std::to_string(WEXITSTATUS(status));

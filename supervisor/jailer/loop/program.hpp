@@ -15,9 +15,9 @@ namespace jailsvc::jailer {
 inline constexpr std::string_view kDefaultPath =
     "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// The unit's command of that purpose; an error if it has none with that index.
-[[nodiscard]] Result<config::Command> command_of(const config::Unit& unit, ipc::Purpose purpose,
-                                                 std::uint16_t index);
+/// The service's command of that purpose; an error if it has none with that index.
+[[nodiscard]] Result<config::Command> command_of(const config::ServiceTable& service,
+                                                 ipc::Purpose purpose, std::uint16_t index);
 
 using Environment = std::map<std::string, std::string>;
 
@@ -27,7 +27,8 @@ using Environment = std::map<std::string, std::string>;
 
 /// Adds what systemd.exec(5) tells exec_stop_post about the end of the service: SERVICE_RESULT,
 /// EXIT_CODE, EXIT_STATUS.
-void add_exit_variables(Environment& environment, const config::Unit& unit, int wait_status);
+void add_exit_variables(Environment& environment, const config::ServiceTable& service,
+                        int wait_status);
 
 /// Adds "NAME=VALUE" variables; what is not of that form is passed over.
 void add_variables(Environment& environment, const std::vector<std::string>& variables);

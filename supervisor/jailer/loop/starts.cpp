@@ -251,9 +251,9 @@ Result<void> Starts::give_log(Program& program, Jail& jail) {
 }
 
 Result<Program> Starts::program_for(Job& job, Jail& jail) {
-    const config::Unit& unit = jail.loaded->unit;
+    const config::ServiceTable& service = jail.loaded->unit.service;
     Program program;
-    program.working_directory = unit.service.working_directory;
+    program.working_directory = service.working_directory;
     auto environment = base_environment(jail.loaded->plan.plan());
     environment[kInvocation] = invocation_id(jail.unit, jail.token);
     if (job.client) {
@@ -264,11 +264,11 @@ Result<Program> Starts::program_for(Job& job, Jail& jail) {
         program.stdout_fd = job.client->stdio[1].get();
         program.stderr_fd = job.client->stdio[2].get();
     } else {
-        TRY(program.argv, command_of(unit, job.request.purpose, job.request.command));
+        TRY(program.argv, command_of(service, job.request.purpose, job.request.command));
         TRY_VOID(give_log(program, jail));
     }
     if (job.request.purpose == ipc::Purpose::kStopPost) {
-        add_exit_variables(environment, unit, job.request.main_status);
+        add_exit_variables(environment, service, job.request.main_status);
     } else if (const Member* main = running_main(jail); main != nullptr && !job.client) {
         environment["MAINPID"] = pid_in_jail(main->pid);
     }

@@ -1,6 +1,7 @@
 #include "jailer/loop/unit_cache.hpp"
 
 #include <fmt/format.h>
+#include <malloc.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -46,10 +47,10 @@ struct UnitCache::Making {
     explicit Making(struct ev_loop* loop) : readable(loop), limit(loop) {}
     std::string name;
     Digest digest{};
-    config::JailPlaces places;  ///< moved on to the job
-    config::Unit unit;          ///< moved on once the plan is there
-    bool keep = false;          ///< for later starts too
-    bool begun = false;         ///< has its worker
+    std::optional<config::Unit> unit;  ///< not read yet, if it is one of the files'
+    config::JailPlaces places;         ///< moved on to the job
+    bool keep = false;                 ///< for later starts too
+    bool begun = false;                ///< has its worker
     std::vector<Done> waiters;
     std::optional<PlanJob> job;
     IoWatch readable;
@@ -68,14 +69,8 @@ void UnitCache::set_file_limits(std::uint64_t soft, std::uint64_t hard) {
 void UnitCache::get(const std::string& name, const Digest& digest, Done done) {
     const auto hit = loaded_.find(name);
     if (hit != loaded_.end() && hit->second->unit.digest == digest) return done(hit->second);
-    config::JailPlaces places;
-    auto unit = config::load_unit(sources_, plugins_.schema(), name, &places);
-    if (!unit) return done(std::unexpected(to_error(name, unit.error())));
-    if (unit->digest != digest) {
-        return done(fail(
-            fmt::format("{}: unit file changed: run jailsvc daemon-reload first", name), ESTALE));
-    }
-    make(std::move(*unit), std::move(places), true, std::move(done));
+    make(name, digest, std::move(done)).keep = true;
+    run_next();
 }
 
 void UnitCache::get_current(const std::string& name, Done done) {
@@ -84,46 +79,73 @@ void UnitCache::get_current(const std::string& name, Done done) {
     if (!unit) return done(std::unexpected(to_error(name, unit.error())));
     const auto hit = loaded_.find(name);
     if (hit != loaded_.end() && hit->second->unit.digest == unit->digest) return done(hit->second);
-    make(std::move(*unit), std::move(places), false, std::move(done));
+    Making& making = make(name, unit->digest, std::move(done));
+    if (!making.begun) {
+        making.unit = std::move(*unit);
+        making.places = std::move(places);
+    }
+    run_next();
 }
 
 void UnitCache::get_from_text(const std::string& name, std::string_view text, Done done) {
     auto unit = config::parse_effective(plugins_.schema(), name, text);
     if (!unit) return done(std::unexpected(to_error(name, unit.error())));
-    make(std::move(*unit), {}, false, std::move(done));
-}
-
-void UnitCache::make(config::Unit unit, config::JailPlaces places, bool keep, Done done) {
-    const auto same = std::ranges::find_if(making_, [&](const auto& other) {
-        return other->name == unit.name && other->digest == unit.digest;
-    });
-    if (same != making_.end()) {
-        (*same)->keep |= keep;
-        (*same)->waiters.push_back(std::move(done));
-        return;
-    }
-    auto making = std::make_shared<Making>(loop_);
-    making->name = unit.name;
-    making->digest = unit.digest;
-    making->unit = std::move(unit);
-    making->places = std::move(places);
-    making->keep = keep;
-    making->waiters.push_back(std::move(done));
-    making_.push_back(std::move(making));
+    Making& making = make(name, unit->digest, std::move(done));
+    if (!making.begun) making.unit = std::move(*unit);
     run_next();
 }
 
+/// The one of that version; `done` is among those who wait for it.
+UnitCache::Making& UnitCache::make(const std::string& name, const Digest& digest, Done done) {
+    auto same = std::ranges::find_if(
+        making_, [&](const auto& other) { return other->name == name && other->digest == digest; });
+    if (same == making_.end()) {
+        auto making = std::make_shared<Making>(loop_);
+        making->name = name;
+        making->digest = digest;
+        same = making_.insert(making_.end(), std::move(making));
+    }
+    (*same)->waiters.push_back(std::move(done));
+    return **same;
+}
+
+/// A loop, because what begins may settle at once.
 void UnitCache::run_next() {
+    if (advancing_) return;
+    advancing_ = true;
+    while (const auto next = next_to_begin()) {
+        next->begun = true;
+        begin(next);
+    }
+    advancing_ = false;
+}
+
+std::shared_ptr<UnitCache::Making> UnitCache::next_to_begin() {
     const auto working = std::ranges::count_if(making_, [](const auto& m) { return m->begun; });
-    if (working >= kMaxWorkers) return;
+    if (working >= kMaxWorkers) return nullptr;
     const auto next = std::ranges::find_if(making_, [](const auto& m) { return !m->begun; });
-    if (next == making_.end()) return;
-    (*next)->begun = true;
-    begin(std::shared_ptr(*next));
+    return next == making_.end() ? nullptr : *next;
+}
+
+Result<void> UnitCache::read_files(Making& making) {
+    auto unit = config::load_unit(sources_, plugins_.schema(), making.name, &making.places);
+    if (!unit) return std::unexpected(to_error(making.name, unit.error()));
+    if (unit->digest != making.digest) {
+        return fail(
+            fmt::format("{}: unit file changed: run jailsvc daemon-reload first", making.name),
+            ESTALE);
+    }
+    making.unit = std::move(*unit);
+    return {};
 }
 
 void UnitCache::begin(const std::shared_ptr<Making>& making) {
-    auto job = plugins_.begin_plan(making->unit, std::move(making->places));
+    if (!making->unit) {
+        if (auto read = read_files(*making); !read) {
+            return settle(making, std::unexpected(std::move(read).error()));
+        }
+    }
+    auto job = plugins_.begin_plan(*making->unit, std::move(making->places));
     if (!job) return settle(making, std::unexpected(std::move(job).error()));
     making->job.emplace(std::move(*job));
     const std::weak_ptr<Making> weak = making;
@@ -143,8 +165,11 @@ void UnitCache::finish(const std::shared_ptr<Making>& making) {
     add_core_operations(*plan, soft_files_, hard_files_);
     auto compiled = CompiledPlan::make(std::move(*plan));
     if (!compiled) return settle(making, std::unexpected(std::move(compiled).error()));
+    config::Unit& unit = *making->unit;
+    PlannedUnit planned{std::move(unit.name), unit.digest, std::move(unit.text),
+                        std::move(unit.service), unit.logging};
     settle(making, std::make_shared<LoadedUnit>(
-                       LoadedUnit{std::move(making->unit), std::move(*compiled), false}));
+                       LoadedUnit{std::move(planned), std::move(*compiled), false}));
 }
 
 void UnitCache::settle(const std::shared_ptr<Making>& making, Result<LoadedPtr> result) {
@@ -152,7 +177,9 @@ void UnitCache::settle(const std::shared_ptr<Making>& making, Result<LoadedPtr> 
     if (result && making->keep) loaded_.insert_or_assign((*result)->unit.name, *result);
     for (const auto& done : std::exchange(making->waiters, {})) done(result);
     run_next();
-    if (!busy() && idle_hook_) idle_hook_();
+    if (busy()) return;
+    ::malloc_trim(0);  // reading and planning took far more for a moment than what is kept
+    if (idle_hook_) idle_hook_();
 }
 
 }  // namespace jailsvc::jailer

@@ -14,9 +14,18 @@
 
 namespace jailsvc::jailer {
 
+/// What starts need of a unit once its plan is there; the rest is in the plan.
+struct PlannedUnit {
+    std::string name;
+    Digest digest{};
+    std::string text;  ///< see config::Unit
+    config::ServiceTable service;
+    config::LoggingTable logging;
+};
+
 /// A unit and what its jail takes: made once, shared by every start of that version of the unit.
 struct LoadedUnit {
-    config::Unit unit;
+    PlannedUnit unit;
     CompiledPlan plan;
     bool prepared = false;  ///< the plugins' `prepare` ran
 };
@@ -28,7 +37,8 @@ void add_core_operations(Plan& plan, std::uint64_t soft_files, std::uint64_t har
 
 /// Units by name and digest, read from root-owned files by the jailer itself (law 5), with their
 /// plans. A digest names a text, so a hit needs no look at the files; after `invalidate` the files
-/// are read again. Several callers that wait for one plan share the worker that makes it.
+/// are read again. Several callers that wait for one plan share the worker that makes it; a unit
+/// that waits for a worker is a name and a digest, its files are read when it gets one.
 class UnitCache {
 public:
     using Done = std::function<void(Result<LoadedPtr>)>;
@@ -56,8 +66,10 @@ public:
 
 private:
     struct Making;
-    void make(config::Unit unit, config::JailPlaces places, bool keep, Done done);
+    Making& make(const std::string& name, const Digest& digest, Done done);
     void run_next();
+    [[nodiscard]] std::shared_ptr<Making> next_to_begin();
+    [[nodiscard]] Result<void> read_files(Making& making);
     void begin(const std::shared_ptr<Making>& making);
     void finish(const std::shared_ptr<Making>& making);
     void settle(const std::shared_ptr<Making>& making, Result<LoadedPtr> result);
@@ -67,6 +79,7 @@ private:
     config::Sources sources_;
     std::map<std::string, LoadedPtr> loaded_;
     std::vector<std::shared_ptr<Making>> making_;  ///< in order; some wait for a free worker
+    bool advancing_ = false;                       ///< run_next is at work
     std::function<void()> idle_hook_;
     std::uint64_t soft_files_ = 1024;
     std::uint64_t hard_files_ = 4096;

@@ -11,11 +11,11 @@ TEST_CASE("program: each purpose has its own commands", "[jailer]") {
     unit.name = "web";
     unit.service.exec_start = {"/bin/web"};
     unit.service.exec_stop = {{"/bin/one"}, {"/bin/two"}};
-    CHECK(command_of(unit, ipc::Purpose::kMain, 0).value()[0] == "/bin/web");
-    CHECK(command_of(unit, ipc::Purpose::kStop, 1).value()[0] == "/bin/two");
-    CHECK_FALSE(command_of(unit, ipc::Purpose::kStop, 2));
-    CHECK_FALSE(command_of(unit, ipc::Purpose::kReload, 0));
-    CHECK_FALSE(command_of(unit, ipc::Purpose::kClient, 0));
+    CHECK(command_of(unit.service, ipc::Purpose::kMain, 0).value()[0] == "/bin/web");
+    CHECK(command_of(unit.service, ipc::Purpose::kStop, 1).value()[0] == "/bin/two");
+    CHECK_FALSE(command_of(unit.service, ipc::Purpose::kStop, 2));
+    CHECK_FALSE(command_of(unit.service, ipc::Purpose::kReload, 0));
+    CHECK_FALSE(command_of(unit.service, ipc::Purpose::kClient, 0));
 }
 
 TEST_CASE("program: the environment is clean but for what the plan names", "[jailer][S4.12]") {
@@ -40,7 +40,7 @@ TEST_CASE("program: exec_stop_post is told how the service ended", "[jailer]") {
                  {9, "signal", "killed", "KILL"},      {11 | 0x80, "core-dump", "dumped", "SEGV"}};
     for (const auto& c : cases) {
         Environment environment;
-        add_exit_variables(environment, unit, c.status);
+        add_exit_variables(environment, unit.service, c.status);
         CHECK(environment["SERVICE_RESULT"] == c.result);
         CHECK(environment["EXIT_CODE"] == c.code);
         CHECK(environment["EXIT_STATUS"] == c.exit);
