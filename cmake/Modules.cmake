@@ -9,6 +9,7 @@ find_library(SECCOMP_LIBRARY libseccomp.a REQUIRED)
 find_path(EV_INCLUDE ev.h REQUIRED)
 find_library(EV_LIBRARY libev.a REQUIRED)
 
+# JAILSVC_BARE: a target without a C library, hence without its checked functions.
 add_library(jailsvc-flags INTERFACE)
 target_include_directories(jailsvc-flags INTERFACE ${CMAKE_SOURCE_DIR}/supervisor
                                                    ${CMAKE_SOURCE_DIR}/plugins/abi)
@@ -16,7 +17,7 @@ target_compile_options(
   jailsvc-flags
   INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wswitch-enum -Werror
             $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor> -fstack-protector-strong
-            $<$<CONFIG:Release>:-D_FORTIFY_SOURCE=2>)
+            $<$<AND:$<CONFIG:Release>,$<NOT:$<BOOL:$<TARGET_PROPERTY:JAILSVC_BARE>>>>:-D_FORTIFY_SOURCE=2>)
 target_compile_definitions(jailsvc-flags INTERFACE _GNU_SOURCE
                                                    JAILSVC_VERSION="${PROJECT_VERSION}")
 

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <charconv>
+
 #include "base/sys.hpp"
 
 namespace jailsvc {
@@ -25,6 +27,13 @@ void keep_below(Places& places, const std::string& state) {
     places.runtime_root = state + "/units/run";
 }
 
+Result<std::uint64_t> parse_files(const std::string& text) {
+    std::uint64_t files = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), files);
+    if (error == std::errc() && end == text.data() + text.size()) return files;
+    return fail(fmt::format("--files: \"{}\" is no number", text));
+}
+
 }  // namespace
 
 Result<Places> Places::from_arguments(const std::vector<std::string>& arguments) {
@@ -38,6 +47,10 @@ Result<Places> Places::from_arguments(const std::vector<std::string>& arguments)
     for (std::size_t i = 0; i < arguments.size(); ++i) {
         if (arguments[i] == "--quiet") {
             places.quiet = true;
+            continue;
+        }
+        if (arguments[i] == "--files") {
+            TRY(places.files, parse_files(i + 1 < arguments.size() ? arguments[++i] : ""));
             continue;
         }
         std::string* value = nullptr;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -23,12 +24,13 @@ struct Places {
     std::vector<std::string> profile_dirs;  ///< --config DIR: DIR/profiles, then the shipped ones
     std::string plugins;                    ///< --plugins DIR
     std::string stub;                       ///< program that is PID 1 of a jail
-    bool quiet = false;                     ///< --quiet: warnings and errors only
+    std::uint64_t files = 0;  ///< --files N: soft limit of open files that jailsvc-init was given
+    bool quiet = false;       ///< --quiet: warnings and errors only
 
     [[nodiscard]] std::string control_socket() const { return run + "/control"; }
 
-    /// From `--config DIR --state DIR --plugins DIR --quiet`; paths must be absolute. Anything else
-    /// is an error that names it.
+    /// From `--config DIR --state DIR --plugins DIR --files N --quiet`; paths must be absolute.
+    /// Anything else is an error that names it.
     [[nodiscard]] static Result<Places> from_arguments(const std::vector<std::string>& arguments);
 };
 

@@ -157,6 +157,25 @@ struct Headed {
     Header header;
 };
 
+/// A registered process.
+struct Process {
+    Token token;
+    std::int32_t pid;  ///< in the keeper's pid namespace
+    Purpose purpose;
+    std::uint16_t reserved;
+    char unit[kNameSize];
+};
+
+/// How a process ended.
+struct Ending {
+    std::int32_t status;  ///< as wait(2) gives it: WIFEXITED, WTERMSIG, …
+    std::uint32_t unused;
+    std::uint64_t ended_ns;  ///< CLOCK_BOOTTIME
+    std::uint64_t user_us;   ///< CPU time of the process and its waited-for children
+    std::uint64_t system_us;
+    std::uint64_t max_rss_kib;
+};
+
 /// keeper -> any, + 1 descriptor: sent when the key is stored and again after a Hello.
 struct Stored : Headed, Key {
     static constexpr Type kType = Type::kStored;
@@ -174,14 +193,8 @@ struct Unstore : Headed, Key {
 
 /// keeper -> engine and jailer, in the snapshot: this registered process lives. To the jailer with
 /// its pidfd.
-struct Alive {
+struct Alive : Headed, Process {
     static constexpr Type kType = Type::kAlive;
-    Header header;
-    Token token;
-    std::int32_t pid;
-    Purpose purpose;
-    std::uint16_t reserved;
-    char unit[kNameSize];
 };
 
 struct SnapshotEnd {
@@ -191,19 +204,8 @@ struct SnapshotEnd {
 
 /// keeper -> engine at the exit and in every snapshot until ExitAck; to the jailer in its snapshot
 /// (so that it never starts a token twice).
-struct Exited {
+struct Exited : Headed, Process, Ending {
     static constexpr Type kType = Type::kExited;
-    Header header;
-    Token token;
-    std::int32_t pid;
-    std::int32_t status;     ///< as wait(2) gives it: WIFEXITED, WTERMSIG, …
-    std::uint64_t ended_ns;  ///< CLOCK_BOOTTIME
-    std::uint64_t user_us;   ///< CPU time of the process and its waited-for children
-    std::uint64_t system_us;
-    std::uint64_t max_rss_kib;
-    Purpose purpose;
-    std::uint16_t reserved[3];
-    char unit[kNameSize];
 };
 
 struct ExitAck {
@@ -241,7 +243,8 @@ struct Heartbeat {
     std::uint64_t serial;
 };
 
-/// jailer -> keeper: until Register or Abandon of this token, unknown exits are remembered.
+/// jailer -> keeper: until Register or Abandon of this token, unknown exits are remembered. One at
+/// a time: the jailer registers or gives up a child before it announces the next.
 struct Intent {
     static constexpr Type kType = Type::kIntent;
     Header header;
@@ -249,14 +252,8 @@ struct Intent {
 };
 
 /// jailer -> keeper, + its pidfd. If the process has ended already, Exited follows.
-struct Register {
+struct Register : Headed, Process {
     static constexpr Type kType = Type::kRegister;
-    Header header;
-    Token token;
-    std::int32_t pid;  ///< in the keeper's pid namespace
-    Purpose purpose;
-    std::uint16_t reserved;
-    char unit[kNameSize];
 };
 
 struct Abandon {

@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "base/sys.hpp"
@@ -66,7 +67,8 @@ PluginHost load_plugins(const Places& places) {
 }
 
 Result<void> run_loop(const Places& places) {
-    TRY(const FileLimits limits, raise_file_limit());
+    TRY(FileLimits limits, raise_file_limit());
+    if (places.files != 0) limits.soft = std::min(places.files, limits.hard);
     TRY_VOID(reduce_effective_capabilities());
     // What a process inherits when its unit names no umask; our own files are given their modes.
     ::umask(022);

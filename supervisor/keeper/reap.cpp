@@ -7,13 +7,15 @@
 #include <cerrno>
 
 #include "keeper/keeper.hpp"
-#include "keeper/log.hpp"
+#include "pid1/log.hpp"
 
 namespace jailsvc::keeper {
 namespace {
 
-constexpr std::size_t kBatch = 64;
-constexpr std::size_t kBatchesPerRound = 64;  ///< then the channels have their turn
+using ipc::Role;
+using pid1::log;
+
+constexpr std::size_t kBatch = 64;  ///< then the channels have their turn
 
 /// Neither exit(2) nor a signal gives this: the process is gone and nobody saw how.
 constexpr int kUnknownStatus = 255 << 8;
@@ -22,55 +24,47 @@ std::uint64_t microseconds(const timeval& time) noexcept {
     return static_cast<std::uint64_t>(time.tv_sec * 1'000'000 + time.tv_usec);
 }
 
-}  // namespace
-
-void Keeper::reap() noexcept {
-    for (std::size_t i = 0; i < kBatchesPerRound && reap_due_; ++i) {
-        if (!strays_.room()) return;  // an intent is open: its child may be among the next
-        reap_due_ = reap_batch();
+void reaped(Keeper& keeper, pid_t pid, const ipc::Ending& ending) noexcept {
+    for (const Role role : kThree) {
+        if (keeper.member(role).pid == pid) return died(keeper, role, ending.status);
     }
+    const std::size_t slot = keeper.registry.by_pid(pid);
+    if (slot != kNone) return keeper.registry.end(slot, ending);
+    keeper.strays.add(pid, ending);
 }
+
+}  // namespace
 
 /// One system call per process: the jailer's messages are read after the reaping, once a batch. An
 /// exit that comes out before its registration waits among the strays, and a registration tells by
-/// its pidfd whether that exit is its own, since a pid may have been used again.
+/// its pidfd whether that exit is its own, since a pid may have been used again. When the strays
+/// are full, an intent is open: its child may be among the next.
 /// docs/adr/0005-the-keeper-reaps-first.md
-bool Keeper::reap_batch() noexcept {
-    ipc::Exited ending{};
+void reap(Keeper& keeper) noexcept {
+    if (!keeper.reap_due || !keeper.strays.room()) return;
+    ipc::Ending ending{};
     ending.ended_ns = boottime_ns();
-    for (std::size_t i = 0; i < kBatch && strays_.room() && ending.pid >= 0; ++i) {
+    for (std::size_t i = 0; i < kBatch && keeper.strays.room(); ++i) {
         rusage usage{};
         // __WALL: children that were cloned with another exit signal than SIGCHLD too (wait(2)).
-        ending.pid = ::wait4(-1, &ending.status, WNOHANG | __WALL, &usage);
-        if (ending.pid <= 0) break;
+        const pid_t pid = ::wait4(-1, &ending.status, WNOHANG | __WALL, &usage);
+        keeper.reap_due = pid > 0;
+        if (!keeper.reap_due) break;
         ending.user_us = microseconds(usage.ru_utime);
         ending.system_us = microseconds(usage.ru_stime);
         ending.max_rss_kib = static_cast<std::uint64_t>(usage.ru_maxrss);
-        reaped(ending);
+        reaped(keeper, pid, ending);
     }
-    drain(ipc::Role::kJailer);
-    strays_.settle(ending.ended_ns);
-    return ending.pid > 0;
+    drain(keeper, Role::kJailer);
 }
 
-void Keeper::reaped(const ipc::Exited& ending) noexcept {
-    for (const ipc::Role role : kThree) {
-        if (member(role).pid == ending.pid) return died(role, ending.status);
-    }
-    const std::size_t slot = registry_.by_pid(ending.pid);
-    if (slot != kNone) return registry_.end(slot, ending);
-    strays_.add(ending);
-}
-
-/// False: refused, as nothing that a jailer in its right mind sends.
-bool Keeper::take_register(const ipc::Register& message, int pidfd) noexcept {
-    siginfo_t info{};
+bool take_register(Keeper& keeper, const ipc::Register& message, int pidfd) noexcept {
     // ECHILD: reaped already, and the number may belong to another process by now.
     const int rc =
-        ::waitid(P_PIDFD, static_cast<id_t>(pidfd), &info, WEXITED | WNOHANG | WNOWAIT | __WALL);
+        ::waitid(P_PIDFD, static_cast<id_t>(pidfd), nullptr, WEXITED | WNOHANG | WNOWAIT | __WALL);
     if (rc < 0 && errno != ECHILD) return false;
-    const std::size_t slot = registry_.add(message);
-    strays_.close(message.token);
+    const std::size_t slot = keeper.registry.add(message);
+    keeper.strays.close(message.token);
     if (slot == kNone) {
         // Nobody would answer for it: it must not run.
         if (rc == 0) ::syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, nullptr, 0);
@@ -79,11 +73,13 @@ bool Keeper::take_register(const ipc::Register& message, int pidfd) noexcept {
         return true;
     }
     if (rc == 0) return true;
-    ipc::Exited ending{};
+    ipc::Ending ending{};
     ending.status = kUnknownStatus;
     ending.ended_ns = boottime_ns();
-    if (!strays_.take(message.pid, ending)) log("pid %d: nobody saw how it ended", message.pid);
-    registry_.end(slot, ending);
+    if (!keeper.strays.take(message.pid, ending)) {
+        log("pid %d: nobody saw how it ended", message.pid);
+    }
+    keeper.registry.end(slot, ending);
     return true;
 }
 

@@ -1,7 +1,6 @@
 #pragma once
 
-#include <sys/types.h>
-
+#include "ipc/channel.hpp"
 #include "keeper/table.hpp"
 
 namespace jailsvc::keeper {
@@ -18,19 +17,42 @@ public:
     static constexpr std::size_t kCapacity = ipc::kMaxUnits * 5 / 2;
 
     /// kNone: token or pid are in use or impossible, or the table is full.
-    [[nodiscard]] std::size_t add(const ipc::Register& message) noexcept;
+    [[nodiscard]] std::size_t add(const ipc::Register& message) noexcept {
+        if (message.pid <= 1 || message.pid > kMaxPid || message.token == 0) return kNone;
+        if (by_pid(message.pid) != kNone || processes.find(message.token) != kNone) return kNone;
+        const RoleSet receivers = is_stub(message.token) ? kOfStub : kOfProgram;
+        const std::size_t slot = processes.add(message.token, receivers);
+        if (slot == kNone) return kNone;
+        ipc::Exited& process = processes[slot];
+        process.header = ipc::make<ipc::Exited>().header;
+        static_cast<ipc::Process&>(process) = message;
+        by_pid_[message.pid] = static_cast<std::uint16_t>(slot + 1);
+        return slot;
+    }
     /// Among the living. One look, whatever is registered: every orphan is asked for.
     [[nodiscard]] std::size_t by_pid(pid_t pid) const noexcept { return by_pid_[pid] - 1UL; }
     /// Keeps how it ended for the engine; a stub (kStubBit) is forgotten at once.
-    void end(std::size_t slot, const ipc::Exited& ending) noexcept;
+    void end(std::size_t slot, const ipc::Ending& ending) noexcept {
+        ipc::Exited& process = processes[slot];
+        by_pid_[process.pid] = 0;
+        if (is_stub(process.token)) return processes.remove(slot);
+        static_cast<ipc::Ending&>(process) = ending;
+        processes.mark(ipc::Role::kEngine, slot);
+    }
     /// Forgets an ended process; unknown and living ones stay as they are.
-    void acknowledge(ipc::Token token) noexcept;
-    /// Marks everything that a new process of that role must be told.
-    void mark_snapshot(ipc::Role role) noexcept;
+    void acknowledge(ipc::Token token) noexcept {
+        const std::size_t slot = token != 0 ? processes.find(token) : kNone;
+        if (slot != kNone && processes[slot].ended_ns != 0) processes.remove(slot);
+    }
 
     Table<ipc::Exited, kCapacity> processes;
 
 private:
+    /// The engine knows nothing of stubs: they are the jailer's own.
+    static constexpr RoleSet kOfStub = bit(ipc::Role::kJailer);
+    static constexpr RoleSet kOfProgram = bit(ipc::Role::kJailer) | bit(ipc::Role::kEngine);
+    static bool is_stub(ipc::Token token) noexcept { return (token & ipc::kStubBit) != 0; }
+
     static_assert(kCapacity < 0xffff);
     std::uint16_t by_pid_[kMaxPid + 1]{};  ///< slot + 1; only the pages in use are real
 };

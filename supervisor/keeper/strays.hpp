@@ -1,8 +1,5 @@
 #pragma once
 
-#include <algorithm>
-#include <cstddef>
-
 #include "ipc/messages.hpp"
 
 namespace jailsvc::keeper {
@@ -13,37 +10,34 @@ namespace jailsvc::keeper {
 class Strays {
 public:
     static constexpr std::size_t kCapacity = 1024;
-    static constexpr std::size_t kIntents = 64;
     /// The jailer registers within microseconds of its intent; it is stuck after this time.
     static constexpr std::uint64_t kIntentNs = 2'000'000'000;
 
+    /// One at a time: the jailer makes its children one after the other.
     void open(ipc::Token token, std::uint64_t now_ns) noexcept {
-        close(token);
-        if (open_ == kIntents) close(intents_[0].token);
-        intents_[open_++] = {token, now_ns + kIntentNs};
+        token_ = token;
+        until_ns_ = now_ns + kIntentNs;
     }
     void close(ipc::Token token) noexcept {
-        close_if([&](const Intent& intent) { return intent.token == token; });
+        if (token == token_) until_ns_ = 0;
     }
-    void close_all() noexcept { open_ = 0; }
-    /// Drops intents whose time is over, and with the last one every kept end.
+    void close_all() noexcept { until_ns_ = 0; }
+    /// Ends an intent whose time is over, and without one drops every kept end.
     void settle(std::uint64_t now_ns) noexcept {
-        close_if([&](const Intent& intent) { return intent.until_ns <= now_ns; });
-        if (open_ == 0) count_ = 0;
+        if (until_ns_ <= now_ns) until_ns_ = 0;
+        if (until_ns_ == 0) count_ = 0;
     }
     /// When settle() has to be called at the latest; 0: never.
-    [[nodiscard]] std::uint64_t expiry_ns() const noexcept {
-        return open_ > 0 ? intents_[0].until_ns : 0;
-    }
+    [[nodiscard]] std::uint64_t expiry_ns() const noexcept { return until_ns_; }
 
     /// There must be room().
-    void add(const ipc::Exited& ending) noexcept { endings_[count_++] = ending; }
+    void add(pid_t pid, const ipc::Ending& ending) noexcept { endings_[count_++] = {pid, ending}; }
     [[nodiscard]] bool room() const noexcept { return count_ < kCapacity; }
     /// The newest end of that pid, removed; false if there is none.
-    [[nodiscard]] bool take(pid_t pid, ipc::Exited& ending) noexcept {
+    [[nodiscard]] bool take(pid_t pid, ipc::Ending& ending) noexcept {
         for (std::size_t i = count_; i-- > 0;) {
             if (endings_[i].pid != pid) continue;
-            ending = endings_[i];
+            ending = endings_[i].ending;
             endings_[i].pid = 0;
             return true;
         }
@@ -51,19 +45,14 @@ public:
     }
 
 private:
-    struct Intent {
-        ipc::Token token;
-        std::uint64_t until_ns;
+    struct Stray {
+        pid_t pid;
+        ipc::Ending ending;
     };
-    template <typename Matches>
-    void close_if(Matches matches) noexcept {
-        Intent* end = std::remove_if(intents_, intents_ + open_, matches);
-        open_ = static_cast<std::size_t>(end - intents_);
-    }
-    ipc::Exited endings_[kCapacity]{};
+    Stray endings_[kCapacity]{};
     std::size_t count_ = 0;
-    Intent intents_[kIntents]{};  ///< oldest first
-    std::size_t open_ = 0;
+    ipc::Token token_ = 0;        ///< of the last intent
+    std::uint64_t until_ns_ = 0;  ///< 0: none is open
 };
 
 }  // namespace jailsvc::keeper

@@ -1,8 +1,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cstddef>
-#include <cstdint>
 
 #include "ipc/messages.hpp"
 
@@ -10,14 +8,16 @@ namespace jailsvc::keeper {
 
 inline constexpr std::size_t kNone = ~std::size_t{0};
 
+inline constexpr ipc::Role kThree[] = {ipc::Role::kLogger, ipc::Role::kJailer, ipc::Role::kEngine};
+
 using RoleSet = std::uint8_t;
 [[nodiscard]] constexpr RoleSet bit(ipc::Role role) noexcept {
     return static_cast<RoleSet>(1U << static_cast<unsigned>(role));
 }
 
-/// Numbered slots in .bss, and which of them have still to be sent to whom. Everything is searched
-/// from slot 0 to the highest in use, over a few bytes each: 7 µs in a table of 20,000. A big empty
-/// table costs no memory, and all zero is empty.
+/// Numbered slots in .bss, who has to know of each, and which of them have still to be sent to
+/// whom. Everything is searched from slot 0 to the highest in use, over a few bytes each: 7 µs in a
+/// table of 20,000. A big empty table costs no memory, and all zero is empty.
 template <typename T, std::size_t kSlots>
 class Table {
 public:
@@ -27,18 +27,19 @@ public:
         return at == keys_ + end_ ? kNone : static_cast<std::size_t>(at - keys_);
     }
     /// A zeroed slot for that key, which is not 0; kNone: the table is full.
-    [[nodiscard]] std::size_t add(std::uint64_t key) noexcept {
+    [[nodiscard]] std::size_t add(std::uint64_t key, RoleSet receivers) noexcept {
         const std::size_t slot = count_ < end_ ? find(0) : end_;
         if (slot >= kSlots) return kNone;
         end_ = std::max(end_, slot + 1);
         keys_[slot] = key;
+        receivers_[slot] = receivers;
         items_[slot] = T{};
         ++count_;
         return slot;
     }
     void remove(std::size_t slot) noexcept {
         keys_[slot] = 0;
-        due_[slot] = 0;
+        receivers_[slot] = due_[slot] = 0;
         --count_;
         while (end_ > 0 && keys_[end_ - 1] == 0) --end_;
     }
@@ -46,17 +47,15 @@ public:
     [[nodiscard]] const T& operator[](std::size_t slot) const noexcept { return items_[slot]; }
     [[nodiscard]] std::size_t count() const noexcept { return count_; }
 
-    template <typename Use>
-    void for_each(Use use) noexcept {
-        for (std::size_t slot = 0; slot < end_; ++slot) {
-            if (keys_[slot] != 0) use(slot);
-        }
-    }
-    /// The slot's content has to be sent to that role.
+    /// The slot's content has to be sent to that role, if it is one of its receivers.
     void mark(ipc::Role role, std::size_t slot) noexcept {
         std::size_t& first = first_due_[static_cast<std::size_t>(role)];
-        due_[slot] = static_cast<RoleSet>(due_[slot] | bit(role));
+        due_[slot] = static_cast<RoleSet>(due_[slot] | (receivers_[slot] & bit(role)));
         first = std::min(first, slot);
+    }
+    /// Everything that a new process of that role must be told.
+    void mark_snapshot(ipc::Role role) noexcept {
+        for (std::size_t slot = 0; slot < end_; ++slot) mark(role, slot);
     }
     /// Sends what is marked, until `send` returns false.
     template <typename Send>
@@ -72,6 +71,7 @@ public:
 
 private:
     std::uint64_t keys_[kSlots]{};  ///< 0: free
+    RoleSet receivers_[kSlots]{};
     RoleSet due_[kSlots]{};
     T items_[kSlots]{};
     std::size_t end_ = 0;  ///< no slot from here on is in use

@@ -4,32 +4,125 @@
 
 #include <bit>
 #include <cerrno>
-#include <cstring>
 
 #include "base/fd.hpp"
 #include "keeper/keeper.hpp"
-#include "keeper/log.hpp"
+#include "pid1/log.hpp"
 
 namespace jailsvc::keeper {
 namespace {
 
 using ipc::Role;
+using pid1::log;
 
 constexpr std::size_t kPacketsPerRound = 4096;  ///< more than a socket's queue holds
 
-ipc::Alive alive(const ipc::Exited& process) noexcept {
-    auto message = ipc::make<ipc::Alive>();
-    message.token = process.token;
-    message.pid = process.pid;
-    message.purpose = process.purpose;
-    ipc::set_text(message.unit, ipc::get_text(process.unit));
-    return message;
+// --- in; false: refused. An empty packet is one that ipc::receive refused.
+
+bool greet(Keeper& keeper, Role role, const ipc::Hello& hello) noexcept {
+    Member& who = keeper.member(role);
+    if (hello.role != role || who.greeted) return false;
+    who.greeted = who.end_due = true;
+    who.shutdown_due = role == Role::kEngine && keeper.phase == Phase::kStopping;
+    keeper.store.kept.mark_snapshot(role);
+    keeper.registry.processes.mark_snapshot(role);
+    return true;
+}
+
+bool store(Keeper& keeper, const ipc::Key& key, ipc::Packet& packet) noexcept {
+    Fd fd(packet.take_fd(0));
+    if (keeper.store.put(key, fd.get(), ipc::Role::kJailer)) return fd.release() >= 0;
+    log("%s: the store of descriptors is full; raise the hard limit of open files", key.unit);
+    return false;
+}
+
+bool handle_from_jailer(Keeper& keeper, ipc::Packet& packet) noexcept {
+    if (const auto* intent = packet.as<ipc::Intent>()) {
+        keeper.strays.open(intent->token, boottime_ns());
+        return true;
+    }
+    if (const auto* abandon = packet.as<ipc::Abandon>()) {
+        keeper.strays.close(abandon->token);
+        return true;
+    }
+    const auto* message = packet.as<ipc::Register>();
+    const Fd pidfd(packet.take_fd(0));
+    return message != nullptr && pidfd && take_register(keeper, *message, pidfd.get());
+}
+
+bool handle_from_engine(Keeper& keeper, const ipc::Packet& packet) noexcept {
+    if (const auto* ack = packet.as<ipc::ExitAck>()) {
+        keeper.registry.acknowledge(ack->token);  // may come twice after a snapshot: no error
+        return true;
+    }
+    const auto* done = packet.as<ipc::ShutdownDone>();
+    if (done == nullptr || done->kind > ipc::ShutdownKind::kSoftReboot) return false;
+    keeper.kind = done->kind;
+    keeper.exit_code = done->exit_code & 0xff;
+    keeper.phase = Phase::kEnding;
+    return true;
+}
+
+bool handle(Keeper& keeper, Role role, ipc::Packet& packet) noexcept {
+    if (const auto* hello = packet.as<ipc::Hello>()) return greet(keeper, role, *hello);
+    if (const auto* key = packet.as<ipc::Unstore>()) {
+        if (Store::may(role, *key)) keeper.store.drop(*key);
+        return Store::may(role, *key);
+    }
+    if (const auto* key = packet.as<ipc::Store>()) {
+        return packet.fd_count() == 1 && Store::may(role, *key) && store(keeper, *key, packet);
+    }
+    if (role == Role::kJailer) return handle_from_jailer(keeper, packet);
+    return role == Role::kEngine && handle_from_engine(keeper, packet);
+}
+
+// --- out; false: to be sent again later
+
+/// A peer that is gone is found out by drain().
+template <typename T>
+bool send(Member& to, const T& message, int fd = -1) noexcept {
+    const int rc = ipc::send(to.channel, message, &fd, fd >= 0 ? 1 : 0);
+    if (rc == 0 || rc == EAGAIN || rc == EPIPE) return rc == 0;
+    // Out of memory, most likely: the next one is told all of it again.
+    log("%s: cannot be sent to: %s (error %d); it starts again", to.name, pid1::error_text(rc), rc);
+    if (to.pid > 0) ::kill(to.pid, SIGKILL);
+    return false;
+}
+
+bool send_peers(Member& to) noexcept {
+    for (const Role peer : kThree) {
+        int& end = to.peer_ends[static_cast<std::size_t>(peer)];
+        if (end == 0) continue;
+        auto message = ipc::make<ipc::Peer>();
+        message.peer = peer;
+        if (!send(to, message, end)) return false;
+        replace(end, 0);
+    }
+    return true;
+}
+
+bool send_process(Member& to, bool is_jailer, const ipc::Exited& process) noexcept {
+    if (process.ended_ns != 0) return send(to, process);
+    auto alive = ipc::make<ipc::Alive>();
+    static_cast<ipc::Process&>(alive) = process;
+    if (!is_jailer) return send(to, alive);
+    // Not reaped yet, so the pid is still this process.
+    const Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, process.pid, 0)));
+    return send(to, alive, pidfd.get());
+}
+
+bool send_shutdown(const Keeper& keeper, Member& to) noexcept {
+    auto shutdown = ipc::make<ipc::Shutdown>();
+    shutdown.kind = keeper.kind;
+    shutdown.signal = static_cast<std::uint16_t>(keeper.signal);
+    shutdown.deadline_ns = keeper.deadline_ns;
+    return send(to, shutdown);
 }
 
 }  // namespace
 
-void Keeper::drain(Role role) noexcept {
-    Member& from = member(role);
+void drain(Keeper& keeper, Role role) noexcept {
+    Member& from = keeper.member(role);
     ipc::Packet packet;
     for (std::size_t i = 0; i < kPacketsPerRound && from.channel != 0; ++i) {
         const int rc = ipc::receive(from.channel, packet);
@@ -38,124 +131,30 @@ void Keeper::drain(Role role) noexcept {
             disconnect(from);
             // It can no longer be talked to. Ours and not reaped, so the pid is its own.
             if (from.pid > 0) ::kill(from.pid, SIGKILL);
-        } else if (!handle(role, packet) && std::has_single_bit(++from.refused)) {
+        } else if (!handle(keeper, role, packet) && std::has_single_bit(++from.refused)) {
             // Said at the 1st, 2nd, 4th, 8th… so that a hostile peer cannot fill the log.
-            log("%s: packet refused (%u so far)", name_of(role), from.refused);
+            log("%s: packet refused (%u so far)", from.name, from.refused);
         }
     }
 }
 
-/// False: refused. An empty packet is one that ipc::receive refused.
-bool Keeper::handle(Role role, ipc::Packet& packet) noexcept {
-    if (const auto* hello = packet.as<ipc::Hello>()) return greet(role, *hello);
-    if (const auto* key = packet.as<ipc::Unstore>()) {
-        if (!may_store(role, *key)) return false;
-        store_.drop(*key);
-        return true;
-    }
-    if (const auto* key = packet.as<ipc::Store>()) {
-        if (packet.fd_count() != 1 || !may_store(role, *key)) return false;
-        Fd fd(packet.take_fd(0));
-        if (store_.put(*key, fd.get(), role)) return fd.release() >= 0;
-        log("%s: the store of descriptors is full; raise the hard limit of open files", key->unit);
-        return false;
-    }
-    if (role == Role::kJailer) return handle_from_jailer(packet);
-    return role == Role::kEngine && handle_from_engine(packet);
-}
-
-bool Keeper::handle_from_jailer(ipc::Packet& packet) noexcept {
-    if (const auto* intent = packet.as<ipc::Intent>()) {
-        strays_.open(intent->token, boottime_ns());
-        return true;
-    }
-    if (const auto* abandon = packet.as<ipc::Abandon>()) {
-        strays_.close(abandon->token);
-        return true;
-    }
-    const auto* message = packet.as<ipc::Register>();
-    const Fd pidfd(packet.take_fd(0));
-    return message != nullptr && pidfd && take_register(*message, pidfd.get());
-}
-
-bool Keeper::handle_from_engine(ipc::Packet& packet) noexcept {
-    if (const auto* ack = packet.as<ipc::ExitAck>()) {
-        registry_.acknowledge(ack->token);  // may come twice after a snapshot: no error
-        return true;
-    }
-    const auto* done = packet.as<ipc::ShutdownDone>();
-    if (done == nullptr || done->kind > ipc::ShutdownKind::kSoftReboot) return false;
-    if (phase_ == Phase::kEnding) return true;
-    kind_ = done->kind;
-    exit_code_ = done->exit_code & 0xff;
-    phase_ = Phase::kEnding;
-    return true;
-}
-
-bool Keeper::greet(Role role, const ipc::Hello& hello) noexcept {
-    Member& who = member(role);
-    if (hello.role != role || who.greeted) return false;
-    who.greeted = who.end_due = true;
-    who.shutdown_due = role == Role::kEngine && phase_ == Phase::kStopping;
-    store_.mark_snapshot(role);
-    registry_.mark_snapshot(role);
-    return true;
-}
-
 /// Sends everything that is due, in the order that the protocol promises.
-void Keeper::pump(Role role) noexcept {
-    Member& to = member(role);
+void pump(Keeper& keeper, Role role) noexcept {
+    Member& to = keeper.member(role);
     if (!to.greeted || to.blocked) return;
-    const auto send_kept = [&](const KeptFd& kept) { return send_to(role, kept.message, kept.fd); };
-    const auto send_one = [&](const ipc::Exited& process) { return send_process(role, process); };
-    to.blocked = !(send_peers(role) && store_.kept.send_due(role, send_kept) &&
-                   registry_.processes.send_due(role, send_one) && send_own(role));
-}
-
-bool Keeper::send_peers(Role role) noexcept {
-    for (const Role peer : kThree) {
-        int& end = member(role).peer_ends[static_cast<std::size_t>(peer)];
-        if (end == 0) continue;
-        auto message = ipc::make<ipc::Peer>();
-        message.peer = peer;
-        if (!send_to(role, message, end)) return false;
-        ::close(end);
-        end = 0;
+    to.blocked = true;
+    const auto send_kept = [&](const KeptFd& kept) { return send(to, kept.message, kept.fd); };
+    const auto send_one = [&](const ipc::Exited& process) {
+        return send_process(to, role == Role::kJailer, process);
+    };
+    if (!send_peers(to) || !keeper.store.kept.send_due(role, send_kept) ||
+        !keeper.registry.processes.send_due(role, send_one)) {
+        return;
     }
-    return true;
-}
-
-bool Keeper::send_process(Role role, const ipc::Exited& process) noexcept {
-    if (process.ended_ns != 0) return send_to(role, process);
-    if (role != Role::kJailer) return send_to(role, alive(process));
-    // Not reaped yet, so the pid is still this process.
-    const Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, process.pid, 0)));
-    return send_to(role, alive(process), pidfd.get());
-}
-
-bool Keeper::send_own(Role role) noexcept {
-    Member& to = member(role);
-    if (to.end_due && !send_to(role, ipc::make<ipc::SnapshotEnd>())) return false;
+    if (to.end_due && !send(to, ipc::make<ipc::SnapshotEnd>())) return;
     to.end_due = false;
-    if (!to.shutdown_due) return true;
-    auto shutdown = ipc::make<ipc::Shutdown>();
-    shutdown.kind = kind_;
-    shutdown.signal = static_cast<std::uint16_t>(signal_);
-    shutdown.deadline_ns = deadline_ns_;
-    to.shutdown_due = !send_to(role, shutdown);
-    return !to.shutdown_due;
-}
-
-/// False if it has to be sent again later. A peer that is gone is found out by drain().
-template <typename T>
-bool Keeper::send_to(Role role, const T& message, int fd) noexcept {
-    const Member& to = member(role);
-    const int rc = ipc::send(to.channel, message, &fd, fd >= 0 ? 1 : 0);
-    if (rc == 0 || rc == EAGAIN || rc == EPIPE) return rc == 0;
-    // Out of memory, most likely: the next one is told all of it again.
-    log("%s: cannot be sent to: %s; it starts again", name_of(role), ::strerrordesc_np(rc));
-    if (to.pid > 0) ::kill(to.pid, SIGKILL);
-    return false;
+    if (to.shutdown_due && !send_shutdown(keeper, to)) return;
+    to.shutdown_due = to.blocked = false;
 }
 
 }  // namespace jailsvc::keeper

@@ -126,7 +126,9 @@ Keeper::Keeper(As as) : as_(as) {
     folder_ = name;
     std::filesystem::create_directories(folder_ + "/bin");
     std::filesystem::create_directories(state());
-    std::filesystem::copy_file(KEEPER_PROGRAM, program());
+    std::filesystem::copy_file(INIT_PROGRAM, program());
+    std::filesystem::copy_file(KEEPER_PROGRAM, folder_ + "/bin/jailsvc-keeper");
+    std::filesystem::copy_file(END_PROGRAM, folder_ + "/bin/jailsvc-end");
     std::filesystem::copy_file(FAKE_PROGRAM, folder_ + "/bin/jailsvcd");
     listener_ = listen_at(state() + "/fake");
     start();

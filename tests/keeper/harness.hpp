@@ -70,6 +70,7 @@ public:
     [[nodiscard]] int wait();
     [[nodiscard]] pid_t pid() const { return pid_; }
     [[nodiscard]] std::string log() const;
+    [[nodiscard]] const std::string& folder() const { return folder_; }
     [[nodiscard]] std::string state() const { return folder_ + "/st"; }
     [[nodiscard]] std::string program() const { return folder_ + "/bin/jailsvc-init"; }
     /// Ends it with SIGKILL, and what it started.

@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "base/raw_call.hpp"
+
 /// [child] System calls without libc in between: no errno (it is thread-local), no cancellation
 /// point, nothing that could take a lock the jailer held at the clone. Each returns the kernel's
 /// own result: negative errno on failure.
@@ -28,46 +30,14 @@ inline long as_word(Integer value) noexcept
     return static_cast<long>(value);
 }
 
-#if defined(__x86_64__)
-inline long call6(long number, long a, long b, long c, long d, long e, long f) noexcept {
-    long result;
-    register long r10 __asm__("r10") = d;
-    register long r8 __asm__("r8") = e;
-    register long r9 __asm__("r9") = f;
-    // The instruction overwrites rcx and r11 (x86-64 psABI, A.2.1).
-    __asm__ volatile("syscall"
-                     : "=a"(result)
-                     : "0"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-                     : "rcx", "r11", "memory");
-    return result;
-}
-#elif defined(__aarch64__)
-inline long call6(long number, long a, long b, long c, long d, long e, long f) noexcept {
-    register long x8 __asm__("x8") = number;
-    register long x0 __asm__("x0") = a;
-    register long x1 __asm__("x1") = b;
-    register long x2 __asm__("x2") = c;
-    register long x3 __asm__("x3") = d;
-    register long x4 __asm__("x4") = e;
-    register long x5 __asm__("x5") = f;
-    __asm__ volatile("svc 0"
-                     : "+r"(x0)
-                     : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
-                     : "memory");
-    return x0;
-}
-#else
-#error "jailer: no system call convention for this machine"
-#endif
-
 }  // namespace detail
 
 template <typename A = int, typename B = int, typename C = int, typename D = int, typename E = int,
           typename F = int>
 inline long call(long number, A a = 0, B b = 0, C c = 0, D d = 0, E e = 0, F f = 0) noexcept {
     using detail::as_word;
-    return detail::call6(number, as_word(a), as_word(b), as_word(c), as_word(d), as_word(e),
-                         as_word(f));
+    return jailsvc::raw::call6(number, as_word(a), as_word(b), as_word(c), as_word(d), as_word(e),
+                               as_word(f));
 }
 
 /// For calls whose good result is an int: a descriptor, a count below 2^31, or 0.

@@ -20,8 +20,8 @@ ipc::Register registration(ipc::Token token, pid_t pid, const char* unit = "web"
     return message;
 }
 
-ipc::Exited ending(int status) {
-    ipc::Exited message{};
+ipc::Ending ending(int status) {
+    ipc::Ending message{};
     message.status = status;
     message.ended_ns = 7;
     return message;
@@ -53,11 +53,11 @@ TEST_CASE("registry: an exit is kept until the engine acknowledges it", "[keeper
     CHECK(registry->by_pid(400) == kNone);
     CHECK(due(*registry, ipc::Role::kEngine) == Tokens{11});
     CHECK(due(*registry, ipc::Role::kEngine).empty());
-    registry->mark_snapshot(ipc::Role::kEngine);
+    registry->processes.mark_snapshot(ipc::Role::kEngine);
     CHECK(due(*registry, ipc::Role::kEngine) == Tokens{11});
     CHECK(registry->processes[slot].status == 9);
 
-    registry->mark_snapshot(ipc::Role::kEngine);
+    registry->processes.mark_snapshot(ipc::Role::kEngine);
     registry->acknowledge(11);
     CHECK(due(*registry, ipc::Role::kEngine).empty());
     CHECK(registry->processes.count() == 0);
@@ -96,12 +96,12 @@ TEST_CASE("registry: a stub is shown to the jailer alone and forgotten at its en
     const ipc::Token token = 5 | ipc::kStubBit;
     const std::size_t slot = registry->add(registration(token, 77));
     for (const auto role : {ipc::Role::kEngine, ipc::Role::kJailer, ipc::Role::kLogger}) {
-        registry->mark_snapshot(role);
+        registry->processes.mark_snapshot(role);
     }
     CHECK(due(*registry, ipc::Role::kEngine).empty());
     CHECK(due(*registry, ipc::Role::kLogger).empty());
     CHECK(due(*registry, ipc::Role::kJailer) == Tokens{token});
-    registry->mark_snapshot(ipc::Role::kJailer);
+    registry->processes.mark_snapshot(ipc::Role::kJailer);
     registry->end(slot, ending(9));
     CHECK(due(*registry, ipc::Role::kJailer).empty());
     CHECK(registry->processes.count() == 0);
@@ -124,10 +124,11 @@ TEST_CASE("registry: a full table refuses, and takes again what becomes free", "
 
 TEST_CASE("table: what is marked is sent lowest first, and stays marked when it cannot",
           "[keeper]") {
-    const auto table = std::make_unique<keeper::Table<int, 8>>();
-    for (int i = 0; i < 8; ++i) (*table)[table->add(100)] = i;
-    CHECK(table->add(100) == kNone);
     const auto role = ipc::Role::kJailer;
+    const auto kJailerOnly = keeper::bit(role);
+    const auto table = std::make_unique<keeper::Table<int, 8>>();
+    for (int i = 0; i < 8; ++i) (*table)[table->add(100, kJailerOnly)] = i;
+    CHECK(table->add(100, kJailerOnly) == kNone);
     std::vector<int> sent;
     std::size_t room = 2;
     const auto send = [&](int item) {
@@ -147,12 +148,12 @@ TEST_CASE("table: what is marked is sent lowest first, and stays marked when it 
     CHECK(sent == std::vector{2, 4, 0, 6});
     CHECK(table->send_due(ipc::Role::kEngine, send));
     CHECK(sent.size() == 4);
-    CHECK(table->add(7) == 1);
+    CHECK(table->add(7, kJailerOnly) == 1);
     CHECK((*table)[1] == 0);
     CHECK(table->find(7) == 1);
     CHECK(table->find(100, 1) == 2);
     for (const std::size_t slot : {7U, 6U}) table->remove(slot);
     CHECK(table->find(100, 6) == kNone);
-    CHECK(table->add(9) == 6);
+    CHECK(table->add(9, kJailerOnly) == 6);
     CHECK(table->count() == 7);
 }

@@ -102,7 +102,7 @@ TEST_CASE("store: who is handed what, and the storer is not handed its own", "[k
     CHECK(due(*store, Role::kEngine).empty());
     REQUIRE(store->put(key(Kept::kNotify, "web"), any_fd(), Role::kJailer));
     CHECK(due(*store, Role::kEngine) == Kinds{Kept::kNotify});
-    store->mark_snapshot(Role::kJailer);  // a new jailer
+    store->kept.mark_snapshot(Role::kJailer);  // a new jailer
     CHECK(due(*store, Role::kJailer) == Kinds{Kept::kLogPipe});
 }
 
@@ -112,23 +112,23 @@ TEST_CASE("store: what a service was started as goes to the next engine, not to 
     store->limit = 10;
     REQUIRE(store->put(key(Kept::kUnit, "web"), any_fd(), Role::kJailer));
     CHECK(due(*store, Role::kEngine).empty());
-    store->mark_snapshot(Role::kEngine);
+    store->kept.mark_snapshot(Role::kEngine);
     CHECK(due(*store, Role::kEngine) == Kinds{Kept::kUnit});
-    store->mark_snapshot(Role::kLogger);
+    store->kept.mark_snapshot(Role::kLogger);
     CHECK(due(*store, Role::kLogger).empty());
 }
 
 TEST_CASE("store: the engine and the logger may store nothing", "[keeper]") {
     for (const Kept kind : {Kept::kState, Kept::kControl, Kept::kLogPipe, Kept::kUnit,
                             Kept::kNamespace, Kept::kListener, Kept::kNotify}) {
-        CHECK_FALSE(keeper::may_store(Role::kEngine, key(kind, "web")));
-        CHECK_FALSE(keeper::may_store(Role::kLogger, key(kind, "web")));
+        CHECK_FALSE(keeper::Store::may(Role::kEngine, key(kind, "web")));
+        CHECK_FALSE(keeper::Store::may(Role::kLogger, key(kind, "web")));
         const bool own = kind == Kept::kState || kind == Kept::kControl;
-        CHECK(keeper::may_store(Role::kJailer, key(kind, "web")) == !own);
-        CHECK(keeper::may_store(Role::kKeeper, key(kind, "web")) == own);
+        CHECK(keeper::Store::may(Role::kJailer, key(kind, "web")) == !own);
+        CHECK(keeper::Store::may(Role::kKeeper, key(kind, "web")) == own);
     }
-    CHECK_FALSE(keeper::may_store(Role::kJailer, key(static_cast<Kept>(999), "web")));
+    CHECK_FALSE(keeper::Store::may(Role::kJailer, key(static_cast<Kept>(999), "web")));
     ipc::Key unterminated = key(Kept::kUnit, "");
     std::memset(unterminated.unit, 'u', sizeof unterminated.unit);
-    CHECK_FALSE(keeper::may_store(Role::kJailer, unterminated));
+    CHECK_FALSE(keeper::Store::may(Role::kJailer, unterminated));
 }

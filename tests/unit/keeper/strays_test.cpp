@@ -10,9 +10,8 @@ using namespace jailsvc::keeper;
 
 namespace {
 
-ipc::Exited ending(pid_t pid, int status = 0) {
-    ipc::Exited message{};
-    message.pid = pid;
+ipc::Ending ending(int status) {
+    ipc::Ending message{};
     message.status = status;
     return message;
 }
@@ -21,9 +20,9 @@ ipc::Exited ending(pid_t pid, int status = 0) {
 
 TEST_CASE("strays: an unknown exit waits as long as an intent is open", "[keeper]") {
     const auto strays = std::make_unique<Strays>();
-    ipc::Exited found{};
+    ipc::Ending found{};
     strays->open(1, 1000);
-    strays->add(ending(50, 3));
+    strays->add(50, ending(3));
     strays->settle(1001);
     REQUIRE(strays->take(50, found));
     CHECK(found.status == 3);
@@ -31,15 +30,15 @@ TEST_CASE("strays: an unknown exit waits as long as an intent is open", "[keeper
 
     SECTION("without an intent it is an orphan and forgotten") {
         strays->close(1);
-        strays->add(ending(51));
+        strays->add(51, ending(0));
         strays->settle(1002);
         CHECK_FALSE(strays->take(51, found));
     }
     SECTION("an intent that is never closed ends by itself") {
-        strays->add(ending(52));
+        strays->add(52, ending(0));
         strays->settle(1000 + Strays::kIntentNs - 1);
         CHECK(strays->take(52, found));
-        strays->add(ending(52));
+        strays->add(52, ending(0));
         CHECK(strays->expiry_ns() == 1000 + Strays::kIntentNs);
         strays->settle(1000 + Strays::kIntentNs);
         CHECK_FALSE(strays->take(52, found));
@@ -49,11 +48,11 @@ TEST_CASE("strays: an unknown exit waits as long as an intent is open", "[keeper
 
 TEST_CASE("strays: of two exits with one pid the newest is taken", "[keeper]") {
     const auto strays = std::make_unique<Strays>();
-    ipc::Exited found{};
+    ipc::Ending found{};
     strays->open(1, 0);
-    strays->add(ending(50, 1));
-    strays->add(ending(60, 2));
-    strays->add(ending(50, 3));
+    strays->add(50, ending(1));
+    strays->add(60, ending(2));
+    strays->add(50, ending(3));
     REQUIRE(strays->take(50, found));
     CHECK(found.status == 3);
     REQUIRE(strays->take(50, found));
@@ -61,15 +60,15 @@ TEST_CASE("strays: of two exits with one pid the newest is taken", "[keeper]") {
     REQUIRE(strays->take(60, found));
 }
 
-TEST_CASE("strays: it says when it is full, and more intents than fit push the oldest out",
-          "[keeper]") {
+TEST_CASE("strays: it says when it is full, and the newest intent counts", "[keeper]") {
     const auto strays = std::make_unique<Strays>();
-    for (std::uint64_t token = 1; token <= Strays::kIntents + 5; ++token)
-        strays->open(token, token);
-    CHECK(strays->expiry_ns() == 6 + Strays::kIntentNs);
+    strays->open(1, 1);
+    strays->open(2, 2);
+    strays->close(1);
+    CHECK(strays->expiry_ns() == 2 + Strays::kIntentNs);
     for (std::size_t i = 0; i < Strays::kCapacity; ++i) {
         REQUIRE(strays->room());
-        strays->add(ending(static_cast<pid_t>(i + 2)));
+        strays->add(static_cast<pid_t>(i + 2), ending(0));
     }
     CHECK_FALSE(strays->room());
     strays->close_all();

@@ -1,4 +1,4 @@
-#include "keeper/machine.hpp"
+#include "pid1/machine.hpp"
 
 #include <linux/reboot.h>
 #include <signal.h>
@@ -7,11 +7,11 @@
 #include <catch2/catch.hpp>
 #include <cerrno>
 
-using namespace jailsvc::keeper;
+using namespace jailsvc::pid1;
 using jailsvc::ipc::ShutdownKind;
 
 TEST_CASE("machine: only PID 1 may signal all, and only the machine's init unmounts and reboots",
-          "[keeper]") {
+          "[pid1]") {
     for (const Act act : {Act::kSignalAll, Act::kUnmountAll, Act::kReboot}) {
         CHECK_FALSE(may_act(Rank::kSubreaper, act));
         CHECK(may_act(Rank::kMachineInit, act));
@@ -21,16 +21,20 @@ TEST_CASE("machine: only PID 1 may signal all, and only the machine's init unmou
     CHECK_FALSE(may_act(Rank::kContainerInit, Act::kReboot));
 }
 
-TEST_CASE("machine: the function refuses in any other process", "[keeper]") {
+TEST_CASE("machine: the function refuses in any other process", "[pid1]") {
     REQUIRE(::getpid() != 1);
     CHECK(own_rank() == Rank::kSubreaper);
     // Signal 0 tests for existence only: harmless even if the refusal were missing.
     errno = 0;
-    CHECK_FALSE(act_on_machine(Act::kSignalAll, 0));
+    CHECK_FALSE(signal_all(0));
     CHECK(errno == EPERM);
+    for (const Act act : {Act::kSignalAll, Act::kUnmountAll, Act::kReboot})
+        CHECK_FALSE(may_act(act));
+    // The negative control: others do run, and a signal to one of them is not refused.
+    CHECK(::kill(::getppid(), 0) == 0);
 }
 
-TEST_CASE("machine: signals mean the end to a container and power to a machine", "[keeper]") {
+TEST_CASE("machine: signals mean the end to a container and power to a machine", "[pid1]") {
     CHECK(kind_of_signal(Rank::kSubreaper, SIGINT) == ShutdownKind::kExit);
     CHECK(kind_of_signal(Rank::kContainerInit, SIGPWR) == ShutdownKind::kExit);
     CHECK(kind_of_signal(Rank::kMachineInit, SIGINT) == ShutdownKind::kReboot);

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <linux/limits.h>
+
+#include "base/fd.hpp"
+
+/// What is made once, before the loop. Each is empty after an error, which was reported.
+namespace jailsvc::boot {
+
+/// Open stdio, nothing else inherited; signals as after boot, all of them blocked; we are the
+/// parent of what we start and whatever that leaves behind.
+void prepare_process() noexcept;
+
+/// Finds a program of ours beside this one or in ../lib/jailsvc.
+[[nodiscard]] bool find_program(const char* name, char (&path)[PATH_MAX]) noexcept;
+
+/// The run directory, made if missing and locked for PID 1's lifetime against a second supervisor.
+[[nodiscard]] Fd lock_run_directory(const char* path) noexcept;
+
+/// The listening socket RUN/control. The run directory must be locked.
+[[nodiscard]] Fd open_control(const char* run) noexcept;
+
+/// memfd of ipc::kStateSize that can neither shrink nor grow.
+[[nodiscard]] Fd make_state() noexcept;
+
+/// The signals that the keeper is told of.
+[[nodiscard]] Fd open_signals() noexcept;
+
+/// The program in a sealed memfd, so that no disk is needed to execute it. Where the kernel forbids
+/// that (sysctl vm.memfd_noexec): its file, opened.
+[[nodiscard]] Fd load_program(const char* path) noexcept;
+
+}  // namespace jailsvc::boot
