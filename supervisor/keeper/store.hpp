@@ -14,6 +14,13 @@ struct KeptFd {
     int fd;
 };
 
+/// How descriptors of one kind are kept.
+struct Rule {
+    ipc::Role owner;         ///< who may have it kept
+    RoleSet receivers;       ///< told when it is stored, and after a Hello
+    RoleSet successors = 0;  ///< told after a Hello alone
+};
+
 /// Descriptors that outlive the engine, the jailer and the logger. Marked slots are to be sent.
 class Store {
 public:
@@ -53,12 +60,6 @@ public:
     Table<KeptFd, ipc::kMaxUnits * 5 / 2> kept;
 
 private:
-    struct Rule {
-        ipc::Role owner;         ///< who may have it kept
-        RoleSet receivers;       ///< told when it is stored, and after a Hello
-        RoleSet successors = 0;  ///< told after a Hello alone
-    };
-
     /// By ipc::Kept. The engine faces clients and is not trusted with anything that a jail is made
     /// of: of a kept unit it gets what no holder can change, the sealed text. The logger only
     /// reads.
