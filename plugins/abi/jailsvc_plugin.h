@@ -84,7 +84,14 @@ typedef enum jsv_kind {
                                  ambient and inheritable number[2] */
     JSV_OP_SECUREBITS = 62,   /* number[0] */
     /* JSV_STAGE_LOCKDOWN */
-    JSV_OP_NO_NEW_PRIVS = 80
+    JSV_OP_NO_NEW_PRIVS = 80,
+    JSV_OP_LANDLOCK = 81,      /* since 1.2: the program is confined by a Landlock ruleset that handles
+                                  the LANDLOCK_ACCESS_FS_* number[0], LANDLOCK_ACCESS_NET_*
+                                  number[1] and LANDLOCK_SCOPE_* number[2]; JSV_LANDLOCK_SCOPE_IF_KNOWN */
+    JSV_OP_LANDLOCK_PATH = 82, /* since 1.2: it allows the LANDLOCK_ACCESS_FS_* number[0] at and below
+                                  jail path text[0]; JSV_MOUNT_OPTIONAL */
+    JSV_OP_LANDLOCK_PORT = 83  /* since 1.2: it allows the LANDLOCK_ACCESS_NET_* number[1] on port
+                                  number[0] */
 } jsv_kind;
 
 #define JSV_MOUNT_READ_ONLY 1u
@@ -93,6 +100,9 @@ typedef enum jsv_kind {
 #define JSV_MOUNT_NOEXEC 8u
 #define JSV_MOUNT_CREATE 16u   /* make a missing mount point (a directory) below the root first */
 #define JSV_MOUNT_OPTIONAL 32u /* an absent source or target is passed over, not an error */
+
+#define JSV_LANDLOCK_SCOPE_IF_KNOWN 1u /* scopes that the running kernel does not know are left out, \
+                                          and reported */
 
 #define JSV_DIR_RECREATE 1u /* emptied before each start, removed at teardown */
 
@@ -131,7 +141,8 @@ typedef enum jsv_type {
 typedef struct jsv_key {
     uint32_t size; /* sizeof(jsv_key); also the stride of the array */
     uint32_t type; /* jsv_type */
-    const char* name;
+    const char* name;     /* [a-z][a-z0-9_]*; since 1.2 also "*" (JSV_STRING_MAP): every name of the
+                             table that is not of that form, each with a string: get_entry("*") */
     const char* fallback; /* the default as one would write it in TOML, or NULL */
     const char* doc;      /* one line */
     const char* choices;  /* allowed strings, separated by '|', or NULL */

@@ -169,12 +169,23 @@ bool check_type(const Key& key, const Value& value, const CheckContext& context)
     return good;
 }
 
+/// A name that the table's kRestKey stands for, and its text.
+void check_rest(const std::string& name, const Value& value, const CheckContext& context) {
+    const auto* text = std::get_if<Text>(&value.data);
+    if (text == nullptr) return;
+    if (!check_text({name, value.where}, Lines::kRefused, context)) return;
+    (void)check_text(*text, Lines::kRefused, context);
+}
+
 void check_document(const Document& document, const Schema& schema, Reporter& reporter) {
     for (const auto& [table, section] : document.sections) {
         for (const auto& [name, value] : section.keys) {
             const Key* key = schema.find_key(table, name);
-            if (key == nullptr) continue;
             const CheckContext context{name, schema, reporter};
+            if (key == nullptr) {
+                check_rest(name, value, context);
+                continue;
+            }
             if (!check_type(*key, value, context)) continue;
             const CoreKey* core = find_core_key(table, name);
             if (core != nullptr && core->check) core->check(value, context);

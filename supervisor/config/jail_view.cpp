@@ -4,6 +4,7 @@
 
 #include "config/quantity.hpp"
 #include "config/raw.hpp"
+#include "config/schema.hpp"
 
 namespace jailsvc::config {
 
@@ -94,6 +95,15 @@ std::optional<std::map<std::string, std::string>> JailView::get_map(std::string_
     std::map<std::string, std::string> out;
     for (const auto& [name, entry] : *table) {
         if (const auto* text = std::get_if<std::string>(&entry.value.data)) out[name] = *text;
+    }
+    return out;
+}
+
+std::map<std::string, std::string> JailView::get_rest() const {
+    std::map<std::string, std::string> out;
+    for (const auto& [name, entry] : impl_->keys) {
+        const auto* text = std::get_if<std::string>(&entry.value.data);
+        if (text != nullptr && !is_schema_name(name)) out[name] = *text;
     }
     return out;
 }

@@ -32,6 +32,8 @@ public:
     [[nodiscard]] std::optional<std::vector<std::string>> get_list(std::string_view key) const;
     [[nodiscard]] std::optional<std::map<std::string, std::string>> get_map(
         std::string_view key) const;
+    /// The names that the table's kRestKey stands for, with their texts.
+    [[nodiscard]] std::map<std::string, std::string> get_rest() const;
     /// A kBytes key [bytes]; a kDuration key [ns].
     [[nodiscard]] std::optional<std::uint64_t> get_bytes(std::string_view key) const;
     [[nodiscard]] std::optional<std::uint64_t> get_duration(std::string_view key) const;

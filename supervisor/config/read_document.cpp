@@ -231,7 +231,9 @@ std::string home_of(const std::string& name, const Schema& schema) {
 void unknown_key(const std::string& name, const Where& where, const Table& table,
                  const Schema& schema, Reporter& reporter) {
     std::vector<std::string> names;
-    for (const Key& key : table.keys) names.push_back(key.name);
+    for (const Key& key : table.keys) {
+        if (key.name != kRestKey) names.push_back(key.name);
+    }
     std::string cure = home_of(name, schema);
     if (cure.empty()) cure = hint(nearest(name, names), "\"", "\"");
     reporter.add(where, fmt::format("{}: key of [{}] not known by this build{}", plain(name),
@@ -272,6 +274,8 @@ private:
                 read_table(*below, inner);
             } else if (const Key* key = find_key(table, name)) {
                 read_key(section, *key, inner);
+            } else if (is_rest(table, name)) {
+                read_rest(section, name, inner);
             } else if (table.name == "jail" && std::holds_alternative<RawTable>(inner.value.data)) {
                 unknown_table(full, inner.key, schema_, reporter_);
             } else {
@@ -294,6 +298,26 @@ private:
         }
         section.keys.insert_or_assign(key.name, Value{entry.value.where, std::move(*data)});
     }
+
+    static bool is_rest(const Table& table, std::string_view name) {
+        return find_key(table, kRestKey) != nullptr && !is_schema_name(name);
+    }
+
+    void read_rest(Section& section, const std::string& name, const RawEntry& entry) {
+        const std::string label = plain(name);
+        if (name.empty() || name.size() > kMaxMapName) {
+            reporter_.add(entry.key, fmt::format("{}: a name must have 1 to {} bytes",
+                                                 label.substr(0, kShownName), kMaxMapName));
+        } else if (section.keys.size() >= kMaxListEntries) {
+            reporter_.add(entry.key, fmt::format("more than {} entries", kMaxListEntries));
+        } else if (auto data = read_text(entry.value, {label, reporter_})) {
+            section.keys.insert_or_assign(name, Value{entry.value.where, std::move(*data)});
+            return;
+        }
+        section.incomplete = true;
+    }
+
+    static constexpr std::size_t kShownName = 64;
 
     const Schema& schema_;
     Reporter& reporter_;

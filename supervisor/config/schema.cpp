@@ -42,6 +42,15 @@ Schema make_core_schema() {
 
 }  // namespace
 
+bool is_schema_name(std::string_view name) {
+    constexpr std::size_t kMost = 31;  // as the plugin interface has it
+    const auto good = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+    };
+    return !name.empty() && name.size() <= kMost && name[0] >= 'a' && name[0] <= 'z' &&
+           std::all_of(name.begin(), name.end(), good);
+}
+
 const Table* Schema::find(std::string_view table) const {
     const auto found = std::find_if(tables.begin(), tables.end(),
                                     [&](const Table& one) { return one.name == table; });

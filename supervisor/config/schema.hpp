@@ -23,6 +23,11 @@ enum class KeyType : std::uint8_t {
     kIntegerList,
 };
 
+/// Name of the key (of type kStringMap) that stands for every name of its table which no other key
+/// has, such as the paths of [jail.unveil]; each of them is a string. Names that a key could have
+/// ([a-z][a-z0-9_]*) are not among them, so that a misspelt key is still found.
+inline constexpr std::string_view kRestKey = "*";
+
 /// One key of a unit file, described once: checking, `explain`, docs/UNITS.md and the JSON Schema
 /// all come from here.
 struct Key {
@@ -49,6 +54,9 @@ struct Schema {
     /// A key by its full name ("service.restart"); nullptr where there is none.
     [[nodiscard]] const Key* find_key(std::string_view table, std::string_view key) const;
 };
+
+/// Whether a name can be that of a key or table: [a-z][a-z0-9_]*, at most 31 bytes.
+[[nodiscard]] bool is_schema_name(std::string_view name);
 
 /// The tables of the core alone.
 [[nodiscard]] const Schema& core_schema();

@@ -17,10 +17,9 @@ using Json = nlohmann::json;
 constexpr std::size_t kMaxJson = 1U << 20;
 constexpr std::size_t kMaxDepth = 8;
 constexpr std::size_t kMaxTables = 64;
-constexpr std::size_t kMaxKeys = 256;       // of one table
-constexpr std::size_t kMaxChoices = 64;     // of one key
-constexpr std::size_t kMaxSchemaName = 31;  // as the plugin ABI has it
-constexpr std::size_t kMaxDoc = 512;        // any other text
+constexpr std::size_t kMaxKeys = 256;    // of one table
+constexpr std::size_t kMaxChoices = 64;  // of one key
+constexpr std::size_t kMaxDoc = 512;     // any other text
 
 constexpr std::pair<std::string_view, KeyType> kTypeNames[] = {
     {"bool", KeyType::kBool},
@@ -40,15 +39,6 @@ std::string_view name_of(KeyType type) {
         if (value == type) return name;
     }
     return "";
-}
-
-/// [a-z][a-z0-9_]*, short.
-bool is_schema_name(std::string_view name) {
-    const auto good = [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
-    };
-    return !name.empty() && name.size() <= kMaxSchemaName && name[0] >= 'a' && name[0] <= 'z' &&
-           std::all_of(name.begin(), name.end(), good);
 }
 
 std::unexpected<Error> malformed(std::string_view what) {
@@ -109,10 +99,11 @@ Result<Key> read_key(const Json& object) {
     if (!object.is_object()) return malformed("a key is no object");
     Key key;
     TRY(key.name, text_member(object, "name"));
-    if (!is_schema_name(key.name)) {
+    TRY(key.type, type_member(object));
+    const bool rest = key.name == kRestKey && key.type == KeyType::kStringMap;
+    if (!rest && !is_schema_name(key.name)) {
         return malformed(fmt::format("{} is no name of a key", shown(key.name)));
     }
-    TRY(key.type, type_member(object));
     TRY(key.fallback, text_member(object, "default"));
     TRY(key.doc, text_member(object, "doc"));
     TRY(key.choices, choices_member(object));

@@ -13,6 +13,7 @@ using Json = nlohmann::ordered_json;
 
 /// "exec", "oneshot" as code, or what any value of the type is.
 std::string value_form(const Key& key) {
+    if (key.name == kRestKey) return "string";
     if (key.choices.empty()) return std::string(describe(key.type));
     std::string text;
     for (const auto& choice : key.choices) {
@@ -113,14 +114,19 @@ Json value_schema(const Key& key) {
 
 Json table_schema(const Table& table) {
     Json properties = Json::object();
+    Json others = false;
     for (const Key& key : table.keys) {
+        if (key.name == kRestKey) {
+            others = {{"type", "string"}, {"description", key.doc}};
+            continue;
+        }
         Json value = value_schema(key);
         value["description"] = key.doc;
         properties[key.name] = std::move(value);
     }
     return {{"type", "object"},
             {"description", table.doc},
-            {"additionalProperties", false},
+            {"additionalProperties", std::move(others)},
             {"properties", std::move(properties)}};
 }
 

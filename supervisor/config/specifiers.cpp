@@ -68,6 +68,27 @@ private:
     Reporter& reporter_;
 };
 
+/// Of the names that a kRestKey stands for ("/srv/%i"); a key of a schema has no '%'.
+void expand_names(Section& section, const Specifiers& specifiers, Reporter& reporter) {
+    for (auto at = section.keys.begin(); at != section.keys.end();) {
+        if (at->first.find('%') == std::string::npos) {
+            ++at;
+            continue;
+        }
+        auto entry = section.keys.extract(at++);
+        const Where where = entry.mapped().where;
+        auto name = expand(entry.key(), specifiers);
+        if (!name) {
+            reporter.add(where, fmt::format("{}: {}", shown(entry.key()), name.error().message));
+            continue;
+        }
+        entry.key() = std::move(*name);
+        const auto put = section.keys.insert(std::move(entry));
+        if (!put.inserted)
+            reporter.add(where, fmt::format("{}: there twice", shown(put.node.key())));
+    }
+}
+
 }  // namespace
 
 Result<std::string> expand(std::string_view text, const Specifiers& specifiers) {
@@ -89,6 +110,7 @@ void expand(Document& document, const Specifiers& specifiers, Reporter& reporter
     Expander expander(specifiers, reporter);
     for (auto& [name, section] : document.sections) {
         for (auto& [key, value] : section.keys) std::visit(expander, value.data);
+        expand_names(section, specifiers, reporter);
     }
 }
 

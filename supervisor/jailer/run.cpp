@@ -57,6 +57,10 @@ Result<SpawnContext> prepare_spawning(const Places& places) {
     spawn.stage_directory = places.run + "/stage";
     TRY_VOID(make_private(spawn.stage_directory));
     TRY_VOID(make_private(trash_directory(places)));
+    if (::geteuid() == 0) {
+        TRY(Fd probe, open_probe());
+        spawn.probe = probe.release();  // as the program
+    }
     return spawn;
 }
 

@@ -118,7 +118,9 @@ const SpawnContext& spawn_context() {
         if (!here) throw std::runtime_error(here.error().message);
         auto stub = sys::open(*here + "/../lib/jailsvc/jailsvc-stub", O_PATH);
         if (!stub) throw std::runtime_error(stub.error().message);
-        return SpawnContext{false, stub->release(), stage.path()};
+        auto probe = open_probe();
+        if (!probe) throw std::runtime_error(probe.error().message);
+        return SpawnContext{false, stub->release(), stage.path(), probe->release()};
     }();
     return context;
 }
@@ -186,6 +188,7 @@ Jailed<Parked> Jail::park(const Program& program) {
     if (!parked) return parked;
     for (;;) {
         Report report = await_report(plan_, *parked);
+        evidence_ = report.evidence;
         if (report.kind == Report::Kind::kReady) return parked;
         if (report.kind == Report::Kind::kWeakened) {
             weakened_.push_back(report.failure);
@@ -204,7 +207,8 @@ Ran Jail::run(Program program) {
     program.stdout_fd = program.stderr_fd = in.get();
     auto parked = park(program);
     if (!parked) throw std::runtime_error(describe(plan_.plan(), parked.error()));
-    const auto held = attest_program(plan_, ids_, stub_.pid, parked->pid, program.passed.size());
+    const auto held =
+        attest_program(plan_, ids_, stub_.pid, parked->pid, program.passed.size(), evidence_);
     if (!held) {
         parked->gate = Fd();
         (void)await_end(*parked);

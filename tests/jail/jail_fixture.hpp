@@ -74,6 +74,8 @@ public:
 
     /// A program at its gate; fails the test if it does not get there.
     [[nodiscard]] Jailed<Parked> park(const Program& program);
+    /// What the last parked program reported to have found denied.
+    [[nodiscard]] std::uint32_t evidence() const { return evidence_; }
     /// Runs to its end; both attests must hold.
     [[nodiscard]] Ran run(std::vector<std::string> argv);
     [[nodiscard]] Ran run(Program program);
@@ -86,6 +88,7 @@ private:
     ResolvedIds ids_;
     Parked stub_;
     bool stands_ = false;
+    std::uint32_t evidence_ = 0;
     JailFailure failure_;
     std::vector<JailFailure> weakened_;
 };

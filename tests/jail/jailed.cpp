@@ -69,12 +69,14 @@ private:
 };
 
 /// Why the process did not get ready; empty if it did.
-std::string await_ready(const jailer::CompiledPlan& plan, const jailer::Parked& parked) {
+std::string await_ready(const jailer::CompiledPlan& plan, const jailer::Parked& parked,
+                        std::uint32_t* evidence = nullptr) {
     while (wait_readable(parked.gate.get())) {
         const auto report = jailer::read_report(plan, parked);
         if (!report) continue;
         switch (report->kind) {
             case jailer::Report::Kind::kReady:
+                if (evidence != nullptr) *evidence = report->evidence;
                 return "";
             case jailer::Report::Kind::kWeakened:
                 continue;
@@ -165,9 +167,12 @@ Ran run_in(const Jail& jail, const jailer::SpawnContext& context, const std::str
     if (!parked) return {.error = jailer::describe(plan, parked.error())};
     Reaped process(std::move(*parked));
     input = Fd();
-    if (auto why = await_ready(jail.plan, process.get()); !why.empty()) return {.error = why};
-    const auto seen =
-        jailer::attest_program(jail.plan, jail.ids, jail.stub_pid(), process.get().pid);
+    std::uint32_t evidence = 0;
+    if (auto why = await_ready(jail.plan, process.get(), &evidence); !why.empty()) {
+        return {.error = why};
+    }
+    const auto seen = jailer::attest_program(jail.plan, jail.ids, jail.stub_pid(),
+                                             process.get().pid, 0, evidence);
     if (!seen) return {.error = jailer::describe(plan, seen.error())};
     if (auto why = await_exec(jail.plan, process.get()); !why.empty()) return {.error = why};
     Ran ran{.output = read_all(output.get())};
@@ -197,6 +202,8 @@ Site::Site()
     context_.clone_parent = false;
     context_.stub_program = stub_program_.get();
     context_.stage_directory = directory_ + "/stage";
+    probe_ = expect(jailer::open_probe());
+    context_.probe = probe_.get();
 }
 
 Site::~Site() {
@@ -212,12 +219,13 @@ Result<jailer::CompiledPlan> Site::plan(const std::string& jail) {
                                   .profile_dirs = places_.profile_dirs,
                                   .state_root = places_.state_root,
                                   .runtime_root = places_.runtime_root};
-    const auto unit = config::load_unit(sources, plugins_.schema(), "probe");
+    config::JailPlaces places;
+    const auto unit = config::load_unit(sources, plugins_.schema(), "probe", &places);
     if (!unit) {
         const auto& first = unit.error().front();
         return fail(fmt::format("{}:{}: {}", first.file, first.line, first.message));
     }
-    TRY(jailer::PlanJob job, plugins_.begin_plan(*unit));
+    TRY(jailer::PlanJob job, plugins_.begin_plan(*unit, std::move(places)));
     if (!wait_readable(job.fd())) return fail("the plan worker did not end");
     TRY(jailer::Plan plan, plugins_.finish_plan(std::move(job)));
     return jailer::CompiledPlan::make(std::move(plan));

@@ -43,6 +43,7 @@ private:
     Places places_;
     jailer::PluginHost plugins_;
     Fd stub_program_;
+    Fd probe_;
     jailer::SpawnContext context_;
 };
 

@@ -5,6 +5,7 @@
 #include <catch2/catch.hpp>
 
 #include "jail_fixture.hpp"
+#include "jailer/child/landlock_rights.hpp"
 
 using namespace jailsvc::jailer;
 using namespace jailsvc::jailer::test;
@@ -36,6 +37,12 @@ Plan rich_plan(const TempDirectory& shared) {
     const auto limit = std::ranges::find(plan.ops, JSV_OP_RLIMIT, &Op::kind);
     plan.ops.insert(limit, {make_op(JSV_OP_NICE, {.number = {5}}),
                             make_op(JSV_OP_OOM_SCORE, {.number = {300}})});
+    plan.ops.push_back(
+        make_op(JSV_OP_LANDLOCK, {.number = {landlock::kAllFs & ~landlock::kExecute,
+                                             landlock::kAllNet, landlock::kScopeAbstractSockets}}));
+    plan.ops.push_back(
+        make_op(JSV_OP_LANDLOCK_PATH, {.number = {landlock::kReadFile}, .text = {"/usr"}}));
+    plan.ops.push_back(make_op(JSV_OP_LANDLOCK_PORT, {.number = {80, landlock::kConnectTcp}}));
     return plan;
 }
 
@@ -68,7 +75,8 @@ Verdict verdict_on(Plan applied, const CompiledPlan& wanted) {
     program.new_session = false;
     const auto parked = jail.park(program);
     if (!parked) return {false, ~0U, describe(wanted.plan(), parked.error())};
-    const auto program_holds = attest_program(wanted, {}, jail.stub(), parked->pid);
+    const auto program_holds =
+        attest_program(wanted, {}, jail.stub(), parked->pid, 0, jail.evidence());
     (void)jailsvc::jailer::open_gate(*parked);
     (void)await_end(*parked);
     if (program_holds) return {};
@@ -97,7 +105,8 @@ TEST_CASE("attest: an operation that was not applied is refused by name", "[jail
         CHECK_FALSE(verdict.held);
         CHECK(verdict.text.find("probe: ") == 0);
         const bool named = verdict.op == index || verdict.op >= plan.ops.size() ||
-                           op.kind == JSV_OP_TMPFS || op.kind == JSV_OP_PROC;
+                           op.kind == JSV_OP_TMPFS || op.kind == JSV_OP_PROC ||
+                           op.kind == JSV_OP_LANDLOCK_PATH || op.kind == JSV_OP_LANDLOCK_PORT;
         CHECK(named);
     }
 }

@@ -272,6 +272,9 @@ Outcome apply_mount(MountState& state, std::uint32_t index) noexcept {
         case JSV_OP_CAPABILITIES:
         case JSV_OP_SECUREBITS:
         case JSV_OP_NO_NEW_PRIVS:
+        case JSV_OP_LANDLOCK:
+        case JSV_OP_LANDLOCK_PATH:
+        case JSV_OP_LANDLOCK_PORT:
             return {};  // not of this stage
     }
     return {EINVAL, About::kWhole};

@@ -24,7 +24,7 @@ struct GateReport {
     /// Which part of an operation it was, so that the text can name the path that was at fault.
     enum class About : std::uint32_t { kWhole, kSource, kTarget, kMount, kReadBack };
     Kind kind;
-    std::uint32_t op;   ///< index into Plan::ops, or kStep…
+    std::uint32_t op;   ///< index into Plan::ops, or kStep…; with kReady what the child has probed
     std::int32_t code;  ///< errno, or kNotHeld
     About about;
 };
@@ -33,6 +33,7 @@ struct GateReport {
 struct Outcome {
     int code = 0;
     GateReport::About about = GateReport::About::kWhole;
+    bool foreseen = false;  ///< the operation itself allows for it: reported, no failure
 
     [[nodiscard]] bool ok() const noexcept { return code == 0; }
 };

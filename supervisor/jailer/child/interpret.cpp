@@ -14,6 +14,7 @@
 #include <cerrno>
 
 #include "ipc/messages.hpp"
+#include "jailer/child/child_landlock.hpp"
 #include "jailer/child/child_mounts.hpp"
 #include "jailer/child/child_process.hpp"
 #include "jailer/child/raw_calls.hpp"
@@ -29,8 +30,9 @@ constexpr int kFailedStatus = ipc::kNotExecutedCode;
 /// Reports and ends, unless the unit allows this operation not to hold.
 void settle(int gate, const ChildOp& op, Outcome outcome) noexcept {
     if (outcome.ok()) return;
-    report(gate, op.optional != 0 ? Kind::kWeakened : Kind::kFailed, op.index, outcome);
-    if (op.optional == 0) raw::exit_now(kFailedStatus);
+    const bool allowed = op.optional != 0 || outcome.foreseen;
+    report(gate, allowed ? Kind::kWeakened : Kind::kFailed, op.index, outcome);
+    if (!allowed) raw::exit_now(kFailedStatus);
 }
 
 void require(int gate, std::uint32_t step, long code) noexcept {
@@ -95,30 +97,33 @@ void build_file_system(const StubJob& job) noexcept {
 }
 
 /// Sources first move out of the way of the numbers they are wanted at.
-void arrange_program_descriptors(const ProgramJob& job, int& gate, int& stub) noexcept {
+void arrange_program_descriptors(const ProgramJob& job, int& gate, int& stub, int& probe) noexcept {
+    int* const kept[] = {&gate, &stub, &probe};  // come right after the program's own
+    constexpr unsigned kKept = 3;
     const std::uint32_t count = job.descriptor_count;
     for (std::uint32_t i = 0; i < count; ++i) {
         const int source = job.descriptors[i];
         const int fd =
             source >= 0 ? source : raw::openat2(AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC, 0);
         require(gate, kStepDescriptors, fd);
-        job.moved[i] = move_up(fd, count + 2);
+        job.moved[i] = move_up(fd, count + kKept);
         require(gate, kStepDescriptors, job.moved[i]);
     }
-    const int high_gate = move_up(gate, count + 2);
-    require(gate, kStepDescriptors, high_gate);
-    const int high_stub = stub < 0 ? -1 : move_up(stub, count + 2);
-    if (stub >= 0) require(high_gate, kStepDescriptors, high_stub);
+    for (int* const fd : kept) {
+        const int high = *fd < 0 ? -1 : move_up(*fd, count + kKept);
+        if (*fd >= 0) require(gate, kStepDescriptors, high);
+        *fd = high;
+    }
     for (std::uint32_t i = 0; i < count; ++i) {
-        require(high_gate, kStepDescriptors, raw::call(SYS_dup3, job.moved[i], i, 0));
+        require(gate, kStepDescriptors, raw::call(SYS_dup3, job.moved[i], i, 0));
     }
-    gate = static_cast<int>(count);
-    require(high_gate, kStepDescriptors, raw::call(SYS_dup3, high_gate, gate, O_CLOEXEC));
-    if (stub >= 0) {
-        stub = gate + 1;
-        require(gate, kStepDescriptors, raw::call(SYS_dup3, high_stub, stub, O_CLOEXEC));
+    int next = static_cast<int>(count);
+    for (int* const fd : kept) {
+        if (*fd < 0) continue;
+        require(gate, kStepDescriptors, raw::call(SYS_dup3, *fd, next, O_CLOEXEC));
+        *fd = next++;
     }
-    require(gate, kStepDescriptors, raw::call(SYS_close_range, gate + 1 + (stub >= 0), ~0U, 0));
+    require(gate, kStepDescriptors, raw::call(SYS_close_range, next, ~0U, 0));
 }
 
 /// All namespaces by one call: the kernel takes the user namespace first, so that its rights serve
@@ -206,10 +211,11 @@ void run_stub(const StubJob& job) noexcept {
 }
 
 void run_program(const ProgramJob& job) noexcept {
+    ProgramJob here = job;
     int gate = job.gate;
     int stub = job.stub;
     reset_signals();
-    arrange_program_descriptors(job, gate, stub);
+    arrange_program_descriptors(job, gate, stub, here.probe);
     for (const ChildOp* op = job.ops; op != job.ops + job.count; ++op) {
         settle(gate, *op, apply_before_entry(*op));
     }
@@ -219,6 +225,11 @@ void run_program(const ProgramJob& job) noexcept {
     for (const ChildOp* op = job.ops; op != job.ops + job.count; ++op) {
         settle(gate, *op, apply_inside(*op));
     }
+    LandlockState landlock{};
+    landlock.job = &here;
+    for (const ChildOp* op = job.ops; op != job.ops + job.count; ++op) {
+        settle(gate, *op, prepare_landlock(landlock, *op));
+    }
     require(gate, kStepKeyring, leave_session_keyring());
     const StepOutcome identity = apply_identity(job);
     hide_from_tracers();
@@ -226,9 +237,11 @@ void run_program(const ProgramJob& job) noexcept {
     change_directory(job, gate);
     for (const ChildOp* op = job.ops; op != job.ops + job.count; ++op) {
         settle(gate, *op, apply_lockdown(*op));
+        settle(gate, *op, apply_landlock(landlock, *op));
     }
+    if (here.probe >= 0) raw::close(here.probe);
     if (job.stub < 0) end_with_keeper();
-    report(gate, Kind::kReady, 0);
+    report(gate, Kind::kReady, landlock.evidence);
     await_gate(gate);
     const long code = raw::call(SYS_execve, job.argv[0], job.argv, job.environment);
     require(gate, kStepExec, code);

@@ -29,6 +29,7 @@ struct ProgramJob {
     std::uint32_t count;
     int gate;                        ///< our end
     int stub;                        ///< pidfd of the jail's init, or -1
+    int probe;                       ///< SpawnContext::probe, or -1 where nothing needs it
     std::uint64_t enter;             ///< CLONE_NEW* to be joined, without CLONE_NEWPID
     const int* descriptors;          ///< become 0, 1, 2, …; -1: /dev/null
     int* moved;                      ///< as many cells for the child

@@ -287,6 +287,9 @@ Verdict check_op(Attest& attest, std::uint32_t index, const Op& op, const Place&
         case JSV_OP_CAPABILITIES:
         case JSV_OP_SECUREBITS:
         case JSV_OP_NO_NEW_PRIVS:
+        case JSV_OP_LANDLOCK:
+        case JSV_OP_LANDLOCK_PATH:
+        case JSV_OP_LANDLOCK_PORT:
             return std::nullopt;
     }
     return not_held(index, "unknown kind");

@@ -12,6 +12,7 @@
 #include <memory>
 
 #include "base/sys.hpp"
+#include "jailer/jail/attest_landlock.hpp"
 #include "jailer/jail/attest_mounts.hpp"
 #include "jailer/jail/failure.hpp"
 #include "jailer/jail/id_map.hpp"
@@ -30,6 +31,7 @@ struct Attest {
     pid_t stub;
     pid_t program;
     std::size_t passed;
+    std::uint32_t evidence;
     ProcessFacts facts;
     std::string limits;
 };
@@ -170,6 +172,12 @@ Verdict check_op(const Attest& attest, std::uint32_t index, const Op& op) {
             return check_capabilities(attest, index, op);
         case JSV_OP_NO_NEW_PRIVS:
             return check_equal(index, "NoNewPrivs", attest.facts.no_new_privs ? 1 : 0, 1);
+        case JSV_OP_LANDLOCK:
+            return attest_landlock(attest.plan, index, attest.evidence);
+        // Rules are part of the ruleset.
+        case JSV_OP_LANDLOCK_PATH:
+        case JSV_OP_LANDLOCK_PORT:
+            return std::nullopt;
         // Visible to the process alone, and read back by it: securebits, hostname, sysctls. The
         // working directory may be the program's own; where it lies is checked for all.
         case JSV_OP_SECUREBITS:
@@ -258,13 +266,14 @@ Verdict attest_descriptors(const Attest& attest) {
 
 Jailed<std::vector<JailFailure>> attest_program(const CompiledPlan& compiled,
                                                 const ResolvedIds& ids, pid_t stub, pid_t program,
-                                                std::size_t passed) {
+                                                std::size_t passed, std::uint32_t evidence) {
     const Plan plan = compiled.plan();
     auto facts = read_process_facts(kStepIsolation, program);
     if (!facts) return std::unexpected(std::move(facts).error());
     auto limits = sys::read_file(fmt::format("/proc/{}/limits", program));
     if (!limits) return std::unexpected(failed(kStepIsolation, "limits", limits.error().code));
-    const Attest attest{plan, ids, stub, program, passed, std::move(*facts), std::move(*limits)};
+    const Attest attest{
+        plan, ids, stub, program, passed, evidence, std::move(*facts), std::move(*limits)};
     std::vector<JailFailure> weakened;
     for (std::uint32_t index = 0; index < plan.ops.size(); ++index) {
         auto verdict = check_op(attest, index, plan.ops[index]);

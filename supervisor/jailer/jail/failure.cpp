@@ -70,11 +70,20 @@ std::string_view part_name(About about) {
 
 /// What to do about a path that is not there; empty where the error says enough.
 std::string_view cure(const Op& op, About about, int code) {
+    if (op.kind == JSV_OP_LANDLOCK && code == EOPNOTSUPP) {
+        return "the running kernel's Landlock lacks a part of this; list \"unveil.landlock\" in "
+               "[jail] optional to do without";
+    }
+    if (op.kind == JSV_OP_LANDLOCK && code == EPERM) {
+        return "set no_new_privileges = true in [jail.identity], without which Landlock needs "
+               "sys_admin";
+    }
     if (code != ENOENT) return "";
-    if (op.kind == JSV_OP_ROOT) return "; make that directory, or correct the jail's root";
-    if (about == About::kSource) return "; make it, or take it out of the unit";
+    if (op.kind == JSV_OP_LANDLOCK_PATH) return "make it, or write \"-PATH\" if it may be absent";
+    if (op.kind == JSV_OP_ROOT) return "make that directory, or correct the jail's root";
+    if (about == About::kSource) return "make it, or take it out of the unit";
     if (about == About::kTarget && op.kind == JSV_OP_BIND) {
-        return "; nothing is made there in a read-only root: bind over a path that exists";
+        return "nothing is made there in a read-only root: bind over a path that exists";
     }
     return "";
 }
@@ -129,7 +138,8 @@ JailFailure from_report(const Plan& plan, const GateReport& report) {
     JailFailure result =
         failed(report.op, fmt::format("{}{}", part_name(report.about), path_of(op, report.about)),
                report.code);
-    result.text += cure(op, report.about, report.code);
+    const std::string_view help = cure(op, report.about, report.code);
+    if (!help.empty()) result.text += fmt::format("; {}", help);
     return result;
 }
 

@@ -59,6 +59,7 @@ struct SpawnContext {
     bool clone_parent = true;
     int stub_program = -1;        ///< O_PATH|O_CLOEXEC descriptor of jailsvc-stub
     std::string stage_directory;  ///< empty directory, root's, where new roots are put together
+    int probe = -1;               ///< open_probe(); -1: no plan with Landlock can be started
 };
 
 /// uid and gid that replace JSV_IDS_DYNAMIC, and own what JSV_OP_HOST_DIRECTORY makes; as the jail
@@ -100,6 +101,10 @@ using Jailed = std::expected<T, JailFailure>;
 /// "web: chroot: bind: source /srv: No such file or directory" — unit, plugin, operation, the rest.
 [[nodiscard]] std::string describe(const Plan& plan, const JailFailure& failure);
 
+/// A directory in no tree, open to everybody: there a program that Landlock confines tries what
+/// must be denied.
+[[nodiscard]] Result<Fd> open_probe();
+
 /// JSV_STAGE_PARENT operations, as the jailer, before any process exists. Directories to be made
 /// anew are moved into `trash` (see trash.hpp); without one they are emptied here and now.
 [[nodiscard]] Jailed<void> apply_parent_operations(const CompiledPlan& plan, const ResolvedIds& ids,
@@ -121,7 +126,8 @@ void undo_parent_operations(const CompiledPlan& plan, const std::string& trash =
 struct Report {
     enum class Kind { kReady, kFailed, kWeakened, kEnd };
     Kind kind = Kind::kEnd;
-    JailFailure failure;  ///< for kFailed, kWeakened
+    JailFailure failure;         ///< for kFailed, kWeakened
+    std::uint32_t evidence = 0;  ///< with kReady: what the child found denied, for attest_program
 };
 [[nodiscard]] std::optional<Report> read_report(const CompiledPlan& plan, const Parked& parked);
 
@@ -134,10 +140,11 @@ struct Report {
 /// The same for the program at its gate: process, identity and lockdown operations, and that it
 /// is in the stub's namespaces and below the jail's root with no descriptor but the declared:
 /// 0, 1, 2, as many as Program::passed had, and the gate. `stub` is -1 where the plan needs none.
+/// `evidence` is that of its kReady report: what nobody else can see.
 [[nodiscard]] Jailed<std::vector<JailFailure>> attest_program(const CompiledPlan& plan,
                                                               const ResolvedIds& ids, pid_t stub,
-                                                              pid_t program,
-                                                              std::size_t passed = 0);
+                                                              pid_t program, std::size_t passed = 0,
+                                                              std::uint32_t evidence = 0);
 
 /// Lets the program's exec go on.
 [[nodiscard]] Result<void> open_gate(const Parked& parked);

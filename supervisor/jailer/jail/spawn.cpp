@@ -211,6 +211,7 @@ Jailed<Parked> spawn_program(const SpawnContext& context, const CompiledPlan& pl
                    .count = static_cast<std::uint32_t>(ops.size()),
                    .gate = -1,
                    .stub = stub,
+                   .probe = plan.find(JSV_OP_LANDLOCK) != nullptr ? context.probe : -1,
                    .enter = namespaces & ~std::uint64_t{CLONE_NEWPID},
                    .descriptors = descriptors.data(),
                    .moved = moved.data(),
@@ -237,7 +238,7 @@ std::optional<Report> read_report(const CompiledPlan& plan, const Parked& parked
     if (static_cast<std::size_t>(count) != sizeof packet) return Report{Report::Kind::kEnd, {}};
     switch (packet.kind) {
         case GateReport::Kind::kReady:
-            return Report{Report::Kind::kReady, {}};
+            return Report{Report::Kind::kReady, {}, packet.op};
         case GateReport::Kind::kFailed:
             return Report{Report::Kind::kFailed, from_report(plan.plan(), packet)};
         case GateReport::Kind::kWeakened:

@@ -327,7 +327,7 @@ void Starts::reported(Job& job) {
                 spdlog::warn("{}", describe(plan.plan(), report->failure));
                 continue;
             case Report::Kind::kReady:
-                return at_gate(job);
+                return at_gate(job, report->evidence);
             case Report::Kind::kFailed:
                 return fail_job(job, told_by_child(job, plan.plan(), report->failure));
             case Report::Kind::kEnd:
@@ -338,9 +338,10 @@ void Starts::reported(Job& job) {
     }
 }
 
-void Starts::at_gate(Job& job) {
+void Starts::at_gate(Job& job, std::uint32_t evidence) {
     const Jail& jail = *jails_.find(job.unit);
-    const auto seen = attest_program(jail.loaded->plan, jail.ids, jail.stub_pid, job.child.pid);
+    const auto seen =
+        attest_program(jail.loaded->plan, jail.ids, jail.stub_pid, job.child.pid, 0, evidence);
     if (!seen) return fail_job(job, to_failure(jail.loaded->plan.plan(), seen.error()));
     job.weakened = std::max(job.weakened, static_cast<std::uint32_t>(seen->size()));
     // Not before the keeper has the Register: no exit of a program that ran may be unknown to it.

@@ -49,7 +49,7 @@ private:
     [[nodiscard]] static StartFailure told_by_child(const Job& job, const Plan& plan,
                                                     const JailFailure& failure);
     void reported(Job& job);
-    void at_gate(Job& job);
+    void at_gate(Job& job, std::uint32_t evidence);
     void executed(Job& job);
     void fail_job(Job& job, StartFailure failure);
     void give_up(const std::string& unit, bool all);

@@ -9,6 +9,8 @@
 #include <set>
 #include <tuple>
 
+#include "jailer/child/landlock_rights.hpp"
+
 #ifndef CLONE_NEWTIME
 #define CLONE_NEWTIME 0x80  // linux/sched.h; glibc 2.36 lacks it
 #endif
@@ -52,6 +54,8 @@ std::uint32_t allowed_flags(const Op& op) {
     if (op.kind == JSV_OP_HOST_DIRECTORY) return JSV_DIR_RECREATE;
     if (op.kind == JSV_OP_IDS) return JSV_IDS_DYNAMIC;
     if (op.kind == JSV_OP_ENVIRONMENT) return JSV_ENV_SECRET;
+    if (op.kind == JSV_OP_LANDLOCK) return JSV_LANDLOCK_SCOPE_IF_KNOWN;
+    if (op.kind == JSV_OP_LANDLOCK_PATH) return JSV_MOUNT_OPTIONAL;
     const bool mounts = op.stage == JSV_STAGE_MOUNTS && find_kind(op.kind)->paths > 0;
     return mounts ? kMountFlags : 0;
 }
@@ -104,6 +108,20 @@ Result<void> check_ids(const Op& op) {
     return {};
 }
 
+/// The file system's part is probed by what no ruleset may allow: making a block device.
+Result<void> check_landlock(const Op& op) {
+    const bool known = (op.number[0] & ~landlock::kAllFs) == 0 &&
+                       (op.number[1] & ~landlock::kAllNet) == 0 &&
+                       (op.number[2] & ~landlock::kAllScopes) == 0;
+    if (!known) return refuse(op, "unknown rights");
+    if ((op.number[0] | op.number[1] | op.number[2]) == 0) return refuse(op, "handles nothing");
+    const bool signals_only = op.number[2] == landlock::kScopeSignals;
+    if ((op.number[0] != 0 && (op.number[0] & landlock::kMakeBlock) == 0) || signals_only) {
+        return refuse(op, "cannot be probed: make_block belongs to fs, abstract_sockets to scope");
+    }
+    return {};
+}
+
 /// What the table cannot say: ranges and forms.
 Result<void> check_values(const Op& op) {
     const auto demand = [&](bool holds, std::string_view why) -> Result<void> {
@@ -152,6 +170,15 @@ Result<void> check_values(const Op& op) {
                           "ambient ones must be permitted too");
         case JSV_OP_SECUREBITS:
             return demand(op.number[0] <= kSecureBits, "unknown bits");
+        case JSV_OP_LANDLOCK:
+            return check_landlock(op);
+        case JSV_OP_LANDLOCK_PATH:
+            return demand((op.number[0] & ~landlock::kAllFs) == 0 &&
+                              (op.number[0] & landlock::kMakeBlock) == 0,
+                          "rights that no rule may allow");
+        case JSV_OP_LANDLOCK_PORT:
+            return demand(op.number[0] <= UINT16_MAX && (op.number[1] & ~landlock::kAllNet) == 0,
+                          "port or rights out of range");
         case JSV_OP_ROOT:
         case JSV_OP_BIND:
         case JSV_OP_DEV:
@@ -171,7 +198,7 @@ Result<void> check_values(const Op& op) {
 bool is_single(jsv_kind kind) {
     return kind == JSV_OP_ROOT || kind == JSV_OP_HOSTNAME || kind == JSV_OP_ID_MAP ||
            kind == JSV_OP_IDS || kind == JSV_OP_CAPABILITIES || kind == JSV_OP_SECUREBITS ||
-           kind == JSV_OP_NETWORK;
+           kind == JSV_OP_NETWORK || kind == JSV_OP_LANDLOCK;
 }
 
 /// The namespace without which a sysctl is the host's; 0 for one that no namespace has for itself.
@@ -228,8 +255,15 @@ bool needs_root(const Op& op) {
     return op.stage == JSV_STAGE_MOUNTS && op.kind != JSV_OP_HOSTNAME && op.kind != JSV_OP_SYSCTL;
 }
 
-std::tuple<jsv_stage, bool, std::string_view> rank(const Op& op) {
-    return {op.stage, op.kind != JSV_OP_ROOT, op.plugin};
+/// Within a stage: the root before the mounts in it, and the last locks in the order of their
+/// kinds, which is that of DESIGN §6: a filter of system calls would refuse what comes after it.
+unsigned turn(const Op& op) {
+    if (op.stage == JSV_STAGE_LOCKDOWN) return static_cast<unsigned>(op.kind);
+    return op.kind == JSV_OP_ROOT ? 0 : 1;
+}
+
+std::tuple<jsv_stage, unsigned, std::string_view> rank(const Op& op) {
+    return {op.stage, turn(op), op.plugin};
 }
 
 }  // namespace
@@ -261,6 +295,10 @@ Result<void> check_plan(const Plan& plan) {
         if (needs_root(op) && op.kind != JSV_OP_ROOT && !single.contains(JSV_OP_ROOT)) {
             return in_plugin(
                 refuse(op, "a mount without a root to put it in; set jail.chroot.mode"));
+        }
+        const bool rule = op.kind == JSV_OP_LANDLOCK_PATH || op.kind == JSV_OP_LANDLOCK_PORT;
+        if (rule && !single.contains(JSV_OP_LANDLOCK)) {
+            return in_plugin(refuse(op, "a rule without a ruleset before it"));
         }
         if (is_single(op.kind) && !single.insert(op.kind).second) {
             return in_plugin(refuse(op, "a second one; the jail has but one"));

@@ -39,6 +39,9 @@ constexpr KindInfo kKinds[] = {
      0},
     {JSV_OP_SECUREBITS, JSV_STAGE_IDENTITY, "securebits", {}, {"bits", "", ""}, 0},
     {JSV_OP_NO_NEW_PRIVS, JSV_STAGE_LOCKDOWN, "no_new_privs", {}, {}, 0},
+    {JSV_OP_LANDLOCK, JSV_STAGE_LOCKDOWN, "landlock", {}, {"fs", "net", "scope"}, 0},
+    {JSV_OP_LANDLOCK_PATH, JSV_STAGE_LOCKDOWN, "landlock_path", {"path", ""}, {"fs", "", ""}, 1},
+    {JSV_OP_LANDLOCK_PORT, JSV_STAGE_LOCKDOWN, "landlock_port", {}, {"port", "net", ""}, 0},
 };
 
 constexpr std::string_view kStageNames[] = {"parent",  "namespaces", "mounts",

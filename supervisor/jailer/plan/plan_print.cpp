@@ -8,6 +8,7 @@
 #include <bit>
 #include <nlohmann/json.hpp>
 
+#include "jailer/child/landlock_rights.hpp"
 #include "jailer/plan/plan.hpp"
 
 #ifndef CLONE_NEWTIME
@@ -45,6 +46,22 @@ constexpr Named kMountFlags[] = {
     {JSV_MOUNT_READ_ONLY, "ro"},  {JSV_MOUNT_NOSUID, "nosuid"}, {JSV_MOUNT_NODEV, "nodev"},
     {JSV_MOUNT_NOEXEC, "noexec"}, {JSV_MOUNT_CREATE, "create"}, {JSV_MOUNT_OPTIONAL, "if_present"},
 };
+constexpr Named kLandlockFs[] = {
+    {landlock::kExecute, "execute"},          {landlock::kWriteFile, "write_file"},
+    {landlock::kReadFile, "read_file"},       {landlock::kReadDir, "read_dir"},
+    {landlock::kRemoveDir, "remove_dir"},     {landlock::kRemoveFile, "remove_file"},
+    {landlock::kMakeChar, "make_char"},       {landlock::kMakeDir, "make_dir"},
+    {landlock::kMakeReg, "make_reg"},         {landlock::kMakeSock, "make_sock"},
+    {landlock::kMakeFifo, "make_fifo"},       {landlock::kMakeBlock, "make_block"},
+    {landlock::kMakeSym, "make_sym"},         {landlock::kRefer, "refer"},
+    {landlock::kTruncate, "truncate"},        {landlock::kIoctlDev, "ioctl_dev"},
+    {landlock::kResolveUnix, "resolve_unix"},
+};
+constexpr Named kLandlockNet[] = {{landlock::kBindTcp, "bind_tcp"},
+                                  {landlock::kConnectTcp, "connect_tcp"}};
+constexpr Named kLandlockScopes[] = {{landlock::kScopeAbstractSockets, "abstract_sockets"},
+                                     {landlock::kScopeSignals, "signals"}};
+constexpr Named kLandlockFlags[] = {{JSV_LANDLOCK_SCOPE_IF_KNOWN, "if_known"}};
 constexpr Named kDirectoryFlags[] = {{JSV_DIR_RECREATE, "recreate"}};
 constexpr Named kIdFlags[] = {{JSV_IDS_DYNAMIC, "dynamic"}};
 constexpr Named kEnvironmentFlags[] = {{JSV_ENV_SECRET, "secret"}};
@@ -53,6 +70,7 @@ std::span<const Named> flags_of(jsv_kind kind) {
     if (kind == JSV_OP_HOST_DIRECTORY) return kDirectoryFlags;
     if (kind == JSV_OP_IDS) return kIdFlags;
     if (kind == JSV_OP_ENVIRONMENT) return kEnvironmentFlags;
+    if (kind == JSV_OP_LANDLOCK) return kLandlockFlags;
     return kMountFlags;
 }
 
@@ -63,6 +81,19 @@ std::string name_of(std::span<const Named> names, std::uint64_t value) {
     return fmt::format("{}", value);
 }
 
+/// "read_file+read_dir", "all" or "none".
+std::string set_text(std::span<const Named> names, std::uint64_t value) {
+    std::string out;
+    bool all = true;
+    for (const Named& entry : names) {
+        const bool held = (value & entry.value) != 0;
+        all = all && held;
+        if (held) out += fmt::format("{}{}", out.empty() ? "" : "+", entry.name);
+    }
+    if (out.empty()) return "none";
+    return all ? "all" : out;
+}
+
 /// A number as one would write it: modes in octal, sets of capabilities in hexadecimal.
 std::string number_text(const Op& op, std::size_t i, std::string_view field) {
     const std::uint64_t value = op.number[i];
@@ -70,6 +101,9 @@ std::string number_text(const Op& op, std::size_t i, std::string_view field) {
     if (field == "type") return name_of(kNamespaces, value);
     if (field == "interfaces") return name_of(kNetworks, value);
     if (field == "limit") return name_of(kLimits, value);
+    if (field == "fs") return set_text(kLandlockFs, value);
+    if (field == "net") return set_text(kLandlockNet, value);
+    if (field == "scope") return set_text(kLandlockScopes, value);
     if (field == "value") return fmt::format("{}", std::bit_cast<std::int64_t>(value));
     if (op.kind == JSV_OP_CAPABILITIES) return fmt::format("{:x}", value);
     if (op.kind == JSV_OP_RLIMIT && value == RLIM_INFINITY) return "infinity";

@@ -94,7 +94,8 @@ struct BridgeCalls {
                          const char** value) {
         return guarded(ctx, name == nullptr ? nullptr : value, [&](PluginBridge& self) {
             if (!self.in_schema(key, config::KeyType::kStringMap)) return -EINVAL;
-            const auto map = self.view_->get_map(key);
+            const auto map =
+                key == config::kRestKey ? self.view_->get_rest() : self.view_->get_map(key);
             if (!map || i >= map->size()) return -ENOENT;
             const auto entry = std::next(map->begin(), static_cast<std::ptrdiff_t>(i));
             *name = self.keep(entry->first);
@@ -169,6 +170,7 @@ struct BridgeCalls {
     static int has_key(void* ctx, const char* key) {
         return guarded(ctx, key, [&](PluginBridge& self) {
             if (!self.in_schema(key, std::nullopt)) return -EINVAL;
+            if (key == config::kRestKey) return self.view_->get_rest().empty() ? 0 : 1;
             return self.view_->has(key) ? 1 : 0;
         });
     }

@@ -59,9 +59,15 @@ std::optional<config::KeyType> type_of(std::uint32_t type) {
 
 Result<config::Key> read_key(const jsv_key& raw) {
     const auto name = bounded(raw.name, kMaxKeyName);
-    if (!name || !is_identifier(*name)) return fail("a key's name is not [a-z][a-z0-9_]*");
+    const bool rest = name == config::kRestKey;
+    if (!name || (!rest && !is_identifier(*name))) {
+        return fail("a key's name is not [a-z][a-z0-9_]*");
+    }
     const auto type = type_of(raw.type);
     if (!type) return fail(fmt::format("key {}: unknown type {}", *name, raw.type));
+    if (rest && *type != config::KeyType::kStringMap) {
+        return fail("key *: stands for names with texts, and is a map of strings");
+    }
     const auto fallback = bounded(raw.fallback, kMaxLine);
     const auto doc = bounded(raw.doc, kMaxLine);
     const auto choices = bounded(raw.choices, kMaxLine);

@@ -1,0 +1,151 @@
+// unveil: which paths exist for a service, and what it may do with them.
+//
+//   [jail.unveil]
+//   "/usr/bin/web" = "x"            # permissions as in unveil(2) of OpenBSD: read, write, execute,
+//   "/var/lib/web" = "rwc"          # create and remove; the most specific path wins
+//   "-/etc/web.conf" = "r"          # passed over where it does not exist
+//   tcp_bind = ["80"]               # TCP ports to listen on; any, unless said
+//   tcp_connect = []                # TCP ports to connect to; any, unless said; []: none
+//   scope = "abstract_sockets"      # abstract sockets of others are out of reach
+//
+// Landlock holds to it: rules name inodes and what may be done at and below them. Sources:
+// landlock(7), unveil(2) of OpenBSD. Runs wholly in the [plan] phase; keeps no state.
+
+#include <algorithm>
+#include <span>
+
+#include <jailsvc_plugin.hpp>
+
+#include "permissions.hpp"
+
+namespace {
+
+using jsv::key;
+using jsv::Planner;
+using unveil::Entry;
+
+constexpr jsv_key kKeys[] = {
+    key(JSV_STRING_MAP, "*", nullptr,
+        "An absolute path, and what may be done there and below: r, w, x, c, or \"\" for nothing; "
+        "\"-/path\": if it exists. Other paths are out of reach."),
+    key(JSV_BOOL, "landlock", "true", "Whether Landlock holds to the paths."),
+    key(JSV_STRING_LIST, "tcp_bind", nullptr, "TCP ports to listen on, and no others."),
+    key(JSV_STRING_LIST, "tcp_connect", nullptr, "TCP ports to connect to, and no others."),
+    key(JSV_STRING, "scope", "none",
+        "What of other services and the host is out of reach: abstract sockets, also signals "
+        "(all); "
+        "auto: abstract sockets where the kernel can.",
+        "none|abstract_sockets|all|auto"),
+};
+
+// LANDLOCK_ACCESS_FS_*, _NET_* and LANDLOCK_SCOPE_* of linux/landlock.h.
+constexpr std::uint64_t kAllFs = (1U << 17) - 1;
+constexpr std::uint64_t kBindTcp = 1U << 0, kConnectTcp = 1U << 1;
+constexpr std::uint64_t kAbstractSockets = 1U << 0, kSignals = 1U << 1;
+
+struct Ports {
+    const char* key;
+    std::uint64_t right;
+    std::optional<std::vector<std::uint64_t>> ports;
+};
+
+std::vector<std::uint64_t> parse_ports(Planner& plan, const char* name,
+                                       const std::vector<std::string>& texts) {
+    std::vector<std::uint64_t> ports;
+    for (const auto& text : texts) {
+        const auto port = jsv::parse_decimal(text, UINT16_MAX);
+        if (!port || *port == 0) plan.fail(name, "\"" + text + "\" is no port; write 1 to 65535");
+        ports.push_back(port.value_or(0));
+    }
+    return ports;
+}
+
+std::array<Ports, 2> read_ports(Planner& plan) {
+    std::array<Ports, 2> all = {
+        {{"tcp_bind", kBindTcp, std::nullopt}, {"tcp_connect", kConnectTcp, std::nullopt}}};
+    for (auto& one : all) {
+        if (const auto texts = plan.list(one.key)) one.ports = parse_ports(plan, one.key, *texts);
+    }
+    return all;
+}
+
+struct Scope {
+    std::uint64_t scopes = 0;
+    std::uint32_t flags = 0;
+};
+
+Scope read_scope(Planner& plan) {
+    const std::string scope = plan.text("scope").value_or("none");
+    if (scope == "abstract_sockets") return {kAbstractSockets, 0};
+    if (scope == "all") return {kAbstractSockets | kSignals, 0};
+    if (scope == "auto") return {kAbstractSockets, JSV_LANDLOCK_SCOPE_IF_KNOWN};
+    if (scope != "none") plan.fail("scope", "unknown scope \"" + scope + "\"");
+    return {};
+}
+
+void add_path_rules(Planner& plan, std::span<const Entry> entries) {
+    for (const Entry& entry : entries) {
+        if (entry.permissions.empty()) continue;
+        plan.add({.kind = JSV_OP_LANDLOCK_PATH,
+                  .key = "landlock",
+                  .text = {entry.path},
+                  .number = {entry.permissions.landlock_rights()},
+                  .flags = entry.if_present ? JSV_MOUNT_OPTIONAL : 0U});
+    }
+}
+
+/// One ruleset for all of it, since each further one is asked at every access.
+void add_landlock(Planner& plan, std::span<const Entry> entries) {
+    const auto all_ports = read_ports(plan);
+    const Scope scope = read_scope(plan);
+    std::uint64_t net = 0;
+    for (const auto& one : all_ports) net |= one.ports ? one.right : 0;
+    const std::uint64_t fs = entries.empty() ? 0 : kAllFs;
+    if ((fs | net | scope.scopes) == 0) return;
+    plan.add({.kind = JSV_OP_LANDLOCK,
+              .key = "landlock",
+              .number = {fs, net, scope.scopes},
+              .flags = scope.flags});
+    add_path_rules(plan, entries);
+    for (const auto& one : all_ports) {
+        for (const auto port : one.ports.value_or(std::vector<std::uint64_t>{})) {
+            plan.add(
+                {.kind = JSV_OP_LANDLOCK_PORT, .key = "landlock", .number = {port, one.right}});
+        }
+    }
+}
+
+int plan(const jsv_host* host) {
+    Planner planner(host);
+    const std::vector<Entry> entries = unveil::read_entries(planner);
+    const bool landlock = planner.flag("landlock").value_or(true);
+    unveil::check_nesting(planner, entries, /*view=*/false);
+    if (!landlock && !entries.empty()) {
+        planner.fail("landlock", "nothing else would hold to the paths; remove this key");
+    }
+    add_landlock(planner, entries);
+    return planner.result();
+}
+
+constexpr jsv_plugin kPlugin = {
+    .size = sizeof(jsv_plugin),
+    .abi_major = JSV_ABI_MAJOR,
+    .abi_minor = JSV_ABI_MINOR,
+    .key_count = std::size(kKeys),
+    .name = "unveil",
+    .version = "1.0",
+    .doc = "Which paths, ports and sockets a service can reach; everything else is out of reach.",
+    .keys = kKeys,
+    .plan = plan,
+    .prepare = nullptr,
+    .started = nullptr,
+    .stats = nullptr,
+    .doctor = nullptr,
+    .teardown = nullptr,
+};
+
+}  // namespace
+
+const jsv_plugin* jailsvc_plugin_entry(void) {
+    return &kPlugin;
+}

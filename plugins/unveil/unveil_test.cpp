@@ -1,0 +1,110 @@
+#include <catch2/catch.hpp>
+
+#include "fake_host.hpp"
+#include "permissions.hpp"
+
+using jailsvc::test::FakeHost;
+using Strings = FakeHost::Strings;
+using Map = FakeHost::Map;
+using namespace std::string_literals;
+
+namespace {
+
+// linux/landlock.h
+constexpr std::uint64_t kExecute = 1, kWriteFile = 2, kReadFile = 4, kReadDir = 8,
+                        kMakeChar = 1 << 6, kMakeReg = 1 << 8, kMakeBlock = 1 << 11,
+                        kRefer = 1 << 13, kTruncate = 1 << 14;
+
+FakeHost planned(std::map<std::string, FakeHost::Value> keys) {
+    FakeHost host;
+    host.keys = std::move(keys);
+    const int rc = host.plan(*jailsvc_plugin_entry());
+    INFO(host.failed_key << ": " << host.failure);
+    REQUIRE(rc == 0);
+    return host;
+}
+
+std::string refusal(std::map<std::string, FakeHost::Value> keys) {
+    FakeHost host;
+    host.keys = std::move(keys);
+    REQUIRE(host.plan(*jailsvc_plugin_entry()) == -ECANCELED);
+    return host.failed_key + ": " + host.failure;
+}
+
+std::uint64_t rights_of(const FakeHost& host, const std::string& path) {
+    const auto* rule = host.find(JSV_OP_LANDLOCK_PATH, path);
+    INFO(path);
+    REQUIRE(rule != nullptr);
+    return rule->number[0];
+}
+
+}  // namespace
+
+TEST_CASE("unveil: a unit without its table is confined by nothing of it", "[plugin][unveil]") {
+    CHECK(planned({}).ops.empty());
+}
+
+TEST_CASE("unveil: each permission is what OpenBSD's is, as Landlock has it",
+          "[plugin][unveil][S2.5]") {
+    const FakeHost host = planned(
+        {{"*", Map{{"/r", "r"}, {"/w", "w"}, {"/x", "x"}, {"/c", "c"}, {"-/all/", "cxwr"}}}});
+    CHECK(rights_of(host, "/r") == (kReadFile | kReadDir));
+    CHECK((rights_of(host, "/w") & (kWriteFile | kTruncate)) == (kWriteFile | kTruncate));
+    CHECK((rights_of(host, "/w") & (kReadFile | kExecute | kMakeReg)) == 0);
+    CHECK(rights_of(host, "/x") == (kExecute | kReadFile));
+    CHECK((rights_of(host, "/c") & (kMakeReg | kRefer)) == (kMakeReg | kRefer));
+    CHECK((rights_of(host, "/c") & (kWriteFile | kReadFile)) == 0);
+    CHECK((rights_of(host, "/all") & (kMakeBlock | kMakeChar)) == 0);  // nobody makes devices
+    CHECK(host.find(JSV_OP_LANDLOCK_PATH, "/all")->flags == JSV_MOUNT_OPTIONAL);
+    const auto rulesets = host.of_kind(JSV_OP_LANDLOCK);
+    REQUIRE(rulesets.size() == 1);
+    CHECK((rulesets[0].number[0] & kMakeBlock) != 0);  // by which it is probed
+    CHECK(rulesets[0].number[1] == 0);
+    CHECK(rulesets[0].number[2] == 0);
+    CHECK(rulesets[0].key == "landlock");
+}
+
+TEST_CASE("unveil: ports and scopes need no paths", "[plugin][unveil]") {
+    const FakeHost host = planned(
+        {{"tcp_bind", Strings{"80", "443"}}, {"tcp_connect", Strings{}}, {"scope", "auto"s}});
+    const auto rulesets = host.of_kind(JSV_OP_LANDLOCK);
+    REQUIRE(rulesets.size() == 1);
+    CHECK(rulesets[0].number[0] == 0);
+    CHECK(rulesets[0].number[1] == 3);
+    CHECK(rulesets[0].number[2] == 1);
+    CHECK(rulesets[0].flags == JSV_LANDLOCK_SCOPE_IF_KNOWN);
+    const auto ports = host.of_kind(JSV_OP_LANDLOCK_PORT);
+    REQUIRE(ports.size() == 2);
+    CHECK(ports[1].number[0] == 443);
+    CHECK(ports[1].number[1] == 1);
+    CHECK(planned({{"scope", "all"s}}).of_kind(JSV_OP_LANDLOCK)[0].number[2] == 3);
+    CHECK(planned({{"scope", "all"s}}).of_kind(JSV_OP_LANDLOCK)[0].flags == 0);
+    CHECK(planned({{"scope", "none"s}}).ops.empty());
+}
+
+TEST_CASE("unveil: what is no path, permission or port is refused at its key", "[plugin][unveil]") {
+    for (const auto* bad :
+         {"etc", "/etc/../root", "/etc//ssl", "//etc", "/./etc", "-etc", "-", "/etc/.."}) {
+        INFO(bad);
+        CHECK(refusal({{"*", Map{{bad, "r"}}}}).starts_with(bad + ": is no absolute path"s));
+    }
+    for (const auto* bad : {"R", "rr", "r w", "rwxd", "-"}) {
+        INFO(bad);
+        CHECK(refusal({{"*", Map{{"/etc", bad}}}}).starts_with("/etc: \""s + bad));
+    }
+    CHECK(refusal({{"*", Map{{"/proc/self/fd", "r"}}}}).find("use /proc") != std::string::npos);
+    CHECK(refusal({{"*", Map{{"/etc", "r"}, {"-/etc", "r"}}}}).find("is there twice") !=
+          std::string::npos);
+    for (const auto* bad : {"0", "65536", "http", "-1", ""}) {
+        INFO(bad);
+        CHECK(refusal({{"tcp_connect", Strings{bad}}}).starts_with("tcp_connect: \""));
+    }
+    CHECK(refusal({{"scope", "some"s}}).starts_with("scope: unknown scope"));
+}
+
+TEST_CASE("unveil: a more specific path may give more", "[plugin][unveil]") {
+    const FakeHost host =
+        planned({{"*", Map{{"/", "r"}, {"/var/lib/web", "rwc"}, {"/usr", "rx"}}}});
+    CHECK(rights_of(host, "/") == (kReadFile | kReadDir));
+    CHECK((rights_of(host, "/var/lib/web") & kWriteFile) != 0);
+}
