@@ -46,6 +46,9 @@ typedef enum jsv_kind {
     /* JSV_STAGE_PARENT */
     JSV_OP_HOST_DIRECTORY = 1, /* make host path text[0] (parents too), mode number[0], owned by the
                                   unit's user; flags JSV_DIR_* */
+    JSV_OP_CGROUP = 2,         /* since 1.2: in the unit's control group, file text[0] of cgroup v2
+                                  ("memory.max") := text[1]; the core maps it where the machine has
+                                  the controller on v1. An error where it cannot be had. */
     /* JSV_STAGE_NAMESPACES */
     JSV_OP_NAMESPACE = 10, /* new namespace of the CLONE_NEW* type number[0] */
     JSV_OP_ID_MAP = 11,    /* user namespace maps: text[0] uid_map, text[1] gid_map content */

@@ -165,6 +165,16 @@ public:
         if (!note(host_.get_string(host_.ctx, name, &value))) return std::nullopt;
         return value;
     }
+    [[nodiscard]] std::optional<std::int64_t> integer(const char* name) {
+        std::int64_t value = 0;
+        if (!note(host_.get_integer(host_.ctx, name, &value))) return std::nullopt;
+        return value;
+    }
+    [[nodiscard]] std::optional<std::uint64_t> bytes(const char* name) {
+        std::uint64_t value = 0;
+        if (!note(host_.get_bytes(host_.ctx, name, &value))) return std::nullopt;
+        return value;
+    }
     /// Elements of a list; nullopt for an absent key. (To a core before 1.1 a list of no elements
     /// is absent too.)
     [[nodiscard]] std::optional<std::vector<std::string>> list(const char* name) {

@@ -37,6 +37,11 @@ Result<std::string_view> meaning_of(char letter, const Specifiers& specifiers) {
                             shown(std::string{'%', letter})));
 }
 
+/// "50%": at the end and after a digit it is a percent sign and nothing else.
+bool is_percentage(std::string_view text, std::size_t at) {
+    return at > 0 && at + 1 == text.size() && text[at - 1] >= '0' && text[at - 1] <= '9';
+}
+
 class Expander {
 public:
     Expander(const Specifiers& specifiers, Reporter& reporter)
@@ -96,6 +101,10 @@ Result<std::string> expand(std::string_view text, const Specifiers& specifiers) 
     for (std::size_t i = 0; i < text.size(); ++i) {
         if (text[i] != '%') {
             out += text[i];
+            continue;
+        }
+        if (is_percentage(text, i)) {
+            out += '%';
             continue;
         }
         if (++i == text.size()) return fail("a lone % at the end; write %% for a percent sign");

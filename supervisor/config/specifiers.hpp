@@ -19,8 +19,8 @@ struct Specifiers {
     std::string state_root;               ///< %S
 };
 
-/// `text` with its specifiers replaced and %% as %. Unknown ones are an error, and so are those
-/// that stand for nothing in this unit.
+/// `text` with its specifiers replaced and %% as %; the % of "50%" stays too. Unknown ones are an
+/// error, and so are those that stand for nothing in this unit.
 [[nodiscard]] Result<std::string> expand(std::string_view text, const Specifiers& specifiers);
 
 /// The same for every string value of a document (not for names of keys).

@@ -95,6 +95,7 @@ Result<void> run_loop(const Places& places) {
     dispatch.units().set_file_limits(limits.soft, limits.hard);
     dispatch.begin();
     ev_run(loop, 0);
+    dispatch.end();
     return {};  // the keeper is gone: nothing is left to serve
 }
 

@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "base/sys.hpp"
+#include "own_groups.hpp"
 
 namespace jailsvc::jailer::test {
 namespace {
@@ -141,12 +142,21 @@ int await_end(const Parked& parked) {
     return info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
 }
 
-Jail::Jail(Plan plan, ResolvedIds ids) : plan_(compile(std::move(plan))), ids_(ids) {
+Jail::Jail(Plan plan, ResolvedIds ids)
+    : groups_(own_groups()), plan_(compile(std::move(plan))), ids_(ids) {
+    auto limited = groups_.make(plan_.plan().unit, {}, plan_);
+    if (!limited) {
+        failure_ = limited.error();
+        return;
+    }
+    weakened_ = std::move(*limited);
     if (!plan_.needs_stub()) {
         stands_ = true;
         return;
     }
-    auto spawned = spawn_stub(spawn_context(), plan_, ids_);
+    const auto door = groups_.open_door(plan_.plan().unit);
+    if (!door) throw std::runtime_error(door.error().message);
+    auto spawned = spawn_stub(spawn_context(), plan_, ids_, door->entry());
     if (!spawned) {
         failure_ = spawned.error();
         return;
@@ -173,9 +183,11 @@ Jail::Jail(Plan plan, ResolvedIds ids) : plan_(compile(std::move(plan))), ids_(i
 }
 
 Jail::~Jail() {
-    if (stub_.pid <= 0) return;
-    (void)sys::pidfd_signal(stub_.pidfd.get(), SIGKILL);
-    (void)await_end(stub_);
+    if (stub_.pid > 0) {
+        (void)sys::pidfd_signal(stub_.pidfd.get(), SIGKILL);
+        (void)await_end(stub_);
+    }
+    groups_.end();
 }
 
 std::string Jail::why() const {
@@ -183,8 +195,10 @@ std::string Jail::why() const {
 }
 
 Jailed<Parked> Jail::park(const Program& program) {
+    const auto door = groups_.open_door(plan_.plan().unit);
+    if (!door) throw std::runtime_error(door.error().message);
     auto parked = spawn_program(spawn_context(), plan_, ids_,
-                                stub_.pid > 0 ? stub_.pidfd.get() : -1, program);
+                                stub_.pid > 0 ? stub_.pidfd.get() : -1, program, door->entry());
     if (!parked) return parked;
     for (;;) {
         Report report = await_report(plan_, *parked);

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "jailer/cgroup/tree.hpp"
 #include "jailer/jail/jail.hpp"
 
 /// What the jail tests share: plans built by hand, jails that end with their scope, and programs
@@ -69,6 +70,7 @@ public:
     [[nodiscard]] const std::vector<JailFailure>& weakened() const { return weakened_; }
     [[nodiscard]] const CompiledPlan& plan() const { return plan_; }
     [[nodiscard]] const ResolvedIds& ids() const { return ids_; }
+    [[nodiscard]] cgroup::Tree& groups() { return groups_; }
     [[nodiscard]] pid_t stub() const { return stub_.pid; }
     [[nodiscard]] int stub_pidfd() const { return stub_.pidfd.get(); }
 
@@ -84,6 +86,7 @@ public:
 
 private:
     SpawnContext context_;
+    cgroup::Tree groups_;
     CompiledPlan plan_;
     ResolvedIds ids_;
     Parked stub_;

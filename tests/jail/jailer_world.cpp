@@ -17,6 +17,7 @@
 #include "jailer/loop/processes.hpp"
 #include "jailer/plugin/plugin_host.hpp"
 #include "jailer/run.hpp"
+#include "own_groups.hpp"
 
 namespace jailsvc::test {
 namespace {
@@ -57,8 +58,19 @@ JailerWorld::~JailerWorld() {
     for (auto& [token, process] : processes) {
         if (!process.status) reap(process);  // the jail's inits end last, whatever the order
     }
+    remove_groups();
     std::error_code ignored;
     std::filesystem::remove_all(root, ignored);
+}
+
+jailer::cgroup::Tree JailerWorld::groups() {
+    return jailer::test::own_groups();
+}
+
+void JailerWorld::remove_groups() {
+    jailer::cgroup::Tree left = groups();
+    left.sweep({});
+    left.end();
 }
 
 void JailerWorld::start_jailer() {

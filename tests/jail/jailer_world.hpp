@@ -12,6 +12,7 @@
 #include "base/fd.hpp"
 #include "base/places.hpp"
 #include "ipc/channel.hpp"
+#include "jailer/cgroup/tree.hpp"
 
 /// The real jailer in a process of its own; the test is its keeper and its engine at once, and so
 /// the parent of everything it starts.
@@ -75,6 +76,10 @@ public:
     /// How many jails the keeper was asked to remember. A round trip first, see count_processes.
     std::ptrdiff_t kept_units();
 
+    /// The control groups of the jailer, whose keeper this process is. A jailer that was killed
+    /// leaves them to the next; the end of this world removes them.
+    [[nodiscard]] static jailer::cgroup::Tree groups();
+
     std::string root;  ///< of everything this test makes
     Places places;
     /// By token; a jail's init, of which the newest counts, by its jail's token with kStubBit.
@@ -89,6 +94,7 @@ public:
     std::optional<ipc::StatsReply> stats;
 
 private:
+    static void remove_groups();
     void pump(const char* what);
     void read_keeper();
     void read_engine();

@@ -43,6 +43,7 @@ Plan rich_plan(const TempDirectory& shared) {
     plan.ops.push_back(
         make_op(JSV_OP_LANDLOCK_PATH, {.number = {landlock::kReadFile}, .text = {"/usr"}}));
     plan.ops.push_back(make_op(JSV_OP_LANDLOCK_PORT, {.number = {80, landlock::kConnectTcp}}));
+    plan.ops.insert(plan.ops.begin(), make_op(JSV_OP_CGROUP, {.text = {"pids.max", "64"}}));
     return plan;
 }
 
@@ -69,6 +70,10 @@ Verdict verdict_on(Plan applied, const CompiledPlan& wanted) {
     const auto jail_holds = attest_jail(wanted, {}, jail.stub());
     if (!jail_holds) {
         return {false, jail_holds.error().op, describe(wanted.plan(), jail_holds.error())};
+    }
+    const auto limits_hold = jail.groups().attest("probe", wanted, jail.stub());
+    if (!limits_hold) {
+        return {false, limits_hold.error().op, describe(wanted.plan(), limits_hold.error())};
     }
     Program program;
     program.argv = {"/bin/true"};

@@ -18,7 +18,7 @@ class FakeHost {
 public:
     using Strings = std::vector<std::string>;
     using Map = std::map<std::string, std::string>;
-    using Value = std::variant<bool, std::string, Strings, Map>;
+    using Value = std::variant<bool, std::string, Strings, Map, std::int64_t, std::uint64_t>;
 
     std::uint32_t size = sizeof(jsv_host);  ///< less: an older core
     std::map<std::string, Value> keys;
@@ -95,6 +95,18 @@ private:
         if (rc == 0) *value = text->c_str();
         return rc;
     }
+    static int get_integer(void* ctx, const char* key, int64_t* value) {
+        const std::int64_t* number = nullptr;
+        const int rc = get(ctx, JSV_INTEGER, key, number);
+        if (rc == 0) *value = *number;
+        return rc;
+    }
+    static int get_bytes(void* ctx, const char* key, uint64_t* value) {
+        const std::uint64_t* number = nullptr;
+        const int rc = get(ctx, JSV_BYTES, key, number);
+        if (rc == 0) *value = *number;
+        return rc;
+    }
     static int get_element(void* ctx, const char* key, size_t i, const char** value) {
         const Strings* list = nullptr;
         const int rc = get(ctx, JSV_STRING_LIST, key, list);
@@ -156,9 +168,9 @@ private:
             .reserved = 0,
             .ctx = this,
             .get_bool = get_bool,
-            .get_integer = [](void*, const char*, int64_t*) { return -ENOENT; },
+            .get_integer = get_integer,
             .get_string = get_string,
-            .get_bytes = [](void*, const char*, uint64_t*) { return -ENOENT; },
+            .get_bytes = get_bytes,
             .get_duration = [](void*, const char*, uint64_t*) { return -ENOENT; },
             .get_element = get_element,
             .get_entry = get_entry,

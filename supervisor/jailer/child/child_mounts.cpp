@@ -258,6 +258,7 @@ Outcome apply_mount(MountState& state, std::uint32_t index) noexcept {
         case JSV_OP_FILE:
             return apply_file(state, op);
         case JSV_OP_HOST_DIRECTORY:
+        case JSV_OP_CGROUP:
         case JSV_OP_NAMESPACE:
         case JSV_OP_ID_MAP:
         case JSV_OP_NETWORK:

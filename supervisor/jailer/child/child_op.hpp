@@ -57,6 +57,7 @@ inline constexpr std::uint32_t kStepPrivate = 0xfffffff6;    ///< no mount propa
 inline constexpr std::uint32_t kStepLockStub = 0xfffffff7;   ///< the stub gives up its privileges
 inline constexpr std::uint32_t kStepIsolation = 0xfffffff8;  ///< what no single operation asked for
 inline constexpr std::uint32_t kStepDirectory = 0xfffffff9;  ///< the working directory
+inline constexpr std::uint32_t kStepCgroup = 0xfffffffb;     ///< entering the unit's control groups
 inline constexpr std::uint32_t kStepKeyring = 0xfffffffa;    ///< a session keyring of its own
 
 }  // namespace jailsvc::jailer

@@ -57,6 +57,16 @@ int move_up(int fd, unsigned lowest) noexcept {
     return raw::call_int(SYS_fcntl, fd, F_DUPFD_CLOEXEC, lowest);
 }
 
+/// Before anything else, so that all we do is counted and limited. "0" is the writer itself, and
+/// into `tasks` it goes without the kernel's wait for all others (cgroup_procs_write_start,
+/// kernel/cgroup/cgroup.c). What may be written was decided when the file was opened.
+template <typename Job>
+void enter_cgroups(const Job& job) noexcept {
+    for (std::uint32_t i = 0; i < job.cgroup_task_count; ++i) {
+        require(job.gate, kStepCgroup, raw::call(SYS_write, job.cgroup_tasks[i], "0", 1));
+    }
+}
+
 /// Gate to 3, the stub's program to 4, the rest closed: the stub needs no standard streams.
 void arrange_stub_descriptors(const StubJob& job) noexcept {
     const int gate = move_up(job.gate, kStubProgram + 1);
@@ -194,6 +204,10 @@ void await_gate(int gate) noexcept {
 }
 
 void run_stub(const StubJob& job) noexcept {
+    enter_cgroups(job);
+    if ((job.namespaces & CLONE_NEWCGROUP) != 0) {
+        require(job.gate, kStepCgroup, raw::call(SYS_unshare, CLONE_NEWCGROUP));
+    }
     arrange_stub_descriptors(job);
     reset_signals();
     hide_from_tracers();
@@ -214,6 +228,7 @@ void run_program(const ProgramJob& job) noexcept {
     ProgramJob here = job;
     int gate = job.gate;
     int stub = job.stub;
+    enter_cgroups(job);
     reset_signals();
     arrange_program_descriptors(job, gate, stub, here.probe);
     for (const ChildOp* op = job.ops; op != job.ops + job.count; ++op) {

@@ -21,6 +21,8 @@ struct StubJob {
     std::uint64_t namespaces;     ///< CLONE_NEW* it was made with
     bool needs_scratch;           ///< there are files or masks to be made
     std::uint32_t id_map;         ///< index of the JSV_OP_ID_MAP; meaningful with CLONE_NEWUSER
+    const int* cgroup_tasks;      ///< open `tasks` files to write ourselves into
+    std::uint32_t cgroup_task_count;
 };
 
 /// How the child becomes a program of a jail.
@@ -41,6 +43,8 @@ struct ProgramJob {
     bool terminal;  ///< descriptor 0 is to be the session's controlling terminal
     uid_t uid;      ///< in place of JSV_IDS_DYNAMIC
     gid_t gid;
+    const int* cgroup_tasks;  ///< as in StubJob
+    std::uint32_t cgroup_task_count;
 };
 
 /// Applies namespace and mount operations, gives up every privilege, and becomes jailsvc-stub.

@@ -184,6 +184,7 @@ Verdict check_op(const Attest& attest, std::uint32_t index, const Op& op) {
         case JSV_OP_CHDIR:
         case JSV_OP_ENVIRONMENT:
         case JSV_OP_HOST_DIRECTORY:
+        case JSV_OP_CGROUP:
         case JSV_OP_NAMESPACE:
         case JSV_OP_ID_MAP:
         case JSV_OP_NETWORK:

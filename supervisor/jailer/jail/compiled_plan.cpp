@@ -204,6 +204,17 @@ const Op* CompiledPlan::find(jsv_kind kind) const {
     return found == impl_->ops.end() ? nullptr : &**found;
 }
 
+void CompiledPlan::for_each(
+    jsv_kind kind, const std::function<void(std::uint32_t index, const Op& op)>& look) const {
+    for (std::uint32_t index = 0; index < impl_->ops.size(); ++index) {
+        if (impl_->ops[index]->kind == kind) look(index, *impl_->ops[index]);
+    }
+}
+
+bool CompiledPlan::is_optional(std::uint32_t index) const {
+    return index < impl_->ops.size() && impl_->ops[index]->optional;
+}
+
 std::uint64_t CompiledPlan::namespaces() const {
     return impl_->namespaces;
 }

@@ -38,6 +38,8 @@ std::string_view step_name(std::uint32_t step) {
             return "isolation";
         case kStepDirectory:
             return "changing the working directory";
+        case kStepCgroup:
+            return "entering its control group";
         case kStepKeyring:
             return "joining a session keyring";
         default:

@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -43,6 +44,11 @@ public:
     [[nodiscard]] std::vector<ChildOp> child_ops() const;
     /// The first of that kind, or nullptr.
     [[nodiscard]] const Op* find(jsv_kind kind) const;
+    /// Every operation of that kind with its index in plan(), which is not put together for it.
+    void for_each(jsv_kind kind,
+                  const std::function<void(std::uint32_t index, const Op& op)>& look) const;
+    /// Whether the unit lists the operation as optional; steps of the core are not.
+    [[nodiscard]] bool is_optional(std::uint32_t index) const;
     [[nodiscard]] std::uint64_t namespaces() const;  ///< CLONE_NEW* of all namespace operations
     [[nodiscard]] bool needs_stub() const { return namespaces() != 0; }  ///< all but profile host
 
@@ -60,6 +66,13 @@ struct SpawnContext {
     int stub_program = -1;        ///< O_PATH|O_CLOEXEC descriptor of jailsvc-stub
     std::string stage_directory;  ///< empty directory, root's, where new roots are put together
     int probe = -1;               ///< open_probe(); -1: no plan with Landlock can be started
+};
+
+/// The control groups that a child goes into before anything else: none, where there are none.
+struct CgroupEntry {
+    int unified = -1;            ///< directory in cgroup v2, for CLONE_INTO_CGROUP
+    const int* tasks = nullptr;  ///< open `tasks` files of v1 groups; the child writes itself into
+    std::size_t task_count = 0;
 };
 
 /// uid and gid that replace JSV_IDS_DYNAMIC, and own what JSV_OP_HOST_DIRECTORY makes; as the jail
@@ -115,12 +128,13 @@ void undo_parent_operations(const CompiledPlan& plan, const std::string& trash =
 /// The jail's init in new namespaces; it reports kReady when all mounts stand and jailsvc-stub
 /// runs. `network`, if not -1, is the network namespace it is born into, instead of a new one.
 [[nodiscard]] Jailed<Parked> spawn_stub(const SpawnContext& context, const CompiledPlan& plan,
-                                        const ResolvedIds& ids, int network = -1);
+                                        const ResolvedIds& ids, int network = -1,
+                                        const CgroupEntry& groups = {});
 
 /// `stub` is the pidfd of the jail's init, or -1 where the plan needs none.
 [[nodiscard]] Jailed<Parked> spawn_program(const SpawnContext& context, const CompiledPlan& plan,
-                                           const ResolvedIds& ids, int stub,
-                                           const Program& program);
+                                           const ResolvedIds& ids, int stub, const Program& program,
+                                           const CgroupEntry& groups = {});
 
 /// Next report of a parked process. nullopt: nothing there yet. End of file is kEnd.
 struct Report {

@@ -39,12 +39,16 @@ Jailed<Gate> make_gate() {
 /// reset by the kernel before the child's first instruction. With CLONE_PARENT the signal sent at
 /// its end would be the one of our own creation, and must be said to be 0 (clone(2)).
 template <typename Entry>
-Jailed<Parked> clone_child(const SpawnContext& context, std::uint64_t namespaces, Gate gate,
-                           const Entry& entry) {
+Jailed<Parked> clone_child(const SpawnContext& context, std::uint64_t namespaces,
+                           const CgroupEntry& groups, Gate gate, const Entry& entry) {
     int pidfd = -1;
     clone_args arguments{};
     arguments.flags = CLONE_PIDFD | CLONE_CLEAR_SIGHAND | namespaces |
                       (context.clone_parent ? std::uint64_t{CLONE_PARENT} : 0);
+    if (groups.unified >= 0) {
+        arguments.flags |= CLONE_INTO_CGROUP;
+        arguments.cgroup = static_cast<std::uint64_t>(groups.unified);
+    }
     arguments.pidfd = reinterpret_cast<std::uintptr_t>(&pidfd);
     arguments.exit_signal = context.clone_parent ? 0 : SIGCHLD;
     const long pid = raw::call(SYS_clone3, &arguments, sizeof arguments);
@@ -130,8 +134,8 @@ private:
     bool entered_ = false;
 };
 
-Jailed<Parked> clone_into(const SpawnContext& context, bool new_pids, int stub, Gate gate,
-                          ProgramJob& job) {
+Jailed<Parked> clone_into(const SpawnContext& context, bool new_pids, int stub,
+                          const CgroupEntry& groups, Gate gate, ProgramJob& job) {
     Fd own;
     if (new_pids) {
         own = Fd(::open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC));
@@ -139,17 +143,20 @@ Jailed<Parked> clone_into(const SpawnContext& context, bool new_pids, int stub, 
     }
     const IntoPidNamespace into(own.get(), new_pids ? stub : -1);
     if (into.code() != 0) return std::unexpected(failed(kStepEnter, "setns", into.code()));
-    return clone_child(context, 0, std::move(gate), [&](int end) {
+    return clone_child(context, 0, groups, std::move(gate), [&](int end) {
         job.gate = end;
         run_program(job);
     });
 }
 
-Jailed<Parked> clone_in_network(const SpawnContext& context, StubJob& job, Gate gate, int network) {
+/// A cgroup namespace's root is where its maker is: in clone3 that would be us
+/// (cgroup_namespaces(7)). The child makes it, when it is in the unit's groups.
+Jailed<Parked> clone_in_network(const SpawnContext& context, StubJob& job,
+                                const CgroupEntry& groups, Gate gate, int network) {
     const IntoNetwork into(network);
     if (into.code() != 0) return std::unexpected(failed(kStepEnter, "network", into.code()));
-    const std::uint64_t own = network < 0 ? 0 : std::uint64_t{CLONE_NEWNET};
-    return clone_child(context, job.namespaces & ~own, std::move(gate), [&](int end) {
+    const std::uint64_t later = CLONE_NEWCGROUP | (network < 0 ? 0 : std::uint64_t{CLONE_NEWNET});
+    return clone_child(context, job.namespaces & ~later, groups, std::move(gate), [&](int end) {
         job.gate = end;
         run_stub(job);
     });
@@ -164,7 +171,7 @@ std::vector<int> descriptors_of(const Program& program) {
 }  // namespace
 
 Jailed<Parked> spawn_stub(const SpawnContext& context, const CompiledPlan& plan,
-                          const ResolvedIds& /*ids*/, int network) {
+                          const ResolvedIds& /*ids*/, int network, const CgroupEntry& groups) {
     auto gate = make_gate();
     if (!gate) return std::unexpected(std::move(gate).error());
     const std::vector<ChildOp> ops = plan.child_ops();
@@ -177,8 +184,10 @@ Jailed<Parked> spawn_stub(const SpawnContext& context, const CompiledPlan& plan,
                 .trees = trees.data(),
                 .namespaces = plan.namespaces(),
                 .needs_scratch = needs_scratch(plan),
-                .id_map = index_of(ops, JSV_OP_ID_MAP)};
-    auto parked = clone_in_network(context, job, std::move(*gate), network);
+                .id_map = index_of(ops, JSV_OP_ID_MAP),
+                .cgroup_tasks = groups.tasks,
+                .cgroup_task_count = static_cast<std::uint32_t>(groups.task_count)};
+    auto parked = clone_in_network(context, job, groups, std::move(*gate), network);
     if (!parked) return parked;
     if (network < 0) {
         if (auto ready = set_up_network(ops, *parked); !ready) {
@@ -194,7 +203,8 @@ Jailed<Parked> spawn_stub(const SpawnContext& context, const CompiledPlan& plan,
 }
 
 Jailed<Parked> spawn_program(const SpawnContext& context, const CompiledPlan& plan,
-                             const ResolvedIds& ids, int stub, const Program& program) {
+                             const ResolvedIds& ids, int stub, const Program& program,
+                             const CgroupEntry& groups) {
     if (program.argv.empty()) return std::unexpected(failed(kStepExec, "no program", EINVAL));
     const std::uint64_t namespaces = plan.namespaces();
     if ((namespaces != 0) != (stub >= 0)) {
@@ -222,8 +232,11 @@ Jailed<Parked> spawn_program(const SpawnContext& context, const CompiledPlan& pl
                    .new_session = program.new_session,
                    .terminal = program.terminal,
                    .uid = ids.uid,
-                   .gid = ids.gid};
-    return clone_into(context, (namespaces & CLONE_NEWPID) != 0, stub, std::move(*gate), job);
+                   .gid = ids.gid,
+                   .cgroup_tasks = groups.tasks,
+                   .cgroup_task_count = static_cast<std::uint32_t>(groups.task_count)};
+    const bool new_pids = (namespaces & CLONE_NEWPID) != 0;
+    return clone_into(context, new_pids, stub, groups, std::move(*gate), job);
 }
 
 std::optional<Report> read_report(const CompiledPlan& plan, const Parked& parked) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/places.hpp"
+#include "jailer/cgroup/tree.hpp"
 #include "jailer/jail/jail.hpp"
 #include "jailer/loop/link.hpp"
 #include "jailer/loop/log_pipes.hpp"
@@ -23,6 +24,7 @@ struct Core {
     LogPipes logs;
     TrashCollector trash;
     NamespacePool networks;
+    cgroup::Tree groups;
     Link keeper;
     Link engine;
 };

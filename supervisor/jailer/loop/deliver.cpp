@@ -13,7 +13,8 @@ namespace {
 /// Looks again for processes forked while the last ones were signalled.
 constexpr int kMaxRounds = 8;
 
-std::vector<Found> processes_of(const Jail& jail) {
+std::vector<Found> processes_of(Jails& jails, const Jail& jail) {
+    if (auto members = jails.group_members(jail)) return std::move(*members);
     std::vector<pid_t> roots;
     for (const auto& [token, member] : jail.members) roots.push_back(member->pid);
     const bool reaps = jail.has_stub() && jail.pid_namespace;
@@ -29,11 +30,11 @@ std::vector<Found> processes_of(const Jail& jail) {
 
 /// SIGKILL spares the jail's init too, so that exec_stop_post finds the jail as the service left
 /// it; but a jail that forks faster than it can be chased is ended by its init's end.
-void signal_all(Jail& jail, int signo) {
+void signal_all(Jails& jails, Jail& jail, int signo) {
     std::set<pid_t> signalled;
     for (int round = 0; round < kMaxRounds; ++round) {
         bool news = false;
-        for (const Found& process : processes_of(jail)) {
+        for (const Found& process : processes_of(jails, jail)) {
             if (!signalled.insert(process.pid).second) continue;
             news = true;
             (void)sys::pidfd_signal(process.pidfd.get(), signo);
@@ -63,7 +64,7 @@ void deliver(Jails& jails, const ipc::Signal& request) {
     if (request.signo < 1 || request.signo > SIGRTMAX) {
         return spdlog::error("{}: signal {} does not exist", unit, request.signo);
     }
-    if (request.whom == ipc::Whom::kAll) return signal_all(*jail, request.signo);
+    if (request.whom == ipc::Whom::kAll) return signal_all(jails, *jail, request.signo);
     const auto member = jail->members.find(request.token);
     if (member == jail->members.end()) return;
     if (member->second->purpose == ipc::Purpose::kClient) {
@@ -73,9 +74,9 @@ void deliver(Jails& jails, const ipc::Signal& request) {
     if (!sent && sent.error().code != ESRCH) spdlog::error("{}: {}", unit, sent.error().message);
 }
 
-Stats measure(const Jail& jail) {
+Stats measure(Jails& jails, const Jail& jail) {
     Stats stats;
-    for (const Found& process : processes_of(jail)) {
+    for (const Found& process : processes_of(jails, jail)) {
         ++stats.processes;
         stats.pss_kib += pss_kib_of(process.pid);
     }

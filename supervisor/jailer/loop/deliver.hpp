@@ -14,6 +14,6 @@ struct Stats {
     std::uint64_t pss_kib = 0;
     std::uint64_t processes = 0;
 };
-[[nodiscard]] Stats measure(const Jail& jail);
+[[nodiscard]] Stats measure(Jails& jails, const Jail& jail);
 
 }  // namespace jailsvc::jailer

@@ -27,6 +27,7 @@ Dispatch::Dispatch(struct ev_loop* loop, const Places& places, PluginHost plugin
             .logs = {},
             .trash = TrashCollector(loop, trash_directory(places)),
             .networks = NamespacePool(loop),
+            .groups = cgroup::Tree::open(),
             .keeper = Link(loop, "keeper",
                            {.packet = [this](ipc::Packet& packet) { from_keeper(packet); },
                             .gone = [loop] { ev_break(loop, EVBREAK_ALL); }}),
@@ -38,6 +39,10 @@ Dispatch::Dispatch(struct ev_loop* loop, const Places& places, PluginHost plugin
       starts_(core_, jails_),
       gates_(loop) {
     core_.keeper.attach(std::move(keeper));
+}
+
+void Dispatch::end() {
+    core_.groups.end();
 }
 
 void Dispatch::begin() {
@@ -148,6 +153,7 @@ void Dispatch::forget(const ipc::Forget& request) {
     const std::string unit(ipc::get_text(request.unit));
     core_.units.forget(unit);
     core_.logs.forget(unit);
+    jails_.forget_group(unit);
     tell::unstore(core_.keeper, ipc::Kept::kLogPipe, 0, unit);
 }
 
@@ -164,7 +170,7 @@ void Dispatch::plan(const ipc::PlanRequest& request) {
 
 void Dispatch::stats(const ipc::StatsRequest& request) {
     const Jail* jail = jails_.find(std::string(ipc::get_text(request.unit)));
-    const Stats seen = jail != nullptr ? measure(*jail) : Stats{};
+    const Stats seen = jail != nullptr ? measure(jails_, *jail) : Stats{};
     tell::stats_reply(core_.engine, request.serial, seen.pss_kib, seen.processes);
 }
 

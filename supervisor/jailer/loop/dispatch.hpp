@@ -15,6 +15,9 @@ public:
     UnitCache& units() { return core_.units; }
     /// Says hello; from then on the loop runs until the keeper is gone.
     void begin();
+    /// After the loop: the keeper is gone, and with it this supervisor. Ends what is left in its
+    /// control groups and removes them.
+    void end();
 
 private:
     void from_keeper(ipc::Packet& packet);

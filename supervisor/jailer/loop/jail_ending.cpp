@@ -38,6 +38,14 @@ void Jails::end(Jail& jail, Ended done) {
     check_ended(unit);
 }
 
+void Jails::forget_group(const std::string& unit) {
+    if (Jail* jail = find(unit); jail != nullptr) {
+        jail->forgotten = true;
+    } else {
+        (void)core_.groups.remove(unit);
+    }
+}
+
 void Jails::forget_text(const std::string& unit, ipc::Token token) {
     tell::unstore(core_.keeper, ipc::Kept::kUnit, token, unit);
     tell::unstore(core_.keeper, ipc::Kept::kUnit, token, unit, ipc::kMainBegun);
@@ -50,6 +58,7 @@ void Jails::kill_everything(Jail& jail) {
     for (const auto& [token, member] : jail.members) {
         (void)sys::pidfd_signal(member->pidfd.get(), SIGKILL);
     }
+    if (!jail.pid_namespace) core_.groups.kill(jail.unit);
 }
 
 void Jails::check_ended(const std::string& unit) {
@@ -59,13 +68,21 @@ void Jails::check_ended(const std::string& unit) {
     if (kill_stragglers(jail, ending)) undo(jail);
 }
 
+/// The group tells it all; without one, what can be told from sessions and environments.
+std::vector<Found> Jails::left_of(const Jail& jail) {
+    if (auto members = group_members(jail)) return std::move(*members);
+    if (jail.sessions.empty()) return {};
+    return find_unconfined(jail.sessions, jail.mark());
+}
+
 /// True when none is left of a jail that had no pid namespace to end.
 bool Jails::kill_stragglers(Jail& jail, Ending& ending) {
     if (ending.stragglers_left > 0) return false;
     ending.stragglers.clear();
-    if (jail.pid_namespace || jail.sessions.empty()) return true;
-    auto found = find_unconfined(jail.sessions, jail.mark());
+    if (jail.pid_namespace) return true;
+    auto found = left_of(jail);
     if (found.empty()) return true;
+    core_.groups.kill(jail.unit);
     if (++ending.rounds > kMaxRounds) {
         spdlog::error("{}: {} processes outlive every kill; give it a pid namespace", jail.unit,
                       found.size());
@@ -107,6 +124,7 @@ void Jails::ended(const std::string& unit) {
     const auto jail = jails_.extract(unit);
     const auto ending = ending_.extract(unit);
     core_.trash.collect();
+    if (jail.mapped()->forgotten) (void)core_.groups.remove(unit);
     core_.plugins.teardown(unit);
     forget_text(unit, jail.mapped()->token);
     for (const auto& done : ending.mapped()->waiters) done();

@@ -152,6 +152,9 @@ Attempt Jails::prepare(Jail& jail) {
     // Kept before anything is made, so that a jailer after us can undo it.
     tell::store(core_.keeper, ipc::Kept::kUnit, jail.token, jail.unit, text->get(),
                 jail.main_token != 0 ? ipc::kMainBegun : 0);
+    auto limited = core_.groups.make(jail.unit, loaded.unit.digest, loaded.plan);
+    if (!limited) return std::unexpected(to_failure(loaded.plan.plan(), limited.error()));
+    note_weakened(jail, *limited);
     const auto done = apply_parent_operations(loaded.plan, jail.ids, core_.trash.directory());
     core_.trash.collect();
     if (!done) {
@@ -160,12 +163,29 @@ Attempt Jails::prepare(Jail& jail) {
     return {};
 }
 
+/// Limits that the unit can do without and does.
+void Jails::note_weakened(Jail& jail, const std::vector<JailFailure>& weakened) {
+    jail.weakened_limits = static_cast<std::uint32_t>(weakened.size());
+    for (const JailFailure& failure : weakened) {
+        spdlog::warn("{}", describe(jail.loaded->plan.plan(), failure));
+    }
+}
+
+Attempt Jails::attest_group(Jail& jail, pid_t pid) {
+    const auto held = core_.groups.attest(jail.unit, jail.loaded->plan, pid);
+    if (!held) return std::unexpected(to_failure(jail.loaded->plan.plan(), held.error()));
+    jail.weakened_limits = static_cast<std::uint32_t>(held->size());
+    return {};
+}
+
 void Jails::spawn_init(Jail& jail, Making& making) {
     const ipc::Token token = new_stub_token(jail);
+    const auto door = core_.groups.open_door(jail.unit);
+    if (!door) return made(jail, std::unexpected(to_failure("cgroup", door.error())));
     tell::intent(core_.keeper, token);
     const Fd network = take_network(core_.networks, jail.loaded->plan);
     jail.network = inode_of(network);
-    auto init = spawn_stub(core_.spawn, jail.loaded->plan, jail.ids, network.get());
+    auto init = spawn_stub(core_.spawn, jail.loaded->plan, jail.ids, network.get(), door->entry());
     if (!init) {
         tell::abandon(core_.keeper, token);
         return made(jail, std::unexpected(to_failure(jail.loaded->plan.plan(), init.error())));
@@ -220,6 +240,7 @@ void Jails::attest(Jail& jail) {
         return made(jail, std::unexpected(to_failure(jail.loaded->plan.plan(), seen.error())));
     }
     jail.weakened = std::max(jail.weakened, static_cast<std::uint32_t>(seen->size()));
+    if (auto held = attest_group(jail, jail.stub_pid); !held) return made(jail, held);
     made(jail, {});
 }
 

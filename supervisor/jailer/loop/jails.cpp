@@ -89,6 +89,19 @@ ipc::Token Jails::new_stub_token(const Jail& jail) {
     return ipc::kStubBit | (next_stub_++ << kTokenBits & ~ipc::kStubBit) | jail.token;
 }
 
+std::optional<std::vector<Found>> Jails::group_members(const Jail& jail) {
+    if (!core_.groups.has(jail.unit)) return std::nullopt;
+    std::vector<Found> found;
+    for (const pid_t pid : core_.groups.processes(jail.unit)) {
+        if (pid == jail.stub_pid) continue;
+        auto pidfd = sys::pidfd_open(pid);
+        // A pid from a list may be another process's by now: it is one of ours if it still is one.
+        if (!pidfd || !core_.groups.contains(jail.unit, pid)) continue;
+        found.push_back({pid, std::move(*pidfd)});
+    }
+    return found;
+}
+
 void Jails::watch_stub(Jail& jail) {
     jail.stub_ended.start(jail.stub_pidfd.get(), EV_READ,
                           [this, unit = jail.unit] { stub_gone(unit); });
@@ -159,6 +172,9 @@ void Jails::adopt_process(const ipc::Alive& alive, Fd pidfd) {
 }
 
 void Jails::sweep() {
+    std::vector<std::string> living;
+    for (const auto& [unit, jail] : jails_) living.push_back(unit);
+    core_.groups.sweep(living);
     std::vector<pid_t> known;
     for (const auto& [unit, jail] : jails_) {
         if (jail->has_stub()) {

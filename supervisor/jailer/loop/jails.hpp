@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -55,7 +56,9 @@ struct Jail {
     ipc::Token main_token =
         0;                ///< its run's main process is begun; the jail's own if unknown which
     bool doomed = false;  ///< its init was sent SIGKILL: nothing more can be started in it
-    std::uint32_t weakened = 0;  ///< optional operations that do not hold
+    std::uint32_t weakened = 0;         ///< optional operations that do not hold
+    std::uint32_t weakened_limits = 0;  ///< the same, of the control group's
+    bool forgotten = false;             ///< its unit left memory: nothing of it is kept
     std::map<ipc::Token, std::unique_ptr<Member>> members;
     std::vector<Session> sessions;  ///< of members, where there is no pid namespace
     IoWatch stub_ended;
@@ -89,12 +92,21 @@ public:
     /// Ends every process of the jail, undoes what its making did, forgets it; then calls `done`.
     void end(Jail& jail, Ended done);
 
+    /// Reads back that the process is in the jail's control group and every limit in force there.
+    [[nodiscard]] Attempt attest_group(Jail& jail, pid_t pid);
+
+    /// Every process in the jail's control group but the jail's init; nullopt where it has none.
+    [[nodiscard]] std::optional<std::vector<Found>> group_members(const Jail& jail);
+
     /// Called when a jail begins to end, so that starts in it can be given up.
     void on_ending(std::function<void(const std::string& unit)> hook) { ending_hook_ = hook; }
 
     // What the keeper's snapshot tells of jails made by an earlier jailer.
     void adopt_text(const std::string& unit, ipc::Token token, bool main_begun, std::string text);
     void adopt_process(const ipc::Alive& alive, Fd pidfd);
+
+    /// The unit is not loaded any more: its control group goes, once no jail needs it.
+    void forget_group(const std::string& unit);
 
     /// After the snapshot: ends stubs that belong to no jail.
     void sweep();
@@ -109,6 +121,7 @@ private:
     void number_and_build();
     void build(Jail& jail, Making& making);
     Attempt prepare(Jail& jail);
+    static void note_weakened(Jail& jail, const std::vector<JailFailure>& weakened);
     void spawn_init(Jail& jail, Making& making);
     void init_reported(const std::string& unit);
     void attest(Jail& jail);
@@ -119,6 +132,7 @@ private:
     void kill_everything(Jail& jail);
     void check_ended(const std::string& unit);
     void forget_text(const std::string& unit, ipc::Token token);
+    [[nodiscard]] std::vector<Found> left_of(const Jail& jail);
     bool kill_stragglers(Jail& jail, Ending& ending);
     void undo(Jail& jail);
     void ended(const std::string& unit);

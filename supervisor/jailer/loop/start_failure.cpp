@@ -23,6 +23,8 @@ std::string step_name(std::uint32_t step) {
             return "lock init";
         case kStepIsolation:
             return "isolation";
+        case kStepCgroup:
+            return "cgroup";
         case kStepDirectory:
             return "working directory";
         default:

@@ -287,10 +287,13 @@ void Starts::launch(Job& job, Jail& jail) {
             return fail_job(job, to_failure("keep the unit", told.error()));
         }
     }
+    const auto door = core_.groups.open_door(jail.unit);
+    if (!door) return fail_job(job, to_failure("cgroup", door.error()));
     tell::intent(core_.keeper, token);
     job.announced = true;
     const int stub = jail.has_stub() ? jail.stub_pidfd.get() : -1;
-    auto child = spawn_program(core_.spawn, jail.loaded->plan, jail.ids, stub, *program);
+    auto child =
+        spawn_program(core_.spawn, jail.loaded->plan, jail.ids, stub, *program, door->entry());
     if (!child) return fail_job(job, to_failure(jail.loaded->plan.plan(), child.error()));
     job.child = std::move(*child);
     tell::registered(core_.keeper, token, job.child.pid, job.request.purpose, job.unit,
@@ -339,11 +342,14 @@ void Starts::reported(Job& job) {
 }
 
 void Starts::at_gate(Job& job, std::uint32_t evidence) {
-    const Jail& jail = *jails_.find(job.unit);
+    Jail& jail = *jails_.find(job.unit);
     const auto seen =
         attest_program(jail.loaded->plan, jail.ids, jail.stub_pid, job.child.pid, 0, evidence);
     if (!seen) return fail_job(job, to_failure(jail.loaded->plan.plan(), seen.error()));
     job.weakened = std::max(job.weakened, static_cast<std::uint32_t>(seen->size()));
+    if (auto held = jails_.attest_group(jail, job.child.pid); !held) {
+        return fail_job(job, held.error());
+    }
     // Not before the keeper has the Register: no exit of a program that ran may be unknown to it.
     core_.keeper.when_drained([this, token = job.request.token] {
         Job* ready = find(token);
@@ -359,8 +365,9 @@ void Starts::executed(Job& job) {
     const ipc::Token token = job.request.token;
     Jail& jail = *jails_.find(job.unit);
     const auto member = jail.members.find(token);
-    const auto message = tell::make_started(token, job.unit, job.child.pid,
-                                            jail.weakened + job.weakened, boottime_ns());
+    const auto message =
+        tell::make_started(token, job.unit, job.child.pid,
+                           jail.weakened + jail.weakened_limits + job.weakened, boottime_ns());
     if (member != jail.members.end()) {
         member->second->executed = true;
         member->second->exec_ns = message.exec_ns;

@@ -28,6 +28,7 @@ constexpr std::uint64_t kMaskBits = 0777;
 constexpr std::uint64_t kSecureBits = 0xff;  ///< capabilities(7): four bits and their locks
 constexpr std::size_t kMaxPath = 4095;       ///< PATH_MAX without its NUL
 constexpr std::size_t kMaxHostname = 64;     ///< uname(2)
+constexpr std::size_t kMaxCgroupText = 255;  ///< NAME_MAX; a value is a line at most
 constexpr std::size_t kMaxGroups = kMaxBlob / sizeof(std::uint32_t);
 
 std::unexpected<Error> refuse(const Op& op, std::string_view why) {
@@ -98,6 +99,15 @@ bool is_sysctl(std::string_view name) {
     return !name.empty() && !name.starts_with('/') && !has_dots(name) && name.size() <= kMaxPath;
 }
 
+/// "memory.max": a controller's file. The core's own, cgroup.procs and its like, are no plugin's.
+bool is_controller_file(std::string_view file) {
+    constexpr std::string_view kAllowed = "abcdefghijklmnopqrstuvwxyz0123456789_.";
+    const std::size_t dot = file.find('.');
+    return dot != 0 && dot != std::string_view::npos && dot + 1 < file.size() &&
+           file.size() <= kMaxCgroupText && !file.starts_with("cgroup.") &&
+           file.find_first_not_of(kAllowed) == std::string_view::npos;
+}
+
 Result<void> check_ids(const Op& op) {
     constexpr std::uint64_t kNobody = UINT32_MAX;  // (uid_t)-1 means "leave it as it is"
     if (op.blob.size() % sizeof(std::uint32_t) != 0) return refuse(op, "groups cut short");
@@ -132,6 +142,11 @@ Result<void> check_values(const Op& op) {
         case JSV_OP_HOST_DIRECTORY:
             TRY_VOID(demand(op.text[0] != "/", "the root directory is nobody's to make"));
             return demand(op.number[0] <= kModeBits, "mode out of range");
+        case JSV_OP_CGROUP:
+            TRY_VOID(demand(is_controller_file(op.text[0]), "no file of a controller"));
+            return demand(!op.text[1].empty() && op.text[1].size() <= kMaxCgroupText &&
+                              op.text[1].find('\n') == std::string::npos,
+                          "the value is no line of 1 to 255 bytes");
         case JSV_OP_NAMESPACE:
             return demand(
                 std::has_single_bit(op.number[0]) && (op.number[0] & ~kNamespaceTypes) == 0,

@@ -9,6 +9,7 @@ namespace {
 
 constexpr KindInfo kKinds[] = {
     {JSV_OP_HOST_DIRECTORY, JSV_STAGE_PARENT, "host_directory", {"path", ""}, {"mode", "", ""}, 1},
+    {JSV_OP_CGROUP, JSV_STAGE_PARENT, "cgroup", {"file", "value"}, {}, 0},
     {JSV_OP_NAMESPACE, JSV_STAGE_NAMESPACES, "namespace", {}, {"type", "", ""}, 0},
     {JSV_OP_ID_MAP, JSV_STAGE_NAMESPACES, "id_map", {"uid_map", "gid_map"}, {}, 0},
     {JSV_OP_NETWORK, JSV_STAGE_NAMESPACES, "network", {}, {"interfaces", "", ""}, 0},

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+
+/// Directories of control groups: nothing here knows of units.
+namespace jailsvc::jailer::cgroup {
+
+/// mkdir; one that is there is no error.
+[[nodiscard]] Result<void> make_group(const std::string& directory);
+
+/// Removes the group and those below it; an error (EBUSY) while processes are in one of them. One
+/// that is gone is no error.
+[[nodiscard]] Result<void> remove_group(const std::string& directory);
+
+/// Names of the groups right below.
+[[nodiscard]] std::vector<std::string> groups_in(const std::string& directory);
+
+/// Pids of the processes in the group and those below it. They may have ended since.
+[[nodiscard]] std::vector<pid_t> processes_in(const std::string& directory);
+
+/// Whether the word is among those of the file ("memory" in cgroup.controllers).
+[[nodiscard]] bool has_word(const std::string& file, const std::string& word);
+
+}  // namespace jailsvc::jailer::cgroup

@@ -1,0 +1,126 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/digest.hpp"
+#include "base/fd.hpp"
+#include "base/result.hpp"
+#include "jailer/cgroup/hierarchy.hpp"
+#include "jailer/cgroup/limits.hpp"
+#include "jailer/jail/jail.hpp"
+
+/// A control group for every jail.
+namespace jailsvc::jailer::cgroup {
+
+/// Open groups of one unit, for a child to be born in or to move itself into. Good for one start.
+struct Door {
+    Fd unified;             ///< its directory in version 2, for CLONE_INTO_CGROUP; or empty
+    std::vector<Fd> files;  ///< to write itself into, in the other hierarchies
+    std::vector<int> tasks;
+
+    [[nodiscard]] CgroupEntry entry() const {
+        return {unified ? unified.get() : -1, tasks.data(), tasks.size()};
+    }
+};
+
+/// All groups of this supervisor: in each hierarchy, below the group it runs in itself, one group
+/// with a name of its own, and below that one per unit, "web.unit".
+///
+/// A unit's group is made with its jail, with the limits of its plan in it, and stays while the
+/// unit is loaded: a restart pays nothing. Where none can be made, units that name no limit run
+/// without. Nothing is kept open.
+///
+/// In each hierarchy of version 1 a unit has a group only if there is something to limit or to
+/// measure in it. The tracker is the hierarchy that tells which processes are a unit's: version
+/// 2's, or version 1's freezer, else any.
+class Tree {
+public:
+    /// Looks at /proc; makes nothing.
+    [[nodiscard]] static Tree open();
+    Tree(std::vector<Hierarchy> own, std::string name);
+
+    /// The unit's group with the limits of this plan, whose digest names it. A limit that cannot be
+    /// had is the error, or returned if the plan calls it optional. Without limits and without a
+    /// place for groups there is no group and no error. The unit has no process now.
+    [[nodiscard]] Jailed<std::vector<JailFailure>> make(const std::string& unit,
+                                                        const Digest& digest,
+                                                        const CompiledPlan& plan);
+
+    /// Opens the unit's groups; an empty door where it has none.
+    [[nodiscard]] Result<Door> open_door(const std::string& unit);
+
+    /// Reads back that the process is in the unit's groups and that every limit is in force there.
+    /// Optional limits that do not hold are returned.
+    [[nodiscard]] Jailed<std::vector<JailFailure>> attest(const std::string& unit,
+                                                          const CompiledPlan& plan, pid_t pid);
+
+    [[nodiscard]] bool has(const std::string& unit);
+    [[nodiscard]] std::vector<pid_t> processes(const std::string& unit);
+    /// Whether the process is in the unit's group at this moment.
+    [[nodiscard]] bool contains(const std::string& unit, pid_t pid);
+    /// SIGKILL to everything in the unit's group, whatever forks meanwhile.
+    void kill(const std::string& unit);
+
+    /// Removes the unit's groups; false while processes are in one of them.
+    bool remove(const std::string& unit);
+
+    /// At a jailer's start, when it is known which units live: removes every other group of ours,
+    /// with what is in it, and the empty ones of supervisors that have ended.
+    void sweep(const std::vector<std::string>& living);
+    /// At the supervisor's end: ends what is left in our groups and removes them all.
+    void end();
+
+    /// Of the group that holds all of this supervisor's, in the tracker; empty without one.
+    [[nodiscard]] std::string own_directory();
+
+    /// Why there are no groups; empty if there are or may be.
+    [[nodiscard]] const std::string& why_not() const { return why_not_; }
+    [[nodiscard]] const std::vector<Controller>& controllers() const { return controllers_; }
+    /// The unit's directory in the hierarchy of that controller ("" for the tracker), for readers
+    /// of its files; empty if there is none.
+    [[nodiscard]] std::string directory_of(const std::string& unit, std::string_view controller);
+
+private:
+    /// Our part of one hierarchy.
+    struct Branch {
+        Hierarchy own;
+        std::string directory;  ///< of the group that holds our units'
+        std::string path;       ///< the same, as /proc/PID/cgroup names it
+        bool made = false;
+        bool broken = false;  ///< it was tried, and cannot be made
+        bool born_in = true;  ///< children can be cloned right into its groups (version 2)
+    };
+    using Mask = std::uint32_t;  ///< bit i: branches_[i]
+
+    [[nodiscard]] static std::string group_name(const std::string& unit);
+    [[nodiscard]] static std::string directory_in(const Branch& branch, const std::string& unit);
+    [[nodiscard]] static Result<void> enable(const Branch& branch, const std::string& controller);
+    static void settle_supervisor(const Branch& branch);
+    [[nodiscard]] Result<void> make_branch(Branch& branch);
+    [[nodiscard]] Mask branches_for(std::span<const Write> writes);
+    [[nodiscard]] Branch* branch_of(std::string_view controller);
+    [[nodiscard]] Branch* tracker();
+    [[nodiscard]] Mask make_groups(const std::string& unit, Mask wanted);
+    [[nodiscard]] Result<void> write_limit(const std::string& unit, const Write& write);
+    [[nodiscard]] Mask mask_of(const std::string& unit);
+    void remove_dead(const Branch& branch);
+
+    std::vector<Branch> branches_;
+    std::vector<Controller> controllers_;
+    std::string name_;
+    std::string why_not_;
+    struct Group {
+        Digest digest{};
+        Mask mask = 0;
+        bool killed = false;  ///< by cgroup.kill: made anew before the next start
+    };
+    std::map<std::string, Group> groups_;
+};
+
+}  // namespace jailsvc::jailer::cgroup
