@@ -156,7 +156,7 @@ Jail::Jail(Plan plan, ResolvedIds ids)
     }
     const auto door = groups_.open_door(plan_.plan().unit);
     if (!door) throw std::runtime_error(door.error().message);
-    auto spawned = spawn_stub(spawn_context(), plan_, ids_, door->entry());
+    auto spawned = spawn_stub(spawn_context(), plan_, ids_, -1, door->entry());
     if (!spawned) {
         failure_ = spawned.error();
         return;
