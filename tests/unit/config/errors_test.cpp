@@ -135,7 +135,7 @@ TEST_CASE("config: each mistake is told with its place and its cure", "[config]"
         {"[unit]\ndescription = \"%x\"\n",
          "web.toml:2:15: unknown specifier \"%x\"; use %i %n %p %u %t %S, or %% for a percent "
          "sign\n"},
-        {"[unit]\ndescription = \"100%\"\n",
+        {"[unit]\ndescription = \"all in %\"\n",
          "web.toml:2:15: a lone % at the end; write %% for a percent sign\n"},
         {"[unit]\ndocumentation = [\"a\", \"%i\"]\n",
          "web.toml:2:23: %i stands for nothing: the unit is no instance of a template\n"},

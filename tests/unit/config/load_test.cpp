@@ -136,7 +136,7 @@ exec_start = ["/bin/web"]
 TEST_CASE("config: a template serves every instance", "[config]") {
     const UnitTree tree;
     tree.write("usr/worker@.toml",
-               "[unit]\ndescription = \"%p number %i, 100%%\"\nafter = [\"db@%i\"]\n"
+               "[unit]\ndescription = \"%p number %i, 100%\"\nafter = [\"db@%i\"]\n"
                "[service]\nexec_start = [\"/bin/worker\", \"%n\", \"%t/%p\", \"%S/%p\"]\n"
                "[environment.set]\nWHO = \"%u\"\n"
                "[jail.identity]\nuser = \"w%i\"\n");
