@@ -1,13 +1,14 @@
 // For plugins written in C++: the host's functions as plain values, and one list of operations.
 // Header only, nothing of jailsvc but its C interface, nothing to link.
 //
-// A Planner remembers the first refusal; after it every call does nothing, so that `plan` reads as
-// a list of what it wants and returns planner.result() at the end.
+// A Planner remembers refusals: `plan` reads as a list of what it wants, goes on after the first
+// thing that is wrong, so that the user sees all of it, and returns planner.result() at the end.
 #ifndef JAILSVC_PLUGIN_HPP
 #define JAILSVC_PLUGIN_HPP
 
 #include <jailsvc_plugin.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstddef>
@@ -135,14 +136,17 @@ public:
     [[nodiscard]] int result() const { return error_; }
     [[nodiscard]] bool failed() const { return error_ != 0; }
 
-    /// Refuses the unit, unless it is refused already: `key` is the offender, the message ends
-    /// with the cure.
+    /// Refuses the unit: `key` is the offender, the message ends with the cure. Planning goes on,
+    /// so that a user sees everything that is wrong at once; of one key the first refusal counts.
     void fail(const char* key, const std::string& message) {
-        if (!failed()) error_ = host_.fail(host_.ctx, key, message.c_str());
+        const std::string_view offender = key == nullptr ? "" : key;
+        if (broken_ || std::ranges::find(refused_, offender) != refused_.end()) return;
+        refused_.push_back(offender);
+        error_ = host_.fail(host_.ctx, key, message.c_str());
     }
 
     void add(const Op& op) {
-        if (failed()) return;
+        if (failed()) return;  // what would be planned for a refused unit is nobody's business
         const jsv_op raw{.size = sizeof(jsv_op),
                          .kind = static_cast<std::uint16_t>(op.kind),
                          .stage = static_cast<std::uint16_t>(stage_of(op.kind)),
@@ -225,9 +229,11 @@ public:
 private:
     /// Whether the call gave something. -ENOENT says "absent"; any other error ends the plan.
     bool note(int rc) {
-        if (failed() || rc == -ENOENT) return false;
-        error_ = rc < 0 ? rc : 0;
-        return rc >= 0;
+        if (broken_ || rc == -ENOENT) return false;
+        if (rc >= 0) return true;
+        broken_ = true;
+        error_ = rc;
+        return false;
     }
 
     /// Whether the core's table of functions reaches as far as this member.
@@ -235,13 +241,15 @@ private:
         return host_.size >= offset + sizeof(void*);
     }
     bool has(const char* name) {
-        if (failed() || !offers(offsetof(jsv_host, has_key))) return false;
+        if (broken_ || !offers(offsetof(jsv_host, has_key))) return false;
         const int rc = host_.has_key(host_.ctx, name);
         return note(rc) && rc == 1;
     }
 
     const jsv_host& host_;
     int error_ = 0;
+    bool broken_ = false;                      ///< the host would not answer: no more questions
+    std::vector<std::string_view> refused_{};  ///< keys, constants of the plugin
 };
 
 }  // namespace jsv

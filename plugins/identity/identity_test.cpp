@@ -30,6 +30,14 @@ std::string refusal(std::map<std::string, FakeHost::Value> keys) {
     return host.failed_key + ": " + host.failure;
 }
 
+/// How many keys of it are refused.
+std::size_t refusals(std::map<std::string, FakeHost::Value> keys) {
+    FakeHost host;
+    host.keys = std::move(keys);
+    REQUIRE(host.plan(*jailsvc_plugin_entry()) == -ECANCELED);
+    return host.refused;
+}
+
 constexpr std::uint64_t bit(unsigned capability) {
     return std::uint64_t{1} << capability;
 }
@@ -198,4 +206,11 @@ TEST_CASE("identity: umask and no_new_privileges are the unit's to change", "[pl
         CHECK(
             refusal({{"dynamic_user", true}, {"umask", std::string(bad)}}).starts_with("umask: "));
     }
+}
+
+TEST_CASE("identity: everything that is wrong is told, and of one key once", "[identity]") {
+    CHECK(refusals({{"dynamic_user", true}, {"umask", "9"s}}) == 1);
+    CHECK(refusals({{"dynamic_user", true},
+                    {"umask", "9"s},
+                    {"capabilities", Strings{"flying", "swimming"}}}) == 2);
 }

@@ -37,12 +37,14 @@ public:
         std::string key;
     };
     std::vector<Added> ops;
+    std::size_t refused = 0;  ///< how often the plan was refused
     std::string failed_key;
     std::string failure;
 
     /// Runs the plugin's plan afresh; what it returned.
     int plan(const jsv_plugin& plugin) {
         ops.clear();
+        refused = 0;
         failed_key.clear();
         failure.clear();
         plugin_ = &plugin;
@@ -157,6 +159,7 @@ private:
         return 0;
     }
     static int fail(void* ctx, const char* key, const char* message) {
+        if (self(ctx).refused++ != 0) return -ECANCELED;  // the first is told of, all are counted
         self(ctx).failed_key = key == nullptr ? "" : key;
         self(ctx).failure = message;
         return -ECANCELED;

@@ -46,7 +46,7 @@ class Mistakes(SystemTest):
                     ' do sleep 1; done"]\ntimeout_stop = "300ms"\n',
         "misspelt": '[service]\nexec_strat = ["/bin/true"]\n',
         "refused": SLEEP + '[jail.chroot]\nmode = "directory"\nroot = ""\n'
-                           '[jail.identity]\numask = "9"\n',
+                           '[jail.identity]\numask = "9"\ncapabilities = ["flying"]\n',
         "hasty": SLEEP + 'restart_delay = "1min"\nrestart_delay_max = "1s"\n',
     }
 
@@ -164,9 +164,11 @@ class Mistakes(SystemTest):
         umask = (f'{path}:7:9: [jail.identity] umask: "9" is no mask; write three or four octal '
                  'digits, such as "0027"')
         self.assertEqual(self.start("refused"),
-                         f"failed: {root} (and 1 more: jailsvc verify {path})")
-        self.assertEqual(self.fails(1, "verify", path),
-                         f'{root}\n  root = ""\n         ^\n{umask}\n  umask = "9"\n          ^\n')
+                         f"failed: {root} (and 2 more: jailsvc verify {path})")
+        said = self.fails(1, "verify", path)
+        self.assertIn(f'{root}\n  root = ""\n         ^\n', said)
+        self.assertIn(f'{umask}\n  umask = "9"\n          ^\n', said)
+        self.assertIn(f'{path}:8:16: [jail.identity] capabilities: there is no ', said)
 
     def test_names_that_can_be_no_units_are_told(self):
         path = self.supervisor.folder / "a@b@c.toml"
