@@ -210,9 +210,23 @@ public:
         return value;
     }
 
+    [[nodiscard]] std::optional<std::string> other_text(const char* table, const char* name) {
+        const char* value = nullptr;
+        if (!note(host_.get_other_string(host_.ctx, table, name, &value))) return std::nullopt;
+        return value;
+    }
+
     /// The profile's name; empty where the core is older than 1.1.
     [[nodiscard]] std::string profile_name() {
         return offers(offsetof(jsv_host, profile_name)) ? host_.profile_name(host_.ctx) : "";
+    }
+    /// Programs of the unit's commands; none where the core is older than 1.2.
+    [[nodiscard]] std::vector<std::string> programs() {
+        std::vector<std::string> all;
+        const char* path = nullptr;
+        if (!offers(offsetof(jsv_host, program))) return all;
+        while (note(host_.program(host_.ctx, all.size(), &path))) all.emplace_back(path);
+        return all;
     }
     [[nodiscard]] std::string unit_name() { return host_.unit_name(host_.ctx); }
     [[nodiscard]] std::vector<std::string> private_directories() {

@@ -70,6 +70,20 @@ bool can_take(Permissions taken, Permissions left) {
     return !writes || (!taken.has('w') && !taken.has('c'));
 }
 
+/// What is shown empty has no place for anything inside.
+void check_shown(jsv::Planner& plan, std::span<const Entry> entries, const Entry& inner) {
+    if (inner.permissions.empty()) return;
+    bool shown = false;
+    for (const Entry& outer : entries) {  // outer ones come first
+        if (&outer == &inner || !is_within(inner.path, outer.path)) continue;
+        if (shown && outer.permissions.empty()) {
+            plan.fail(inner.name.c_str(), "lies in \"" + outer.path +
+                                              "\", which is shown empty; give that a permission");
+        }
+        shown = shown || !outer.permissions.empty();
+    }
+}
+
 }  // namespace
 
 std::optional<Permissions> Permissions::parse(std::string_view text) {
@@ -139,6 +153,7 @@ void check_nesting(jsv::Planner& plan, std::span<const Entry> entries, bool view
             const bool is_above = &outer != &inner && is_within(inner.path, outer.path);
             if (is_above) above = above.plus(outer.permissions);
         }
+        check_shown(plan, entries, inner);
         const Permissions taken = above.minus(inner.permissions);
         if (taken.empty() || (view && can_take(taken, inner.permissions))) continue;
         plan.fail(inner.name.c_str(),

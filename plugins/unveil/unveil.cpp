@@ -4,18 +4,25 @@
 //   "/usr/bin/web" = "x"            # permissions as in unveil(2) of OpenBSD: read, write, execute,
 //   "/var/lib/web" = "rwc"          # create and remove; the most specific path wins
 //   "-/etc/web.conf" = "r"          # passed over where it does not exist
+//   libraries = true                # also the unit's programs, their loader and libraries: "rx"
 //   tcp_bind = ["80"]               # TCP ports to listen on; any, unless said
 //   tcp_connect = []                # TCP ports to connect to; any, unless said; []: none
 //   scope = "abstract_sockets"      # abstract sockets of others are out of reach
 //
-// Landlock holds to it: rules name inodes and what may be done at and below them. Sources:
-// landlock(7), unveil(2) of OpenBSD. Runs wholly in the [plan] phase; keeps no state.
+// Two layers. In the view, a root of the jail's own, nothing else exists (ENOENT), what may not be
+// written is mounted read-only (EROFS), what may not be executed noexec. Landlock denies what a
+// mount cannot tell apart (EACCES), also to who comes by another name. Unveil only takes away: what
+// the other tables do not show, or show read-only, stays so.
+//
+// Sources: landlock(7), mount_setattr(2), unveil(2) of OpenBSD. Runs wholly in the [plan] phase;
+// keeps no state.
 
 #include <algorithm>
 #include <span>
 
 #include <jailsvc_plugin.hpp>
 
+#include "libraries.hpp"
 #include "permissions.hpp"
 
 namespace {
@@ -28,7 +35,12 @@ constexpr jsv_key kKeys[] = {
     key(JSV_STRING_MAP, "*", nullptr,
         "An absolute path, and what may be done there and below: r, w, x, c, or \"\" for nothing; "
         "\"-/path\": if it exists. Other paths are out of reach."),
-    key(JSV_BOOL, "landlock", "true", "Whether Landlock holds to the paths."),
+    key(JSV_BOOL, "view", "true",
+        "Whether other paths do not exist (in a mount namespace), or are only denied."),
+    key(JSV_BOOL, "landlock", "true", "Whether Landlock denies what the paths do not allow."),
+    key(JSV_BOOL, "libraries", "false",
+        "Whether the unit's programs, their interpreters, loader and libraries are there too "
+        "(rx)."),
     key(JSV_STRING_LIST, "tcp_bind", nullptr, "TCP ports to listen on, and no others."),
     key(JSV_STRING_LIST, "tcp_connect", nullptr, "TCP ports to connect to, and no others."),
     key(JSV_STRING, "scope", "none",
@@ -83,6 +95,75 @@ Scope read_scope(Planner& plan) {
     return {};
 }
 
+/// Whether there is a root of the jail's own to choose from.
+bool can_view(Planner& plan) {
+    const std::string mode = plan.other_text("chroot", "mode").value_or("host");
+    return plan.other_flag("namespaces", "mount").value_or(false) && mode != "none";
+}
+
+/// Whether a path lies below another that is shown.
+bool is_below_another(std::span<const Entry> entries, const Entry& entry) {
+    return std::ranges::any_of(entries, [&](const Entry& outer) {
+        return &outer != &entry && !outer.permissions.empty() &&
+               unveil::is_within(entry.path, outer.path);
+    });
+}
+
+/// The unit's programs and what they need to be executed, unless the unit says itself what may be
+/// done there. Without a view the paths above add to it.
+void add_libraries(Planner& plan, std::vector<Entry>& entries, bool view) {
+    const bool image = plan.other_text("chroot", "mode").value_or("host") == "directory";
+    const std::string root = image ? plan.other_text("chroot", "root").value_or("") : "";
+    const auto wanted = unveil::Permissions::parse("rx").value_or(unveil::Permissions{});
+    std::vector<Entry> more;
+    for (const auto& path : unveil::closure_of(root, plan.programs())) {
+        unveil::Permissions above;
+        const Entry* nearest = nullptr;
+        for (const Entry& outer : entries) {  // outer ones come first
+            if (!unveil::is_within(path, outer.path)) continue;
+            above = above.plus(outer.permissions);
+            nearest = &outer;
+        }
+        const bool said = nearest != nullptr &&
+                          (nearest->path == path || wanted.minus(nearest->permissions).empty());
+        if (said) continue;
+        more.push_back({.name = "libraries",
+                        .path = path,
+                        .permissions = view ? wanted : wanted.plus(above),
+                        .if_present = true});
+    }
+    entries.insert(entries.end(), more.begin(), more.end());
+    std::ranges::stable_sort(entries, {}, &Entry::path);
+}
+
+std::uint32_t mount_flags(const Entry& entry) {
+    const auto& may = entry.permissions;
+    std::uint32_t flags = entry.if_present ? JSV_MOUNT_OPTIONAL : 0U;
+    if (!may.has('w') && !may.has('c')) flags |= JSV_MOUNT_READ_ONLY;
+    if (!may.has('x')) flags |= JSV_MOUNT_NOEXEC;
+    return flags;
+}
+
+/// A path with no permissions inside one that is shown is shown empty; elsewhere it does not exist
+/// without our doing.
+void add_view(Planner& plan, std::span<const Entry> entries) {
+    for (const Entry& entry : entries) {
+        if (!entry.permissions.empty() || !is_below_another(entries, entry)) continue;
+        plan.add({.kind = JSV_OP_MASK,
+                  .key = "view",
+                  .text = {entry.path},
+                  .flags = JSV_MOUNT_OPTIONAL});
+    }
+    plan.add({.kind = JSV_OP_VIEW, .key = "view"});
+    for (const Entry& entry : entries) {
+        if (entry.permissions.empty()) continue;
+        plan.add({.kind = JSV_OP_REVEAL,
+                  .key = "view",
+                  .text = {entry.path},
+                  .flags = mount_flags(entry)});
+    }
+}
+
 void add_path_rules(Planner& plan, std::span<const Entry> entries) {
     for (const Entry& entry : entries) {
         if (entry.permissions.empty()) continue;
@@ -95,18 +176,18 @@ void add_path_rules(Planner& plan, std::span<const Entry> entries) {
 }
 
 /// One ruleset for all of it, since each further one is asked at every access.
-void add_landlock(Planner& plan, std::span<const Entry> entries) {
+void add_landlock(Planner& plan, std::span<const Entry> entries, bool paths) {
     const auto all_ports = read_ports(plan);
     const Scope scope = read_scope(plan);
     std::uint64_t net = 0;
     for (const auto& one : all_ports) net |= one.ports ? one.right : 0;
-    const std::uint64_t fs = entries.empty() ? 0 : kAllFs;
+    const std::uint64_t fs = paths ? kAllFs : 0;
     if ((fs | net | scope.scopes) == 0) return;
     plan.add({.kind = JSV_OP_LANDLOCK,
               .key = "landlock",
               .number = {fs, net, scope.scopes},
               .flags = scope.flags});
-    add_path_rules(plan, entries);
+    if (paths) add_path_rules(plan, entries);
     for (const auto& one : all_ports) {
         for (const auto port : one.ports.value_or(std::vector<std::uint64_t>{})) {
             plan.add(
@@ -117,13 +198,18 @@ void add_landlock(Planner& plan, std::span<const Entry> entries) {
 
 int plan(const jsv_host* host) {
     Planner planner(host);
-    const std::vector<Entry> entries = unveil::read_entries(planner);
+    std::vector<Entry> entries = unveil::read_entries(planner);
     const bool landlock = planner.flag("landlock").value_or(true);
-    unveil::check_nesting(planner, entries, /*view=*/false);
-    if (!landlock && !entries.empty()) {
-        planner.fail("landlock", "nothing else would hold to the paths; remove this key");
+    const bool view = planner.flag("view").value_or(true) && can_view(planner);
+    if (planner.flag("libraries").value_or(false)) add_libraries(planner, entries, view);
+    unveil::check_nesting(planner, entries, view);
+    if (!landlock && !view && !entries.empty()) {
+        planner.fail("landlock",
+                     "nothing else would hold to the paths, since there is no view; remove this "
+                     "key, or give the jail a mount namespace and a root");
     }
-    add_landlock(planner, entries);
+    if (view && !entries.empty()) add_view(planner, entries);
+    add_landlock(planner, entries, landlock && !entries.empty());
     return planner.result();
 }
 

@@ -1,6 +1,7 @@
 #include <catch2/catch.hpp>
 
 #include "fake_host.hpp"
+#include "libraries.hpp"
 #include "permissions.hpp"
 
 using jailsvc::test::FakeHost;
@@ -107,4 +108,102 @@ TEST_CASE("unveil: a more specific path may give more", "[plugin][unveil]") {
         planned({{"*", Map{{"/", "r"}, {"/var/lib/web", "rwc"}, {"/usr", "rx"}}}});
     CHECK(rights_of(host, "/") == (kReadFile | kReadDir));
     CHECK((rights_of(host, "/var/lib/web") & kWriteFile) != 0);
+}
+
+namespace {
+
+/// A host whose units have a root of their own.
+FakeHost jailed(Map paths) {
+    FakeHost host;
+    host.keys = {{"*", std::move(paths)}};
+    host.other_flags["namespaces.mount"] = true;
+    return host;
+}
+
+}  // namespace
+
+TEST_CASE("unveil: in a mount namespace nothing else exists", "[plugin][unveil][S2.5]") {
+    FakeHost host = jailed({{"/srv", "rwc"}, {"/srv/keys", "r"}, {"/usr", "rx"}, {"/etc", "rw"}});
+    REQUIRE(host.plan(*jailsvc_plugin_entry()) == 0);
+    CHECK(host.of_kind(JSV_OP_VIEW).size() == 1);
+    const auto flags = [&](const char* path) { return host.find(JSV_OP_REVEAL, path)->flags; };
+    CHECK(flags("/srv") == JSV_MOUNT_NOEXEC);
+    CHECK(flags("/srv/keys") == (JSV_MOUNT_READ_ONLY | JSV_MOUNT_NOEXEC));
+    CHECK(flags("/usr") == JSV_MOUNT_READ_ONLY);
+    CHECK(flags("/etc") == JSV_MOUNT_NOEXEC);
+    CHECK(host.find(JSV_OP_REVEAL, "/srv") < host.find(JSV_OP_REVEAL, "/srv/keys"));
+    SECTION("unless there is none, or it is not wanted") {
+        host.other_flags.clear();
+        CHECK(host.plan(*jailsvc_plugin_entry()) == -ECANCELED);  // keys may do less than srv
+        host.keys["*"] = Map{{"/srv", "r"}};
+        REQUIRE(host.plan(*jailsvc_plugin_entry()) == 0);
+        CHECK(host.of_kind(JSV_OP_VIEW).empty());
+        CHECK(host.of_kind(JSV_OP_LANDLOCK).size() == 1);
+        host.keys["landlock"] = false;
+        CHECK(host.plan(*jailsvc_plugin_entry()) == -ECANCELED);
+        CHECK(host.failed_key == "landlock");
+        host.other_flags["namespaces.mount"] = true;
+        REQUIRE(host.plan(*jailsvc_plugin_entry()) == 0);
+        CHECK(host.of_kind(JSV_OP_LANDLOCK).empty());
+        host.other_texts["chroot.mode"] = "none";
+        CHECK(host.plan(*jailsvc_plugin_entry()) == -ECANCELED);
+    }
+}
+
+TEST_CASE("unveil: permissions that would not hold below others are refused",
+          "[plugin][unveil][S2.5]") {
+    const auto rejected = [](const char* inner) {
+        FakeHost host = jailed({{"/a", "rwxc"}, {"/a/b", inner}});
+        return host.plan(*jailsvc_plugin_entry()) == -ECANCELED && host.failed_key == "/a/b";
+    };
+    for (const char* holds : {"rwxc", "rwc", "r", "rx", ""}) {
+        INFO(holds);
+        CHECK_FALSE(rejected(holds));
+    }
+    for (const char* does_not : {"rw", "rc", "wc", "x", "w"}) {
+        INFO(does_not);
+        CHECK(rejected(does_not));
+    }
+    FakeHost empty = jailed({{"/a", "r"}, {"/a/b", ""}, {"/a/b/c", "r"}});
+    CHECK(empty.plan(*jailsvc_plugin_entry()) == -ECANCELED);
+    CHECK(empty.failed_key == "/a/b/c");
+    FakeHost masked = jailed({{"/a", "r"}, {"/a/b", ""}, {"/c", ""}});
+    REQUIRE(masked.plan(*jailsvc_plugin_entry()) == 0);
+    CHECK(masked.find(JSV_OP_MASK, "/a/b") != nullptr);
+    CHECK(masked.find(JSV_OP_MASK, "/c") == nullptr);
+}
+
+TEST_CASE("unveil: programs come with their loader and libraries", "[plugin][unveil]") {
+    FakeHost host = jailed({{"/etc", "r"}});
+    host.keys["libraries"] = true;
+    host.programs = {"/proc/self/exe"};
+    REQUIRE(host.plan(*jailsvc_plugin_entry()) == 0);
+    bool libc = false, loader = false;
+    for (const auto& op : host.of_kind(JSV_OP_REVEAL)) {
+        libc = libc || op.text[0].find("libc.so") != std::string::npos;
+        loader = loader || op.text[0].find("ld-") != std::string::npos;
+        if (op.text[0] != "/etc") CHECK(op.flags == (JSV_MOUNT_READ_ONLY | JSV_MOUNT_OPTIONAL));
+    }
+    CHECK(libc);
+    CHECK(loader);
+    SECTION("where the unit has not said so itself") {
+        host.keys["*"] = Map{{"/", "rx"}};
+        REQUIRE(host.plan(*jailsvc_plugin_entry()) == 0);
+        CHECK(host.of_kind(JSV_OP_REVEAL).size() == 1);
+    }
+    SECTION("and only where they are asked for") {
+        host.keys.erase("libraries");
+        REQUIRE(host.plan(*jailsvc_plugin_entry()) == 0);
+        CHECK(host.of_kind(JSV_OP_REVEAL).size() == 1);
+    }
+}
+
+TEST_CASE("unveil: a hostile cache of libraries is read within its bounds", "[plugin][unveil]") {
+    const std::string magic = "glibc-ld.so.cache1.1";
+    CHECK(unveil::find_in_cache("", "libc.so.6").empty());
+    CHECK(unveil::find_in_cache(magic, "libc.so.6").empty());
+    std::string bytes = magic + std::string(28, '\xff');  // a count without end, and no entries
+    CHECK(unveil::find_in_cache(bytes, "libc.so.6").empty());
+    bytes += std::string(24, '\xff');  // offsets beyond the end
+    CHECK(unveil::find_in_cache(bytes, "libc.so.6").empty());
 }

@@ -22,8 +22,10 @@ public:
 
     std::uint32_t size = sizeof(jsv_host);  ///< less: an older core
     std::map<std::string, Value> keys;
-    std::map<std::string, bool> other_flags;  ///< "namespaces.mount"
+    std::map<std::string, bool> other_flags;         ///< "namespaces.mount"
+    std::map<std::string, std::string> other_texts;  ///< "chroot.mode"
     Strings private_directories;
+    Strings programs;
     std::map<std::string, std::string> roots = {
         {"state", "/var/lib"}, {"cache", "/var/cache"}, {"logs", "/var/log"}, {"runtime", "/run"}};
 
@@ -135,6 +137,19 @@ private:
         *value = found->second ? 1 : 0;
         return 0;
     }
+    static int get_other_string(void* ctx, const char* table, const char* key, const char** value) {
+        const auto& texts = self(ctx).other_texts;
+        const auto found = texts.find(std::string(table) + "." + key);
+        if (found == texts.end()) return -ENOENT;
+        *value = found->second.c_str();
+        return 0;
+    }
+    static int program(void* ctx, size_t i, const char** path) {
+        const auto& all = self(ctx).programs;
+        if (i >= all.size()) return -ENOENT;
+        *path = all[i].c_str();
+        return 0;
+    }
     static int private_directory(void* ctx, size_t i, const char** path) {
         const auto& all = self(ctx).private_directories;
         if (i >= all.size()) return -ENOENT;
@@ -177,8 +192,7 @@ private:
             .get_duration = [](void*, const char*, uint64_t*) { return -ENOENT; },
             .get_element = get_element,
             .get_entry = get_entry,
-            .get_other_string = [](void*, const char*, const char*,
-                                   const char**) { return -ENOENT; },
+            .get_other_string = get_other_string,
             .get_other_bool = get_other_bool,
             .unit_name = [](void*) { return "web"; },
             .private_directory = private_directory,
@@ -188,6 +202,7 @@ private:
             .has_key = [](void* ctx,
                           const char* key) { return self(ctx).keys.contains(key) ? 1 : 0; },
             .profile_name = [](void*) { return "default"; },
+            .program = program,
         };
     }
 };

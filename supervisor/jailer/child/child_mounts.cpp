@@ -9,6 +9,7 @@
 #include <cerrno>
 
 #include "jailer/child/child_fs.hpp"
+#include "jailer/child/child_view.hpp"
 #include "jailer/child/child_walk.hpp"
 #include "jailer/child/raw_calls.hpp"
 
@@ -257,6 +258,10 @@ Outcome apply_mount(MountState& state, std::uint32_t index) noexcept {
             return apply_sysctl(op);
         case JSV_OP_FILE:
             return apply_file(state, op);
+        case JSV_OP_VIEW:
+            return apply_view(state);
+        case JSV_OP_REVEAL:
+            return apply_reveal(state, op);
         case JSV_OP_HOST_DIRECTORY:
         case JSV_OP_CGROUP:
         case JSV_OP_NAMESPACE:
@@ -281,16 +286,21 @@ Outcome apply_mount(MountState& state, std::uint32_t index) noexcept {
     return {EINVAL, About::kWhole};
 }
 
+Outcome seal_dev(MountState& state) noexcept {
+    if (state.dev < 0) return {};
+    const int code = set_attributes(state.dev, MOUNT_ATTR_RDONLY, 0, 0);
+    if (code >= 0) state.dev = -1;
+    return outcome(code, About::kMount);
+}
+
 /// pivot_root(".", ".") stacks the old root upon the new one, from where it is unmounted without a
 /// directory to put it in (pivot_root(2), NOTES).
 Outcome finish_mounts(MountState& state) noexcept {
-    if (state.dev >= 0) {
-        const int code = set_attributes(state.dev, MOUNT_ATTR_RDONLY, 0, 0);
-        if (code < 0) return outcome(code, About::kMount);
-    }
+    if (const Outcome sealed = seal_dev(state); !sealed.ok()) return sealed;
+    if (const Outcome sealed = seal_view(state); !sealed.ok()) return sealed;
     long code = 0;
     if (state.pivots) {
-        code = raw::call(SYS_fchdir, state.root);
+        code = raw::call(SYS_fchdir, state.view >= 0 ? state.view : state.root);
         if (code >= 0) code = raw::call(SYS_pivot_root, ".", ".");
         if (code >= 0) code = raw::call(SYS_umount2, ".", kDetach);
     } else if (state.scratch >= 0) {

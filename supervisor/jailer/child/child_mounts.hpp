@@ -15,7 +15,9 @@ struct MountState {
     int dev = -1;         ///< mount of JSV_OP_DEV; made read-only at the end
     bool pivots = false;  ///< a JSV_OP_ROOT is to become /
     bool root_read_only = false;
-    std::uint32_t files = 0;  ///< made in scratch so far
+    std::uint32_t files = 0;       ///< made in scratch so far
+    int view = -1;                 ///< becomes / in place of `root`
+    std::uint64_t view_mount = 0;  ///< its mount's number, as long as it is our own tmpfs
 };
 
 /// Step by step, in this order. The first opens everything that lies in the host's tree: later, in
@@ -24,6 +26,8 @@ struct MountState {
 [[nodiscard]] Outcome open_source_tree(MountState& state, std::uint32_t index) noexcept;
 [[nodiscard]] Outcome open_stage(MountState& state) noexcept;
 [[nodiscard]] Outcome make_scratch(MountState& state) noexcept;
+/// No more names in the jail's /dev.
+[[nodiscard]] Outcome seal_dev(MountState& state) noexcept;
 [[nodiscard]] Outcome apply_mount(MountState& state, std::uint32_t index) noexcept;
 [[nodiscard]] Outcome finish_mounts(MountState& state) noexcept;
 

@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "base/sys.hpp"
+#include "jailer/jail/attest_view.hpp"
 #include "jailer/jail/failure.hpp"
 #include "jailer/jail/id_map.hpp"
 
@@ -272,6 +273,9 @@ Verdict check_op(Attest& attest, std::uint32_t index, const Op& op, const Place&
         // By whoever is inside: the uts namespace and sysctls answer for the reader's own.
         case JSV_OP_HOSTNAME:
         case JSV_OP_SYSCTL:
+        // In attest_view.
+        case JSV_OP_VIEW:
+        case JSV_OP_REVEAL:
         case JSV_OP_HOST_DIRECTORY:
         case JSV_OP_CGROUP:
         case JSV_OP_NAMESPACE:
@@ -323,12 +327,27 @@ Verdict attest_op(Attest& attest, std::uint32_t index) {
     if (path.empty()) return std::nullopt;
     auto place = attest.view.find(index, path);
     if (!place) return place.error();
+    if (is_hidden_by_view(attest.plan, attest.view, *place)) return std::nullopt;
     if (may_be_absent(op, *place)) return std::nullopt;
     if (!place->fd) return not_held(index, path + ": not there");
     if (place->mount == nullptr) return not_held(index, path + ": " + where(*place));
     if (auto verdict = check_op(attest, index, op, *place)) return verdict;
     attest.declared.push_back({place->mount->id, place->mount->point, is_writable(op)});
     return op.kind == JSV_OP_DEV ? attest_below_dev(attest, index, path) : std::nullopt;
+}
+
+/// Every tree that the plan's operations make, those inside a /dev of ours too.
+std::vector<MadeTree> made_trees(const Plan& plan) {
+    std::vector<MadeTree> trees;
+    for (const Op& op : plan.ops) {
+        if (const std::string path = place_of(op); !path.empty()) {
+            trees.push_back({path, is_writable(op)});
+        }
+        if (op.kind != JSV_OP_DEV) continue;
+        trees.push_back({op.text[0] + "/shm", true});
+        trees.push_back({op.text[0] + "/pts", true});
+    }
+    return trees;
 }
 
 /// The operation that a mount came with: its own, or that of the nearest mount it lies in. By the
@@ -397,6 +416,9 @@ std::optional<JailFailure> attest_mounts(const Plan& plan, const JailView& view,
         if (!verdict) continue;
         if (!plan.ops[index].optional) return verdict;
         weakened.push_back(std::move(*verdict));
+    }
+    if (has_view(plan)) {
+        if (auto verdict = attest_view(plan, view, made_trees(plan), weakened)) return verdict;
     }
     return attest_whole(attest);
 }

@@ -199,6 +199,8 @@ Verdict check_op(const Attest& attest, std::uint32_t index, const Op& op) {
         case JSV_OP_READ_ONLY:
         case JSV_OP_SYSCTL:
         case JSV_OP_FILE:
+        case JSV_OP_VIEW:
+        case JSV_OP_REVEAL:
             return std::nullopt;
     }
     return not_held(index, "unknown kind");

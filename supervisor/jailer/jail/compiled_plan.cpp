@@ -16,9 +16,10 @@ constexpr std::size_t kFileBytes = 2U << 20;  // half of the child's scratch tmp
 
 /// Kinds that a plan may hold once; for the others order and repetition have a meaning.
 constexpr jsv_kind kSingle[] = {
-    JSV_OP_ID_MAP,       JSV_OP_HOSTNAME,   JSV_OP_ROOT,         JSV_OP_DEV,     JSV_OP_NICE,
-    JSV_OP_UMASK,        JSV_OP_CHDIR,      JSV_OP_OOM_SCORE,    JSV_OP_SESSION, JSV_OP_IDS,
-    JSV_OP_CAPABILITIES, JSV_OP_SECUREBITS, JSV_OP_NO_NEW_PRIVS, JSV_OP_NETWORK, JSV_OP_LANDLOCK};
+    JSV_OP_ID_MAP,       JSV_OP_HOSTNAME, JSV_OP_ROOT,         JSV_OP_DEV,
+    JSV_OP_NICE,         JSV_OP_UMASK,    JSV_OP_CHDIR,        JSV_OP_OOM_SCORE,
+    JSV_OP_SESSION,      JSV_OP_IDS,      JSV_OP_CAPABILITIES, JSV_OP_SECUREBITS,
+    JSV_OP_NO_NEW_PRIVS, JSV_OP_NETWORK,  JSV_OP_LANDLOCK,     JSV_OP_VIEW};
 
 std::size_t count_kind(const Plan& plan, jsv_kind kind) {
     return static_cast<std::size_t>(
@@ -43,7 +44,8 @@ const std::string* mount_target(const Op& op) {
 /// Without a namespace of its own an operation would change the host itself.
 std::uint64_t needed_namespace(const Op& op) {
     if (op.kind == JSV_OP_HOSTNAME) return CLONE_NEWUTS;
-    if (op.kind == JSV_OP_ROOT || mount_target(op) != nullptr) return CLONE_NEWNS;
+    const bool view = op.kind == JSV_OP_VIEW || op.kind == JSV_OP_REVEAL;
+    if (op.kind == JSV_OP_ROOT || view || mount_target(op) != nullptr) return CLONE_NEWNS;
     if (op.kind == JSV_OP_ID_MAP) return CLONE_NEWUSER;
     if (op.kind != JSV_OP_SYSCTL) return 0;
     std::string name = op.text[0];

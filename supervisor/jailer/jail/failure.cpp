@@ -81,7 +81,8 @@ std::string_view cure(const Op& op, About about, int code) {
                "sys_admin";
     }
     if (code != ENOENT) return "";
-    if (op.kind == JSV_OP_LANDLOCK_PATH) return "make it, or write \"-PATH\" if it may be absent";
+    if (op.kind == JSV_OP_LANDLOCK_PATH || op.kind == JSV_OP_REVEAL)
+        return "make it, or write \"-PATH\" if it may be absent";
     if (op.kind == JSV_OP_ROOT) return "make that directory, or correct the jail's root";
     if (about == About::kSource) return "make it, or take it out of the unit";
     if (about == About::kTarget && op.kind == JSV_OP_BIND) {

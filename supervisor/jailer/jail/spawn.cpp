@@ -102,7 +102,8 @@ Jailed<void> set_up_network(std::span<const ChildOp> ops, const Parked& parked) 
 }
 
 bool needs_scratch(const CompiledPlan& plan) {
-    return plan.find(JSV_OP_MASK) != nullptr || plan.find(JSV_OP_FILE) != nullptr;
+    return plan.find(JSV_OP_MASK) != nullptr || plan.find(JSV_OP_FILE) != nullptr ||
+           plan.find(JSV_OP_VIEW) != nullptr;
 }
 
 std::vector<const char*> pointers(const std::vector<std::string>& texts) {

@@ -57,6 +57,9 @@ std::uint32_t allowed_flags(const Op& op) {
     if (op.kind == JSV_OP_ENVIRONMENT) return JSV_ENV_SECRET;
     if (op.kind == JSV_OP_LANDLOCK) return JSV_LANDLOCK_SCOPE_IF_KNOWN;
     if (op.kind == JSV_OP_LANDLOCK_PATH) return JSV_MOUNT_OPTIONAL;
+    if (op.kind == JSV_OP_REVEAL) {
+        return JSV_MOUNT_READ_ONLY | JSV_MOUNT_NOEXEC | JSV_MOUNT_OPTIONAL;
+    }
     const bool mounts = op.stage == JSV_STAGE_MOUNTS && find_kind(op.kind)->paths > 0;
     return mounts ? kMountFlags : 0;
 }
@@ -201,6 +204,8 @@ Result<void> check_values(const Op& op) {
         case JSV_OP_MASK:
         case JSV_OP_READ_ONLY:
         case JSV_OP_FILE:
+        case JSV_OP_VIEW:
+        case JSV_OP_REVEAL:
         case JSV_OP_CHDIR:
         case JSV_OP_SESSION:
         case JSV_OP_NO_NEW_PRIVS:
@@ -213,7 +218,7 @@ Result<void> check_values(const Op& op) {
 bool is_single(jsv_kind kind) {
     return kind == JSV_OP_ROOT || kind == JSV_OP_HOSTNAME || kind == JSV_OP_ID_MAP ||
            kind == JSV_OP_IDS || kind == JSV_OP_CAPABILITIES || kind == JSV_OP_SECUREBITS ||
-           kind == JSV_OP_NETWORK || kind == JSV_OP_LANDLOCK;
+           kind == JSV_OP_NETWORK || kind == JSV_OP_LANDLOCK || kind == JSV_OP_VIEW;
 }
 
 /// The namespace without which a sysctl is the host's; 0 for one that no namespace has for itself.
@@ -270,11 +275,13 @@ bool needs_root(const Op& op) {
     return op.stage == JSV_STAGE_MOUNTS && op.kind != JSV_OP_HOSTNAME && op.kind != JSV_OP_SYSCTL;
 }
 
-/// Within a stage: the root before the mounts in it, and the last locks in the order of their
-/// kinds, which is that of DESIGN §6: a filter of system calls would refuse what comes after it.
+/// Within a stage: the root before the mounts in it, the view of them after all; and the last locks
+/// in the order of their kinds, which is that of DESIGN §6: a filter of system calls would refuse
+/// what comes after it.
 unsigned turn(const Op& op) {
     if (op.stage == JSV_STAGE_LOCKDOWN) return static_cast<unsigned>(op.kind);
-    return op.kind == JSV_OP_ROOT ? 0 : 1;
+    if (op.kind == JSV_OP_ROOT) return 0;
+    return op.kind == JSV_OP_VIEW || op.kind == JSV_OP_REVEAL ? 2 : 1;
 }
 
 std::tuple<jsv_stage, unsigned, std::string_view> rank(const Op& op) {
@@ -314,6 +321,13 @@ Result<void> check_plan(const Plan& plan) {
         const bool rule = op.kind == JSV_OP_LANDLOCK_PATH || op.kind == JSV_OP_LANDLOCK_PORT;
         if (rule && !single.contains(JSV_OP_LANDLOCK)) {
             return in_plugin(refuse(op, "a rule without a ruleset before it"));
+        }
+        if (op.kind == JSV_OP_REVEAL && !single.contains(JSV_OP_VIEW)) {
+            return in_plugin(refuse(op, "there is no view to show it in"));
+        }
+        const bool late = single.contains(JSV_OP_VIEW) && op.stage == JSV_STAGE_MOUNTS;
+        if (late && op.kind != JSV_OP_REVEAL && op.kind != JSV_OP_VIEW) {
+            return in_plugin(refuse(op, "comes after the view, which would not show it"));
         }
         if (is_single(op.kind) && !single.insert(op.kind).second) {
             return in_plugin(refuse(op, "a second one; the jail has but one"));

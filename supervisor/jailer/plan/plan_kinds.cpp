@@ -24,6 +24,8 @@ constexpr KindInfo kKinds[] = {
     {JSV_OP_READ_ONLY, JSV_STAGE_MOUNTS, "read_only", {"target", ""}, {}, 1},
     {JSV_OP_SYSCTL, JSV_STAGE_MOUNTS, "sysctl", {"name", "value"}, {}, 0},
     {JSV_OP_FILE, JSV_STAGE_MOUNTS, "file", {"target", "content"}, {}, 1},
+    {JSV_OP_VIEW, JSV_STAGE_MOUNTS, "view", {}, {}, 0},
+    {JSV_OP_REVEAL, JSV_STAGE_MOUNTS, "reveal", {"path", ""}, {}, 1},
     {JSV_OP_RLIMIT, JSV_STAGE_PROCESS, "rlimit", {}, {"limit", "soft", "hard"}, 0},
     {JSV_OP_NICE, JSV_STAGE_PROCESS, "nice", {}, {"value", "", ""}, 0},
     {JSV_OP_OOM_SCORE, JSV_STAGE_PROCESS, "oom_score_adjust", {}, {"value", "", ""}, 0},

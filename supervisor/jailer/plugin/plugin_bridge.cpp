@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 #include <new>
+#include <set>
 
 #include "jailer/plan/plan_check.hpp"
 
@@ -21,6 +22,21 @@ std::optional<std::string> bounded(const char* text, std::size_t limit) {
     const std::size_t length = ::strnlen(text, limit + 1);
     if (length > limit) return std::nullopt;
     return std::string(text, length);
+}
+
+/// The first words of all commands, sorted, each once.
+std::vector<std::string> programs_of(const config::ServiceTable& service) {
+    std::set<std::string> programs;
+    const auto add = [&programs](const config::Command& command) {
+        if (!command.empty()) programs.insert(command.front());
+    };
+    add(service.exec_start);
+    for (const auto* commands :
+         {&service.exec_start_pre, &service.exec_start_post, &service.exec_reload,
+          &service.exec_stop, &service.exec_stop_post}) {
+        std::ranges::for_each(*commands, add);
+    }
+    return {programs.begin(), programs.end()};
 }
 
 /// Stores what a getter found; 0, or -ENOENT for an absent key.
@@ -178,6 +194,15 @@ struct BridgeCalls {
         return ctx != nullptr ? static_cast<PluginBridge*>(ctx)->unit_.jail.profile.c_str() : "";
     }
 
+    static int program(void* ctx, std::size_t i, const char** path) {
+        return guarded(ctx, path, [&](PluginBridge& self) {
+            const auto programs = programs_of(self.unit_.service);
+            if (i >= programs.size()) return -ENOENT;
+            *path = self.keep(programs[i]);
+            return 0;
+        });
+    }
+
     static jsv_host table(PluginBridge* self) {
         return {.size = sizeof(jsv_host),
                 .reserved = 0,
@@ -197,7 +222,8 @@ struct BridgeCalls {
                 .add_op = add_op,
                 .fail = fail,
                 .has_key = has_key,
-                .profile_name = profile_name};
+                .profile_name = profile_name,
+                .program = program};
     }
 };
 
