@@ -210,12 +210,6 @@ public:
         return value;
     }
 
-    [[nodiscard]] std::optional<std::string> other_text(const char* table, const char* name) {
-        const char* value = nullptr;
-        if (!note(host_.get_other_string(host_.ctx, table, name, &value))) return std::nullopt;
-        return value;
-    }
-
     /// The profile's name; empty where the core is older than 1.1.
     [[nodiscard]] std::string profile_name() {
         return offers(offsetof(jsv_host, profile_name)) ? host_.profile_name(host_.ctx) : "";

@@ -1,13 +1,15 @@
 // What a start costs, step by step, for a plan like the default profile's.
-// usage: bench-jail-cost [ROUNDS]   (root; prints medians in microseconds)
+// usage: bench-jail-cost [ROUNDS [scope|landlock|view]]   (root; prints medians in microseconds)
 #include <fmt/format.h>
 #include <signal.h>
 
 #include <algorithm>
 #include <chrono>
+#include <string_view>
 
 #include "base/sys.hpp"
 #include "jail/jail_fixture.hpp"
+#include "jailer/child/landlock_rights.hpp"
 
 namespace {
 
@@ -48,9 +50,12 @@ bool one_round(const CompiledPlan& plan) {
     kSteps[2].add(since);
     auto parked = spawn_program(spawn_context(), plan, {}, stub->pidfd.get(), program);
     kSteps[3].add(since);
-    if (!parked || await_report(plan, *parked).kind != Report::Kind::kReady) return false;
+    if (!parked) return false;
+    const Report ready = await_report(plan, *parked);
+    if (ready.kind != Report::Kind::kReady) return false;
     kSteps[4].add(since);
-    const bool program_holds = attest_program(plan, {}, stub->pid, parked->pid).has_value();
+    const bool program_holds =
+        attest_program(plan, {}, stub->pid, parked->pid, 0, ready.evidence).has_value();
     kSteps[5].add(since);
     if (!open_gate(*parked)) return false;
     (void)await_report(plan, *parked);
@@ -62,11 +67,37 @@ bool one_round(const CompiledPlan& plan) {
     return jail_holds && program_holds;
 }
 
+/// The default plan and one more wall: "scope", "landlock" (ten paths), or "view" (those too).
+Plan plan_with(std::string_view wall) {
+    constexpr const char* kPaths[] = {"/bin",  "/dev", "/etc", "/lib",     "/lib64",
+                                      "/proc", "/run", "/tmp", "/usr/bin", "/usr/lib"};
+    Plan plan = default_plan();
+    if (wall == "view") {
+        const auto process = std::ranges::find(plan.ops, JSV_OP_RLIMIT, &Op::kind);
+        std::vector<Op> ops = {make_op(JSV_OP_VIEW)};
+        for (const char* path : kPaths) {
+            ops.push_back(make_op(JSV_OP_REVEAL, {.flags = JSV_MOUNT_READ_ONLY, .text = {path}}));
+        }
+        plan.ops.insert(process, ops.begin(), ops.end());
+    }
+    const std::uint64_t fs = wall == "landlock" || wall == "view" ? landlock::kAllFs : 0;
+    const std::uint64_t scope = wall.empty() ? 0 : landlock::kScopeAbstractSockets;
+    if ((fs | scope) == 0) return plan;
+    plan.ops.push_back(make_op(JSV_OP_LANDLOCK, {.number = {fs, 0, scope}}));
+    for (const char* path : kPaths) {
+        if (fs == 0) break;
+        plan.ops.push_back(
+            make_op(JSV_OP_LANDLOCK_PATH,
+                    {.number = {landlock::kExecute | landlock::kReadFile}, .text = {path}}));
+    }
+    return plan;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
     const int rounds = argc > 1 ? std::max(1, std::atoi(argv[1])) : 200;
-    auto plan = CompiledPlan::make(default_plan());
+    auto plan = CompiledPlan::make(plan_with(argc > 2 ? argv[2] : ""));
     if (!plan) return 1;
     for (int i = 0; i < rounds; ++i) {
         if (!one_round(*plan)) return 1;

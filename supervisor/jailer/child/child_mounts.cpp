@@ -261,7 +261,7 @@ Outcome apply_mount(MountState& state, std::uint32_t index) noexcept {
         case JSV_OP_VIEW:
             return apply_view(state);
         case JSV_OP_REVEAL:
-            return apply_reveal(state, op);
+            return apply_reveal(state, index);
         case JSV_OP_HOST_DIRECTORY:
         case JSV_OP_CGROUP:
         case JSV_OP_NAMESPACE:

@@ -119,7 +119,8 @@ Outcome apply_view(MountState& state) noexcept {
     return {};
 }
 
-Outcome apply_reveal(MountState& state, const ChildOp& op) noexcept {
+Outcome apply_reveal(MountState& state, std::uint32_t index) noexcept {
+    const ChildOp& op = state.job->ops[index];
     if (state.view < 0) return {};  // a view that is optional, and could not be made
     const LinkVisitor visitor{make_link, &state};
     Resolved resolved;
@@ -135,6 +136,29 @@ Outcome apply_reveal(MountState& state, const ChildOp& op) noexcept {
     const unsigned set = op.flags & (JSV_MOUNT_READ_ONLY | JSV_MOUNT_NOEXEC);
     const int code = set_attributes(tree.get(), set, AT_RECURSIVE, kPrivate);
     if (code < 0) return outcome(code, About::kMount);
+    int& depth = state.job->depths[index];
+    for (depth = 0; resolved.path[depth] != '\0';) ++depth;
+    state.job->trees[index] = tree.release();
+    return {};
+}
+
+std::uint32_t next_reveal(const MountState& state) noexcept {
+    const StubJob& job = *state.job;
+    std::uint32_t next = job.count;
+    for (std::uint32_t i = 0; i < job.count; ++i) {
+        if (job.ops[i].kind != JSV_OP_REVEAL || job.trees[i] < 0) continue;
+        if (next == job.count || job.depths[i] < job.depths[next]) next = i;
+    }
+    return next;
+}
+
+Outcome attach_reveal(MountState& state, std::uint32_t index) noexcept {
+    raw::Handle tree(state.job->trees[index]);
+    state.job->trees[index] = -1;
+    Resolved resolved;
+    resolve_in_root(state.root, state.job->ops[index].text[0], state.job->namespaces, resolved);
+    const raw::Handle source(resolved.fd);
+    if (!source.ok()) return outcome(source.get(), About::kTarget);
     if (resolved.path[0] == '\0') return reveal_all(state, tree);
     const bool directory = file_type(source.get()) == S_IFDIR;
     const raw::Handle place(open_place(state, resolved.path, directory));

@@ -17,6 +17,7 @@
 #include "jailer/child/child_landlock.hpp"
 #include "jailer/child/child_mounts.hpp"
 #include "jailer/child/child_process.hpp"
+#include "jailer/child/child_view.hpp"
 #include "jailer/child/raw_calls.hpp"
 
 namespace jailsvc::jailer {
@@ -102,6 +103,9 @@ void build_file_system(const StubJob& job) noexcept {
     if (job.needs_scratch) require(kStubGate, kStepScratch, make_scratch(state));
     for (std::uint32_t i = 0; i < job.count; ++i) {
         settle(kStubGate, job.ops[i], apply_mount(state, i));
+    }
+    for (std::uint32_t i = next_reveal(state); i < job.count; i = next_reveal(state)) {
+        settle(kStubGate, job.ops[i], attach_reveal(state, i));
     }
     if (mounts) require(kStubGate, kStepPivot, finish_mounts(state));
 }

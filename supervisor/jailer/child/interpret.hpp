@@ -18,6 +18,7 @@ struct StubJob {
     int stub_program;             ///< of jailsvc-stub
     const char* stage_directory;  ///< empty directory that new roots are attached to
     int* trees;                   ///< `count` cells for the child: detached source trees, or -1
+    int* depths;                  ///< as many: how long the paths are that are to be revealed
     std::uint64_t namespaces;     ///< CLONE_NEW* it was made with
     bool needs_scratch;           ///< there are files or masks to be made
     std::uint32_t id_map;         ///< index of the JSV_OP_ID_MAP; meaningful with CLONE_NEWUSER

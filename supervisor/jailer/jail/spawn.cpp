@@ -176,13 +176,14 @@ Jailed<Parked> spawn_stub(const SpawnContext& context, const CompiledPlan& plan,
     auto gate = make_gate();
     if (!gate) return std::unexpected(std::move(gate).error());
     const std::vector<ChildOp> ops = plan.child_ops();
-    std::vector<int> trees(ops.size() + 1, -1);
+    std::vector<int> trees(ops.size() + 1, -1), depths(ops.size() + 1, 0);
     StubJob job{.ops = ops.data(),
                 .count = static_cast<std::uint32_t>(ops.size()),
                 .gate = -1,
                 .stub_program = context.stub_program,
                 .stage_directory = context.stage_directory.c_str(),
                 .trees = trees.data(),
+                .depths = depths.data(),
                 .namespaces = plan.namespaces(),
                 .needs_scratch = needs_scratch(plan),
                 .id_map = index_of(ops, JSV_OP_ID_MAP),
