@@ -141,7 +141,7 @@ public:
     void fail(const char* key, const std::string& message) {
         const std::string_view offender = key == nullptr ? "" : key;
         if (broken_ || std::ranges::find(refused_, offender) != refused_.end()) return;
-        refused_.push_back(offender);
+        refused_.emplace_back(offender);
         error_ = host_.fail(host_.ctx, key, message.c_str());
     }
 
@@ -256,8 +256,8 @@ private:
 
     const jsv_host& host_;
     int error_ = 0;
-    bool broken_ = false;                      ///< the host would not answer: no more questions
-    std::vector<std::string_view> refused_{};  ///< keys, constants of the plugin
+    bool broken_ = false;                 ///< the host would not answer: no more questions
+    std::vector<std::string> refused_{};  ///< keys
 };
 
 }  // namespace jsv
