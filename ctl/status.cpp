@@ -59,6 +59,7 @@ std::string last_exit(const Json& unit) {
     const auto exit = unit.find("last_exit");
     if (exit == unit.end() || !exit->is_object()) return "";
     const int code = exit->value("code", 0);
+    if (exit->value("kind", "") == "oom-kill") return "killed by SIGKILL, out of memory";
     if (exit->value("kind", "") == "killed") {
         const char* name = ::sigabbrev_np(code);
         return fmt::format("killed by SIG{}", name != nullptr ? name : std::to_string(code));
@@ -121,6 +122,11 @@ void print_details(const Context& context, const Json& unit) {
     add("memory", bytes_or_dash(unit, "memory"));
     if (const auto cpu = number_field(unit, "cpu")) add("cpu", human_duration(*cpu));
     add("tasks", number_or_dash(unit, "tasks"));
+    for (const auto& [field, what] : {std::pair{"oom_kills", "processes ended for want of memory"},
+                                      std::pair{"refused_tasks", "new tasks refused"}}) {
+        const std::uint64_t times = number_field(unit, field).value_or(0);
+        if (times > 0) add("limit hit", fmt::format("{} {}", times, what));
+    }
     add("restarts", number_or_dash(unit, "restarts"));
     add("last exit", last_exit(unit));
     if (state != "error") add("jail", jail_line(unit));

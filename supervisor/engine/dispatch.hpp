@@ -11,6 +11,7 @@
 #include "engine/client.hpp"
 #include "engine/jobs.hpp"
 #include "engine/records.hpp"
+#include "engine/unit_groups.hpp"
 #include "service/manager.hpp"
 
 namespace jailsvc::engine {
@@ -34,6 +35,10 @@ public:
     /// Loads the instance of a template; false: no such template, or it has errors.
     virtual bool load_instance(const std::string& unit) = 0;
     [[nodiscard]] virtual Extra extra(std::string_view unit) const = 0;
+    /// What the service uses, if it runs.
+    [[nodiscard]] virtual std::optional<Usage> usage(std::string_view unit, pid_t main) const = 0;
+    /// How often it reached a limit since it began.
+    [[nodiscard]] virtual UnitGroups::Hits hits(std::string_view unit) const = 0;
     virtual void plan(const std::string& unit, ClientRef client) = 0;
     virtual void logs(const std::string& unit, bool follow, ClientRef client) = 0;
     virtual void exec(const std::string& unit, service::Token main_token, Fd socket,

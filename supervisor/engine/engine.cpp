@@ -96,6 +96,8 @@ void Engine::from_jailer(ipc::Packet& packet) {
         on_answered(failed->token);
     } else if (const auto* torn_down = packet.as<ipc::TornDown>()) {
         manager_.on_torn_down(ipc::get_text(torn_down->unit), torn_down->token);
+    } else if (const auto* groups = packet.as<ipc::Groups>()) {
+        groups_.set(*groups);
     } else if (packet.type() == ipc::Type::kPlanReply) {
         asks_.on_plan_reply(packet);
     } else {
@@ -157,6 +159,8 @@ void Engine::tell_exit(const ipc::Exited& exited) {
         auto info = exit_info(exited);
         info.executed = !(ended_before_exec(info) && early_exits_.take_unanswered(exited.token));
         if (!info.executed) spdlog::warn("{}: a start was interrupted; made again", unit);
+        info.out_of_memory = is_main && info.by_signal && info.code == SIGKILL &&
+                             is_running(unit) && hits(unit).oom_kills > 0;
         if (manager_.on_exited(exited.token, info) && is_main && info.executed) {
             reporter_.note_exit(unit);
         }
@@ -181,6 +185,8 @@ void Engine::take_started(const ipc::Started& started) {
     const auto status = manager_.status(unit);
     if (status && status->record.main_token == started.token) {
         reporter_.note_weakened(unit, started.weakened);
+        const UnitGroups::Hits before = groups_.hits_of(unit);
+        reporter_.note_hits(unit, before.oom_kills, before.refused_tasks);
     }
 }
 
@@ -201,6 +207,30 @@ void Engine::on_schema(Fd memfd) {
     for (config::Table& table : *tables) schema.tables.push_back(std::move(table));
     schema_ = std::move(schema);
     go_if_complete();
+}
+
+/// Not about to stop: a SIGKILL then is not ours.
+bool Engine::is_running(std::string_view unit) const {
+    const auto status = manager_.status(unit);
+    return status && status->record.state != service::State::kStopping;
+}
+
+/// Of the running service; where it has no control group, of its main process.
+std::optional<Usage> Engine::usage(std::string_view unit, pid_t main) const {
+    if (main <= 0) return std::nullopt;
+    if (auto whole = groups_.usage_of(unit)) return whole;
+    return usage_of(main);
+}
+
+/// Since the service began. A group that was made anew has counted from nothing.
+UnitGroups::Hits Engine::hits(std::string_view unit) const {
+    const UnitGroups::Hits now = groups_.hits_of(unit);
+    const Extra before = extra(unit);
+    const auto since = [](std::uint64_t count, std::uint64_t base) {
+        return count >= base ? count - base : count;
+    };
+    return {.oom_kills = since(now.oom_kills, before.oom_kills),
+            .refused_tasks = since(now.refused_tasks, before.refused_tasks)};
 }
 
 // From collecting to ready ---------------------------------------------------------------------

@@ -20,6 +20,7 @@
 #include "engine/reporter.hpp"
 #include "engine/server.hpp"
 #include "engine/timers.hpp"
+#include "engine/unit_groups.hpp"
 #include "engine/unit_set.hpp"
 #include "service/manager.hpp"
 
@@ -39,6 +40,8 @@ public:
     [[nodiscard]] std::vector<std::string> broken_units() const override;
     bool load_instance(const std::string& unit) override;
     [[nodiscard]] Extra extra(std::string_view unit) const override;
+    [[nodiscard]] std::optional<Usage> usage(std::string_view unit, pid_t main) const override;
+    [[nodiscard]] UnitGroups::Hits hits(std::string_view unit) const override;
     void plan(const std::string& unit, ClientRef client) override;
     void logs(const std::string& unit, bool follow, ClientRef client) override;
     void exec(const std::string& unit, service::Token main_token, Fd socket,
@@ -56,6 +59,7 @@ private:
     void on_exited(const ipc::Exited& exited);
     void on_answered(ipc::Token token);
     void jailer_lost();
+    [[nodiscard]] bool is_running(std::string_view unit) const;
     void tell_exit(const ipc::Exited& exited);
     void on_schema(Fd memfd);
     void on_started(const ipc::Started& started);
@@ -100,6 +104,7 @@ private:
     PrepareWatch settle_;
     TimerWatch impatience_;
     std::map<std::string, std::vector<std::string>, std::less<>> file_errors_;
+    UnitGroups groups_;
     KeptUnits kept_units_;             ///< of the snapshot, until ready
     std::vector<ipc::Alive> alive_;    ///< of the snapshot, until ready
     std::vector<ipc::Exited> exited_;  ///< likewise

@@ -15,8 +15,10 @@ namespace jailsvc::engine {
 
 /// What the engine remembers of a unit beside the state machine's own record.
 struct Extra {
-    std::uint32_t weakened = 0;    ///< operations that were allowed not to hold and did not
-    std::uint32_t has_exited = 0;  ///< 1: the record's last_* mean something
+    std::uint32_t weakened = 0;       ///< operations that were allowed not to hold and did not
+    std::uint32_t has_exited = 0;     ///< 1: the record's last_* mean something
+    std::uint64_t oom_kills = 0;      ///< of its control group when the service began
+    std::uint64_t refused_tasks = 0;  ///< the same
 };
 
 /// The engine's durable state: a memfd that the keeper holds, mapped shared. Everything in it has

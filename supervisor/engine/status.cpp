@@ -62,18 +62,19 @@ std::int64_t since_epoch_us(std::uint64_t instant_ns, const Clocks& clocks) {
 
 Json last_exit(const service::Record& record, const Extra& extra) {
     if (extra.has_exited == 0) return nullptr;
-    return {{"kind", record.last_by_signal != 0 ? "killed" : "exited"}, {"code", record.last_code}};
+    const char* killed = record.last_out_of_memory != 0 ? "oom-kill" : "killed";
+    return {{"kind", record.last_by_signal != 0 ? killed : "exited"}, {"code", record.last_code}};
 }
 
 /// Every field, for a unit of which nothing else is known.
 Json blank_status(const std::string& name, std::string_view state, const std::string& because) {
-    return {{"name", name},           {"description", ""},  {"state", state},
-            {"ready", false},         {"because", because}, {"since", nullptr},
-            {"pid", nullptr},         {"memory", nullptr},  {"cpu", nullptr},
-            {"tasks", nullptr},       {"restarts", 0},      {"next_restart", nullptr},
-            {"last_exit", nullptr},   {"profile", ""},      {"jail", ""},
-            {"weakened", 0},          {"stale", false},     {"files", Json::array()},
-            {"errors", Json::array()}};
+    return {{"name", name},         {"description", ""},  {"state", state},
+            {"ready", false},       {"because", because}, {"since", nullptr},
+            {"pid", nullptr},       {"memory", nullptr},  {"cpu", nullptr},
+            {"tasks", nullptr},     {"restarts", 0},      {"next_restart", nullptr},
+            {"last_exit", nullptr}, {"profile", ""},      {"jail", ""},
+            {"weakened", 0},        {"stale", false},     {"files", Json::array()},
+            {"oom_kills", 0},       {"refused_tasks", 0}, {"errors", Json::array()}};
 }
 
 }  // namespace

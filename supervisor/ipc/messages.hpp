@@ -103,6 +103,8 @@ enum class Type : std::uint16_t {
     // engine <-> logger
     kLogOpen,
     kLogOpened,
+    // jailer -> engine
+    kGroups,
 };
 
 struct Header {
@@ -345,6 +347,23 @@ struct StatsRequest {
 struct Schema {
     static constexpr Type kType = Type::kSchema;
     Header header;
+};
+
+/// jailer -> engine, on every new pair: where the control groups of units are, "web.unit" below
+/// each directory, for what the kernel counts in them. Anybody may read those files.
+struct Groups {
+    static constexpr Type kType = Type::kGroups;
+    static constexpr std::size_t kPathSize = 400;
+    struct Place {
+        char directory[kPathSize];  ///< empty: no such groups, or too long a name
+        std::uint32_t v2;           ///< its files are cgroup v2's
+        std::uint32_t reserved;
+    };
+    Header header;
+    Place tracker;  ///< lists a unit's processes
+    Place memory;
+    Place cpu;
+    Place pids;
 };
 
 /// jailer -> engine: the program has been executed (its exec succeeded). With exec_ns 0: a process

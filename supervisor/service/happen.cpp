@@ -13,7 +13,9 @@ std::string tell(const ExitInfo& info) {
     if (!info.by_signal) return "exit code " + std::to_string(info.code);
     const char* name = ::sigabbrev_np(info.code);
     if (name == nullptr) return "ended by signal " + std::to_string(info.code);
-    return std::string("ended by SIG") + name;
+    const char* why =
+        info.out_of_memory ? ": out of memory; raise memory_max if it needs more" : "";
+    return std::string("ended by SIG") + name + why;
 }
 
 std::string tell(config::Duration duration) {
@@ -134,6 +136,7 @@ void Manager::Impl::main_exited(Entry& entry, const ExitInfo& info) {
     record.main_alive = 0;
     record.main_pid = 0;
     record.last_by_signal = info.by_signal ? 1 : 0;
+    record.last_out_of_memory = info.out_of_memory ? 1 : 0;
     record.last_code = info.code;
     const Happening happening{.ending = ending_of(info, entry.unit().service), .text = tell(info)};
     touch(entry);

@@ -40,11 +40,11 @@ struct Record {
     Phase phase;                  ///< which part of `state`
     State after;                  ///< where kStopping leads: inactive, failed or backoff
     Want want;
-    std::uint8_t main_alive;  ///< launch requested, end not yet seen
-    std::uint8_t failing;     ///< goes down because a unit it requires did
-    std::uint8_t succeeded;   ///< a oneshot whose last run succeeded
-    std::uint8_t outcome;     ///< JobOutcome of the last failure
-    std::uint8_t reserved;
+    std::uint8_t main_alive;          ///< launch requested, end not yet seen
+    std::uint8_t failing;             ///< goes down because a unit it requires did
+    std::uint8_t succeeded;           ///< a oneshot whose last run succeeded
+    std::uint8_t outcome;             ///< JobOutcome of the last failure
+    std::uint8_t last_out_of_memory;  ///< that is what last_by_signal was
     std::uint64_t interval_began_ns;
     std::uint8_t digest[32];  ///< of the effective unit that was started
     char because[160];        ///< why it failed, waits or goes down; cut where it is longer

@@ -58,7 +58,8 @@ inline constexpr std::size_t kTimerKinds = 4;
 /// How a process ended: an exit code, or a signal.
 struct ExitInfo {
     bool by_signal = false;
-    int code = 0;  ///< exit code or signal number
+    int code = 0;                ///< exit code or signal number
+    bool out_of_memory = false;  ///< the signal came from the kernel, for want of memory
     std::uint64_t ended_ns = 0;
     std::uint64_t cpu_us = 0;
     std::uint64_t max_rss_kib = 0;

@@ -69,7 +69,7 @@ std::set<std::string> groups_left(const std::string& name) {
 /// The name of the group that this process's jailers make; see JailerWorld::groups.
 std::string own_name() {
     Tree tree = JailerWorld::groups();
-    return std::filesystem::path(tree.own_directory()).filename();
+    return std::filesystem::path(tree.place_of("").directory).filename();
 }
 
 /// Runs in a child with mounts of its own: the machine's are never touched. A REQUIRE that fails
@@ -347,7 +347,8 @@ TEST_CASE("cgroup: a supervisor in a group of its own makes its groups there", "
     if (!can_limit({"memory"})) return;
     Tree outer = JailerWorld::groups();
     const std::string nested =
-        std::filesystem::path(outer.own_directory()).parent_path().string() + "/jailsvc-nested";
+        std::filesystem::path(outer.place_of("").directory).parent_path().string() +
+        "/jailsvc-nested";
     REQUIRE(jailer::cgroup::make_group(nested));
     in_own_mounts([&] { REQUIRE(sys::write_file(nested + "/cgroup.procs", "0")); },
                   [&] {

@@ -267,9 +267,30 @@ std::string Tree::directory_of(const std::string& unit, std::string_view control
     return (mask_of(unit) & (Mask{1} << index)) != 0 ? directory_in(*branch, unit) : "";
 }
 
-std::string Tree::own_directory() {
-    const Branch* branch = tracker();
-    return branch == nullptr ? "" : branch->directory;
+Tree::Place Tree::place_of(std::string_view controller) {
+    const Branch* branch = controller.empty() ? tracker() : branch_of(controller);
+    if (branch == nullptr) return {};
+    return {branch->directory, branch->own.version};
+}
+
+bool Tree::ends_all_on_oom(const std::string& unit) const {
+    const auto known = groups_.find(unit);
+    return known != groups_.end() && known->second.end_all_on_oom;
+}
+
+/// For a group that was just made, or found.
+void Tree::watch_limits(const std::string& unit) {
+    events_.forget(unit);
+    for (const char* controller : {"memory", "pids"}) {
+        const Branch* branch = branch_of(controller);
+        const std::string directory = directory_of(unit, controller);
+        if (branch == nullptr || directory.empty()) continue;
+        if (branch->own.version == Version::kV2 &&
+            !has_word(directory + "/cgroup.controllers", controller)) {
+            continue;
+        }
+        events_.watch(unit, controller, directory, branch->own.version);
+    }
 }
 
 std::vector<pid_t> Tree::processes(const std::string& unit) {
@@ -293,6 +314,7 @@ void Tree::kill(const std::string& unit) {
 }
 
 bool Tree::remove(const std::string& unit) {
+    events_.forget(unit);
     Mask mask = mask_of(unit);
     for (std::size_t i = 0; i < branches_.size(); ++i) {
         if ((mask & (Mask{1} << i)) == 0) continue;
@@ -315,7 +337,10 @@ void Tree::sweep(const std::vector<std::string>& living) {
         remove_dead(branch);
     }
     for (const std::string& unit : ours) {
-        if (std::ranges::find(living, unit) != living.end()) continue;
+        if (std::ranges::find(living, unit) != living.end()) {
+            watch_limits(unit);
+            continue;
+        }
         kill(unit);
         (void)remove(unit);
     }

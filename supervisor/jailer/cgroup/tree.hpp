@@ -11,6 +11,7 @@
 #include "base/digest.hpp"
 #include "base/fd.hpp"
 #include "base/result.hpp"
+#include "jailer/cgroup/events.hpp"
 #include "jailer/cgroup/hierarchy.hpp"
 #include "jailer/cgroup/limits.hpp"
 #include "jailer/jail/jail.hpp"
@@ -76,8 +77,19 @@ public:
     /// At the supervisor's end: ends what is left in our groups and removes them all.
     void end();
 
-    /// Of the group that holds all of this supervisor's, in the tracker; empty without one.
-    [[nodiscard]] std::string own_directory();
+    /// The group that holds all of this supervisor's in the hierarchy of that controller; the
+    /// tracker's for "". Empty without one.
+    struct Place {
+        std::string directory;
+        Version version{};
+    };
+    [[nodiscard]] Place place_of(std::string_view controller);
+
+    /// Tells when units reach their limits.
+    [[nodiscard]] Events& events() { return events_; }
+    /// Whether the end of one process for want of memory is to be the end of all, and the kernel
+    /// does not see to it.
+    [[nodiscard]] bool ends_all_on_oom(const std::string& unit) const;
 
     /// Why there are no groups; empty if there are or may be.
     [[nodiscard]] const std::string& why_not() const { return why_not_; }
@@ -110,6 +122,7 @@ private:
     [[nodiscard]] Result<void> write_limit(const std::string& unit, const Write& write);
     [[nodiscard]] Mask mask_of(const std::string& unit);
     void remove_dead(const Branch& branch);
+    void watch_limits(const std::string& unit);
 
     std::vector<Branch> branches_;
     std::vector<Controller> controllers_;
@@ -119,8 +132,10 @@ private:
         Digest digest{};
         Mask mask = 0;
         bool killed = false;  ///< by cgroup.kill: made anew before the next start
+        bool end_all_on_oom = false;
     };
     std::map<std::string, Group> groups_;
+    Events events_;
 };
 
 }  // namespace jailsvc::jailer::cgroup

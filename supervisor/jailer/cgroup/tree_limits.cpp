@@ -91,6 +91,7 @@ Jailed<Weakened> Tree::make(const std::string& unit, const Digest& digest,
     }
     groups_[unit] = {.digest = digest, .mask = 0};
     groups_[unit].mask = make_groups(unit, branches_for(wanted.writes));
+    groups_[unit].end_all_on_oom = wanted.end_all_on_oom;
     if (groups_[unit].mask == 0) groups_.erase(unit);
     for (const Write& write : wanted.writes) {
         const auto done = write_limit(unit, write);
@@ -100,6 +101,7 @@ Jailed<Weakened> Tree::make(const std::string& unit, const Digest& digest,
         (void)remove(unit);
         return std::unexpected(std::move(failure));
     }
+    if (!wanted.writes.empty()) watch_limits(unit);
     return weakened;
 }
 

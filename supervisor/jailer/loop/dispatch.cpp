@@ -35,7 +35,8 @@ Dispatch::Dispatch(struct ev_loop* loop, const Places& places, PluginHost plugin
                            {.packet = [this](ipc::Packet& packet) { from_engine(packet); },
                             // The keeper brings a new one; its end comes as a new kPeer.
                             .gone = [] { spdlog::debug("the engine is gone"); }})},
-      jails_(core_),
+      limits_(core_),
+      jails_(core_, limits_),
       starts_(core_, jails_),
       gates_(loop) {
     core_.keeper.attach(std::move(keeper));
@@ -70,6 +71,7 @@ void Dispatch::new_peer(const ipc::Peer& peer, Fd socket) {
     if (peer.peer != ipc::Role::kEngine || !socket) return;
     core_.engine.attach(std::move(socket));
     tell::schema(core_.engine, config::to_json(core_.plugins.tables()));
+    tell::groups(core_.engine, core_.groups);
     // Not before the snapshot is in: what it tells must not be started a second time.
     if (complete_) core_.engine.resume();
 }
@@ -95,6 +97,7 @@ void Dispatch::snapshot_ended() {
     if (snapshot_in_) return;
     snapshot_in_ = true;
     jails_.sweep();
+    limits_.listen();
     // Those at a gate too: the keeper knows their tokens, which are never registered twice.
     jails_.for_each_member([this](const std::string& unit, Member& member) {
         starts_.remember(member.token, unit, member.pid, 0);

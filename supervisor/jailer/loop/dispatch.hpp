@@ -2,6 +2,7 @@
 
 #include "jailer/loop/core.hpp"
 #include "jailer/loop/jails.hpp"
+#include "jailer/loop/limit_events.hpp"
 #include "jailer/loop/starts.hpp"
 
 namespace jailsvc::jailer {
@@ -32,6 +33,7 @@ private:
     void stats(const ipc::StatsRequest& request);
 
     Core core_;
+    LimitEvents limits_;
     Jails jails_;
     Starts starts_;
     bool snapshot_in_ = false;  ///< all that the keeper has to tell of an earlier jailer

@@ -155,6 +155,7 @@ Attempt Jails::prepare(Jail& jail) {
     auto limited = core_.groups.make(jail.unit, loaded.unit.digest, loaded.plan);
     if (!limited) return std::unexpected(to_failure(loaded.plan.plan(), limited.error()));
     note_weakened(jail, *limited);
+    limits_.listen();
     const auto done = apply_parent_operations(loaded.plan, jail.ids, core_.trash.directory());
     core_.trash.collect();
     if (!done) {

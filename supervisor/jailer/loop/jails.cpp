@@ -36,7 +36,7 @@ std::string Jail::mark() const {
     return std::string(kInvocation) + '=' + invocation_id(unit, token);
 }
 
-Jails::Jails(Core& core) : core_(core) {
+Jails::Jails(Core& core, LimitEvents& limits) : core_(core), limits_(limits) {
     core_.units.when_idle([this] { number_and_build(); });
 }
 Jails::~Jails() = default;

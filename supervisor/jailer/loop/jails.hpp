@@ -10,6 +10,7 @@
 
 #include "ipc/messages.hpp"
 #include "jailer/loop/core.hpp"
+#include "jailer/loop/limit_events.hpp"
 #include "jailer/loop/processes.hpp"
 #include "jailer/loop/start_failure.hpp"
 #include "jailer/loop/watch.hpp"
@@ -70,7 +71,7 @@ public:
     using Made = std::function<void(const Attempt&)>;
     using Ended = std::function<void()>;
 
-    explicit Jails(Core& core);
+    Jails(Core& core, LimitEvents& limits);
     ~Jails();
 
     [[nodiscard]] Jail* find(const std::string& unit);
@@ -143,6 +144,7 @@ private:
     [[nodiscard]] ipc::Token new_stub_token(const Jail& jail);
 
     Core& core_;
+    LimitEvents& limits_;
     std::map<std::string, std::unique_ptr<Jail>> jails_;
     std::map<std::string, std::shared_ptr<Making>> making_;
     std::map<std::string, std::unique_ptr<Ending>> ending_;

@@ -101,6 +101,22 @@ void stats_reply(Link& engine, std::uint64_t serial, std::uint64_t pss_kib,
     engine.send(message);
 }
 
+void groups(Link& engine, cgroup::Tree& tree) {
+    auto message = ipc::make<ipc::Groups>();
+    const auto fill = [&](ipc::Groups::Place& place, std::string_view controller) {
+        const cgroup::Tree::Place found = tree.place_of(controller);
+        if (found.directory.size() >= sizeof place.directory) return;
+        ipc::set_text(place.directory, found.directory);
+        place.v2 = found.version == cgroup::Version::kV2 ? 1 : 0;
+    };
+    fill(message.tracker, "");
+    fill(message.memory, "memory");
+    fill(message.pids, "pids");
+    // Version 2 counts time in every group, whoever has the controller.
+    fill(message.cpu, message.tracker.v2 != 0 ? "" : "cpuacct");
+    engine.send(message);
+}
+
 void schema(Link& engine, std::string_view json) {
     const auto memfd = sys::sealed_memfd("schema", json);
     if (!memfd) return spdlog::error("schema: {}", memfd.error().message);

@@ -3,6 +3,7 @@
 #include <string>
 #include <string_view>
 
+#include "jailer/cgroup/tree.hpp"
 #include "jailer/loop/link.hpp"
 #include "jailer/loop/start_failure.hpp"
 
@@ -29,6 +30,8 @@ void torn_down(Link& engine, ipc::Token token, std::string_view unit);
 void plan_reply(Link& engine, std::uint64_t serial, bool ok, std::string_view text);
 void stats_reply(Link& engine, std::uint64_t serial, std::uint64_t pss_kib,
                  std::uint64_t processes);
+/// Where the engine finds what the kernel counts for units.
+void groups(Link& engine, cgroup::Tree& tree);
 void schema(Link& engine, std::string_view json);
 
 }  // namespace jailsvc::jailer::tell

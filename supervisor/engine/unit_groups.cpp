@@ -1,0 +1,96 @@
+#include "engine/unit_groups.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/sys.hpp"
+#include "ipc/channel.hpp"
+
+namespace jailsvc::engine {
+namespace {
+
+constexpr std::size_t kMaxFile = 65536;
+constexpr std::size_t kMaxTasks = 1U << 20;  ///< [bytes] of a list of them
+
+std::optional<std::uint64_t> to_number(std::string_view text) {
+    while (text.ends_with('\n')) text.remove_suffix(1);
+    std::uint64_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+    return value;
+}
+
+std::optional<std::uint64_t> read_number(const std::string& file) {
+    const auto text = sys::read_file(file, kMaxFile);
+    return text ? to_number(*text) : std::nullopt;
+}
+
+std::optional<std::uint64_t> read_counter(const std::string& file, std::string_view word) {
+    const auto text = sys::read_file(file, kMaxFile);
+    return text ? find_counter(*text, word) : std::nullopt;
+}
+
+}  // namespace
+
+std::optional<std::uint64_t> find_counter(std::string_view text, std::string_view word) {
+    while (!text.empty()) {
+        const std::size_t end = std::min(text.find('\n'), text.size());
+        const std::string_view line = text.substr(0, end);
+        text.remove_prefix(std::min(end + 1, text.size()));
+        if (line.size() > word.size() && line.starts_with(word) && line[word.size()] == ' ') {
+            return to_number(line.substr(word.size() + 1));
+        }
+    }
+    return std::nullopt;
+}
+
+void UnitGroups::set(const ipc::Groups& groups) {
+    const auto place = [](const ipc::Groups::Place& from) {
+        return Place{std::string(ipc::get_text(from.directory)), from.v2 != 0};
+    };
+    tracker_ = place(groups.tracker);
+    memory_ = place(groups.memory);
+    cpu_ = place(groups.cpu);
+    pids_ = place(groups.pids);
+}
+
+std::string UnitGroups::Place::file(std::string_view unit, std::string_view v1_name,
+                                    std::string_view v2_name) const {
+    return fmt::format("{}/{}.unit/{}", directory, unit, v2 ? v2_name : v1_name);
+}
+
+/// Version 2 counts it in every group, in microseconds; version 1 in nanoseconds.
+std::optional<std::uint64_t> UnitGroups::processor_us(std::string_view unit) const {
+    if (cpu_.v2) return read_counter(cpu_.file(unit, "", "cpu.stat"), "usage_usec");
+    const auto nanoseconds = read_number(cpu_.file(unit, "cpuacct.usage", ""));
+    return nanoseconds ? std::optional(*nanoseconds / 1000) : std::nullopt;
+}
+
+/// A unit without a limit of tasks may have no group of the pids controller: they are counted.
+std::optional<std::uint64_t> UnitGroups::tasks(std::string_view unit) const {
+    if (const auto known = read_number(pids_.file(unit, "pids.current", "pids.current"))) {
+        return known;
+    }
+    const auto list = sys::read_file(tracker_.file(unit, "tasks", "cgroup.threads"), kMaxTasks);
+    if (!list) return std::nullopt;
+    return static_cast<std::uint64_t>(std::ranges::count(*list, '\n'));
+}
+
+std::optional<Usage> UnitGroups::usage_of(std::string_view unit) const {
+    const auto bytes = read_number(memory_.file(unit, "memory.usage_in_bytes", "memory.current"));
+    const auto cpu = processor_us(unit);
+    const auto count = tasks(unit);
+    if (!bytes || !cpu || !count) return std::nullopt;
+    return Usage{.resident_bytes = *bytes, .cpu_us = *cpu, .threads = *count};
+}
+
+UnitGroups::Hits UnitGroups::hits_of(std::string_view unit) const {
+    const std::string memory = memory_.file(unit, "memory.oom_control", "memory.events");
+    const std::string pids = pids_.file(unit, "pids.events", "pids.events");
+    return {.oom_kills = read_counter(memory, "oom_kill").value_or(0),
+            .refused_tasks = read_counter(pids, "max").value_or(0)};
+}
+
+}  // namespace jailsvc::engine
