@@ -49,11 +49,17 @@ typedef enum jsv_kind {
     JSV_OP_CGROUP = 2,         /* since 1.2: in the unit's control group, file text[0] of cgroup v2
                                   ("memory.max") := text[1]; the core maps it where the machine has
                                   the controller on v1. An error where it cannot be had. */
+    JSV_OP_NET_EDGE = 6,       /* since 1.2: the jail may open connections to port number[0] of unit
+                                  text[0] ("host": of the host), protocol number[1] IPPROTO_* */
+    JSV_OP_NET_FORWARD = 7, /* since 1.2: port number[0] of the host's addresses leads to the jail's
+                               port number[1], protocol number[2] IPPROTO_* */
     /* JSV_STAGE_NAMESPACES */
-    JSV_OP_NAMESPACE = 10, /* new namespace of the CLONE_NEW* type number[0] */
-    JSV_OP_ID_MAP = 11,    /* user namespace maps: text[0] uid_map, text[1] gid_map content */
-    JSV_OP_NETWORK = 12,   /* since 1.2: network namespace of its own, made for it or taken from
-                              those made ahead, with number[0] JSV_NET_* in it */
+    JSV_OP_NAMESPACE = 10,    /* new namespace of the CLONE_NEW* type number[0] */
+    JSV_OP_ID_MAP = 11,       /* user namespace maps: text[0] uid_map, text[1] gid_map content */
+    JSV_OP_NETWORK = 12,      /* since 1.2: network namespace of its own, made for it or taken from
+                                 those made ahead, with number[0] JSV_NET_* in it; with JSV_NET_PRIVATE
+                                 text[0]      is the range of addresses, "10.213.0.0/16" */
+    JSV_OP_NETWORK_JOIN = 13, /* since 1.2: the network namespace that unit text[0] has */
     /* JSV_STAGE_MOUNTS */
     JSV_OP_HOSTNAME = 20, /* text[0] */
     JSV_OP_ROOT = 21,     /* the jail's root is a recursive bind of host path text[0]; JSV_MOUNT_*;
@@ -94,11 +100,12 @@ typedef enum jsv_kind {
     JSV_OP_SECUREBITS = 62,   /* number[0] */
     /* JSV_STAGE_LOCKDOWN */
     JSV_OP_NO_NEW_PRIVS = 80,
-    JSV_OP_LANDLOCK = 81,      /* since 1.2: the program is confined by a Landlock ruleset that handles
-                                  the LANDLOCK_ACCESS_FS_* number[0], LANDLOCK_ACCESS_NET_*
-                                  number[1] and LANDLOCK_SCOPE_* number[2]; JSV_LANDLOCK_SCOPE_IF_KNOWN */
-    JSV_OP_LANDLOCK_PATH = 82, /* since 1.2: it allows the LANDLOCK_ACCESS_FS_* number[0] at and below
-                                  jail path text[0]; JSV_MOUNT_OPTIONAL */
+    JSV_OP_LANDLOCK =
+        81, /* since 1.2: the program is confined by a Landlock ruleset that handles
+               the LANDLOCK_ACCESS_FS_* number[0], LANDLOCK_ACCESS_NET_*
+               number[1] and LANDLOCK_SCOPE_* number[2]; JSV_LANDLOCK_SCOPE_IF_KNOWN */
+    JSV_OP_LANDLOCK_PATH = 82, /* since 1.2: it allows the LANDLOCK_ACCESS_FS_* number[0] at and
+                                  below jail path text[0]; JSV_MOUNT_OPTIONAL */
     JSV_OP_LANDLOCK_PORT = 83  /* since 1.2: it allows the LANDLOCK_ACCESS_NET_* number[1] on port
                                   number[0] */
 } jsv_kind;
@@ -110,13 +117,15 @@ typedef enum jsv_kind {
 #define JSV_MOUNT_CREATE 16u   /* make a missing mount point (a directory) below the root first */
 #define JSV_MOUNT_OPTIONAL 32u /* an absent source or target is passed over, not an error */
 
-#define JSV_LANDLOCK_SCOPE_IF_KNOWN 1u /* scopes that the running kernel does not know are left out, \
-                                          and reported */
+#define JSV_LANDLOCK_SCOPE_IF_KNOWN                                  \
+    1u /* scopes that the running kernel does not know are left out, \
+          and reported */
 
 #define JSV_DIR_RECREATE 1u /* emptied before each start, removed at teardown */
 
 #define JSV_NET_NONE 0u     /* nothing but a loopback that is down */
 #define JSV_NET_LOOPBACK 1u /* the same, up */
+#define JSV_NET_PRIVATE 2u  /* and an interface to other jails, as edges and forwards allow */
 
 #define JSV_IDS_DYNAMIC 1u
 
@@ -148,8 +157,8 @@ typedef enum jsv_type {
 } jsv_type;
 
 typedef struct jsv_key {
-    uint32_t size; /* sizeof(jsv_key); also the stride of the array */
-    uint32_t type; /* jsv_type */
+    uint32_t size;        /* sizeof(jsv_key); also the stride of the array */
+    uint32_t type;        /* jsv_type */
     const char* name;     /* [a-z][a-z0-9_]*; since 1.2 also "*" (JSV_STRING_MAP): every name of the
                              table that is not of that form, each with a string: get_entry("*") */
     const char* fallback; /* the default as one would write it in TOML, or NULL */
@@ -186,7 +195,9 @@ typedef struct jsv_host {
      * see (i from 0 until -ENOENT). */
     const char* (*unit_name)(void* ctx);
     int (*private_directory)(void* ctx, size_t i, const char** path);
-    /* [plan] Root below which "state", "runtime", "cache", "logs" directories of units are made. */
+    /* [plan] Root below which "state", "runtime", "cache", "logs" directories of units are made;
+     * since 1.2 "hosts": the directory that holds, by unit's name, the /etc/hosts of
+     * JSV_NET_PRIVATE. */
     int (*directory_root)(void* ctx, const char* what, const char** path);
 
     /* [plan] Appends a deep copy of `op` to the plan. -EINVAL (with the reason reported): unknown

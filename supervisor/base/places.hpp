@@ -28,6 +28,8 @@ struct Places {
     bool quiet = false;       ///< --quiet: warnings and errors only
 
     [[nodiscard]] std::string control_socket() const { return run + "/control"; }
+    /// What units of a private network have as /etc/hosts, by unit's name.
+    [[nodiscard]] std::string hosts_root() const { return run + "/hosts"; }
 
     /// From `--config DIR --state DIR --plugins DIR --files N --quiet`; paths must be absolute.
     /// Anything else is an error that names it.

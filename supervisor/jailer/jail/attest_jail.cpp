@@ -53,7 +53,8 @@ Verdict attest_stub(pid_t stub) {
 }
 
 Verdict attest_op(std::uint32_t index, const Op& op, pid_t stub, std::uint64_t network) {
-    if (op.kind == JSV_OP_NETWORK) return attest_network(index, op, stub, network);
+    const bool network_op = op.kind == JSV_OP_NETWORK || op.kind == JSV_OP_NETWORK_JOIN;
+    if (network_op) return attest_network(index, op, stub, network);
     if (op.kind == JSV_OP_NAMESPACE) return attest_namespace(index, op, stub);
     if (op.kind == JSV_OP_ID_MAP) return attest_id_map(index, op, stub);
     return std::nullopt;

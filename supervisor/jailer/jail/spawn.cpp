@@ -92,8 +92,14 @@ std::uint32_t index_of(std::span<const ChildOp> ops, jsv_kind kind) {
 
 /// What the clone itself made is empty. One that is new, but dead already, tells why by its gate.
 Jailed<void> set_up_network(std::span<const ChildOp> ops, const Parked& parked) {
-    const auto network = std::ranges::find(ops, JSV_OP_NETWORK, &ChildOp::kind);
-    if (network == ops.end() || network->number[0] != JSV_NET_LOOPBACK) return {};
+    const auto network = std::ranges::find_if(ops, [](const ChildOp& op) {
+        return op.kind == JSV_OP_NETWORK || op.kind == JSV_OP_NETWORK_JOIN;
+    });
+    if (network == ops.end()) return {};
+    if (network->kind == JSV_OP_NETWORK_JOIN || network->number[0] == JSV_NET_PRIVATE) {
+        return std::unexpected(failed(network->index, "no namespace was made for it", EBADF));
+    }
+    if (network->number[0] == JSV_NET_NONE) return {};
     const IntoNetwork into(parked.pidfd.get());
     if (into.code() == ESRCH) return {};
     const auto done = into.code() == 0 ? set_loopback(true) : fail_errno("setns", into.code());

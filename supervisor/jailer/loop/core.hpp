@@ -9,6 +9,7 @@
 #include "jailer/loop/uids.hpp"
 #include "jailer/loop/unit_cache.hpp"
 #include "jailer/net/namespace_pool.hpp"
+#include "jailer/net/private_networks.hpp"
 #include "jailer/plugin/plugin_host.hpp"
 
 namespace jailsvc::jailer {
@@ -25,6 +26,7 @@ struct Core {
     TrashCollector trash;
     NamespacePool networks;
     cgroup::Tree groups;
+    PrivateNetworks private_networks;
     Link keeper;
     Link engine;
 };

@@ -17,7 +17,7 @@ constexpr int kGateLooks = 100;
 }  // namespace
 
 Dispatch::Dispatch(struct ev_loop* loop, const Places& places, PluginHost plugins,
-                   SpawnContext spawn, Uids uids, Fd keeper)
+                   SpawnContext spawn, Uids uids, PrivateNetworks networks, Fd keeper)
     : core_{.loop = loop,
             .places = places,
             .plugins = std::move(plugins),
@@ -28,6 +28,7 @@ Dispatch::Dispatch(struct ev_loop* loop, const Places& places, PluginHost plugin
             .trash = TrashCollector(loop, trash_directory(places)),
             .networks = NamespacePool(loop),
             .groups = cgroup::Tree::open(),
+            .private_networks = std::move(networks),
             .keeper = Link(loop, "keeper",
                            {.packet = [this](ipc::Packet& packet) { from_keeper(packet); },
                             .gone = [loop] { ev_break(loop, EVBREAK_ALL); }}),

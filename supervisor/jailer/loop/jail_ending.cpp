@@ -126,6 +126,7 @@ void Jails::ended(const std::string& unit) {
     core_.trash.collect();
     if (jail.mapped()->forgotten) (void)core_.groups.remove(unit);
     core_.plugins.teardown(unit);
+    core_.private_networks.remove(unit);
     forget_text(unit, jail.mapped()->token);
     for (const auto& done : ending.mapped()->waiters) done();
 }

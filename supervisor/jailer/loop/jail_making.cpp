@@ -1,10 +1,8 @@
 // How a jail comes to stand: plan, ids, host directories, its init in new namespaces, attestation.
 
 #include <fmt/format.h>
-#include <sched.h>
 #include <signal.h>
 #include <spdlog/spdlog.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,7 +11,6 @@
 #include "jailer/loop/jails.hpp"
 #include "jailer/loop/jails_work.hpp"
 #include "jailer/loop/tell.hpp"
-#include "jailer/net/net_namespace.hpp"
 
 namespace jailsvc::jailer {
 namespace {
@@ -40,27 +37,6 @@ bool needs_new_uid(const Uids& uids, const LoadedUnit& loaded) {
     const Op* op = loaded.plan.find(JSV_OP_IDS);
     const bool dynamic = op != nullptr && (op->flags & JSV_IDS_DYNAMIC) != 0;
     return dynamic && ::geteuid() == 0 && !uids.has(loaded.unit.name);
-}
-
-/// Whether a network namespace made ahead serves: one that belongs to a user namespace of the
-/// jail's own can only be made with that.
-bool takes_ready_network(const CompiledPlan& plan) {
-    return plan.find(JSV_OP_NETWORK) != nullptr && (plan.namespaces() & CLONE_NEWUSER) == 0;
-}
-
-/// Empty where none is ready: then the clone makes one.
-Fd take_network(NamespacePool& pool, const CompiledPlan& plan) {
-    if (!takes_ready_network(plan)) return {};
-    Fd taken = pool.take();
-    if (!taken || plan.find(JSV_OP_NETWORK)->number[0] != JSV_NET_NONE) return taken;
-    const IntoNetwork into(taken.get());
-    if (into.code() != 0 || !set_loopback(false)) return {};
-    return taken;
-}
-
-std::uint64_t inode_of(const Fd& file) {
-    struct stat info{};
-    return file && ::fstat(file.get(), &info) == 0 ? info.st_ino : 0;
 }
 
 StartFailure init_failure(const Jail& jail, const Report& report) {
@@ -100,7 +76,7 @@ void Jails::load(Jail& jail, const std::shared_ptr<Making>& making) {
         Jail& home = *find(unit);
         if (!result) return made(home, std::unexpected(to_failure("plan", result.error())));
         home.loaded = std::move(*result);
-        if (takes_ready_network(home.loaded->plan)) core_.networks.fill();
+        fill_networks(home);
         loaded(home, self);
     };
     if (!jail.text.empty()) return core_.units.get_from_text(jail.unit, jail.text, planned);
@@ -183,10 +159,12 @@ void Jails::spawn_init(Jail& jail, Making& making) {
     const ipc::Token token = new_stub_token(jail);
     const auto door = core_.groups.open_door(jail.unit);
     if (!door) return made(jail, std::unexpected(to_failure("cgroup", door.error())));
+    const auto network = network_for(jail);
+    if (!network) {
+        return made(jail, std::unexpected(to_failure(jail.loaded->plan.plan(), network.error())));
+    }
     tell::intent(core_.keeper, token);
-    const Fd network = take_network(core_.networks, jail.loaded->plan);
-    jail.network = inode_of(network);
-    auto init = spawn_stub(core_.spawn, jail.loaded->plan, jail.ids, network.get(), door->entry());
+    auto init = spawn_stub(core_.spawn, jail.loaded->plan, jail.ids, network->get(), door->entry());
     if (!init) {
         tell::abandon(core_.keeper, token);
         return made(jail, std::unexpected(to_failure(jail.loaded->plan.plan(), init.error())));
@@ -242,6 +220,8 @@ void Jails::attest(Jail& jail) {
     }
     jail.weakened = std::max(jail.weakened, static_cast<std::uint32_t>(seen->size()));
     if (auto held = attest_group(jail, jail.stub_pid); !held) return made(jail, held);
+    const auto network = attest_network_of(jail);
+    if (!network) return made(jail, std::unexpected(to_failure("network", network.error())));
     made(jail, {});
 }
 
@@ -255,10 +235,8 @@ void Jails::made(Jail& jail, const Attempt& result) {
     };
     if (result) {
         jail.state = Jail::State::kStanding;
-        const bool took = takes_ready_network(jail.loaded->plan);
-        answer();
-        if (took) core_.networks.fill();
-        return;
+        fill_networks(jail);
+        return answer();
     }
     jail.state = Jail::State::kNew;
     // A jail with a service in it stays: what failed was to enter it again.

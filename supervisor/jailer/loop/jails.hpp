@@ -124,6 +124,13 @@ private:
     Attempt prepare(Jail& jail);
     static void note_weakened(Jail& jail, const std::vector<JailFailure>& weakened);
     void spawn_init(Jail& jail, Making& making);
+
+    // jail_network.cpp
+    Jailed<Fd> network_for(Jail& jail);
+    Jailed<Fd> private_network(const Jail& jail);
+    Jailed<Fd> joined_network(const Op& join);
+    Result<void> attest_network_of(const Jail& jail);
+    void fill_networks(const Jail& jail);
     void init_reported(const std::string& unit);
     void attest(Jail& jail);
     void made(Jail& jail, const Attempt& result);

@@ -12,23 +12,24 @@ namespace {
 
 /// What the jailer and its children before their exec need, and for what.
 constexpr unsigned kNeeded[] = {
-    CAP_SYS_ADMIN,     // namespaces, setns, mounts, hostname
-    CAP_SETUID,        // the service's uid; user namespace maps
-    CAP_SETGID,        // its gid and groups
-    CAP_SETPCAP,       // dropping from bounding sets, securebits
-    CAP_SETFCAP,       // maps of user namespaces that contain root (user_namespaces(7))
-    CAP_CHOWN,         // state directories and log pipes become the service's
-    CAP_DAC_OVERRIDE,  // the same directories once they are
-    CAP_FOWNER,        // their modes
-    CAP_FSETID,        // keeping a set-group-ID bit on them
-    CAP_KILL,          // signals to any service
-    CAP_MKNOD,         // /dev of a jail
-    CAP_SYS_CHROOT,    // setns into a mount namespace
-    CAP_SYS_PTRACE,    // /proc/PID/ns, root, exe and smaps of others: attestation, statistics
-    CAP_SYS_RESOURCE,  // raising limits, lowering oom_score_adj
-    CAP_SYS_NICE,      // negative nice
-    CAP_NET_ADMIN,     // loopback up in a new net namespace
-    CAP_SYS_TIME,      // offsets of a time namespace
+    CAP_SYS_ADMIN,         // namespaces, setns, mounts, hostname
+    CAP_SETUID,            // the service's uid; user namespace maps
+    CAP_SETGID,            // its gid and groups
+    CAP_SETPCAP,           // dropping from bounding sets, securebits
+    CAP_SETFCAP,           // maps of user namespaces that contain root (user_namespaces(7))
+    CAP_CHOWN,             // state directories and log pipes become the service's
+    CAP_DAC_OVERRIDE,      // the same directories once they are
+    CAP_FOWNER,            // their modes
+    CAP_FSETID,            // keeping a set-group-ID bit on them
+    CAP_KILL,              // signals to any service
+    CAP_MKNOD,             // /dev of a jail
+    CAP_SYS_CHROOT,        // setns into a mount namespace
+    CAP_SYS_PTRACE,        // /proc/PID/ns, root, exe and smaps of others: attestation, statistics
+    CAP_SYS_RESOURCE,      // raising limits, lowering oom_score_adj
+    CAP_SYS_NICE,          // negative nice
+    CAP_NET_ADMIN,         // network namespaces, interfaces, rules between jails
+    CAP_NET_BIND_SERVICE,  // whether a forward's port of the host is free
+    CAP_SYS_TIME,          // offsets of a time namespace
 };
 
 constexpr bool is_needed(unsigned capability) {

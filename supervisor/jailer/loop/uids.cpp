@@ -127,6 +127,12 @@ Result<uid_t> Uids::allocate(const std::string& unit) {
     return by_unit_.at(unit);
 }
 
+std::vector<std::string> Uids::units() const {
+    std::vector<std::string> names;
+    for (const auto& [unit, uid] : by_unit_) names.push_back(unit);
+    return names;
+}
+
 Result<void> Uids::save() const {
     std::string text;
     for (const auto& [unit, uid] : by_unit_) text += fmt::format("{} {}\n", unit, uid);

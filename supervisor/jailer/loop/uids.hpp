@@ -42,6 +42,7 @@ public:
     /// all, or on an error for none of them.
     [[nodiscard]] Result<void> allocate(const std::vector<std::string>& units);
     [[nodiscard]] bool has(const std::string& unit) const { return by_unit_.contains(unit); }
+    [[nodiscard]] std::vector<std::string> units() const;
 
 private:
     Uids(std::string file, Range range, InUse in_use);

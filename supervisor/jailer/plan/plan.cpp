@@ -16,7 +16,7 @@ std::uint64_t Plan::namespace_flags() const {
     std::uint64_t flags = 0;
     for (const Op& op : ops) {
         if (op.kind == JSV_OP_NAMESPACE) flags |= op.number[0];
-        if (op.kind == JSV_OP_NETWORK) flags |= CLONE_NEWNET;
+        if (op.kind == JSV_OP_NETWORK || op.kind == JSV_OP_NETWORK_JOIN) flags |= CLONE_NEWNET;
     }
     return flags;
 }

@@ -1,6 +1,7 @@
 #include "jailer/plan/plan_check.hpp"
 
 #include <fmt/format.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <sys/resource.h>
 
@@ -9,7 +10,9 @@
 #include <set>
 #include <tuple>
 
+#include "config/names.hpp"
 #include "jailer/child/landlock_rights.hpp"
+#include "jailer/net/addresses.hpp"
 
 #ifndef CLONE_NEWTIME
 #define CLONE_NEWTIME 0x80  // linux/sched.h; glibc 2.36 lacks it
@@ -111,6 +114,14 @@ bool is_controller_file(std::string_view file) {
            file.find_first_not_of(kAllowed) == std::string_view::npos;
 }
 
+bool is_port(std::uint64_t number) {
+    return number > 0 && number <= UINT16_MAX;
+}
+
+bool is_protocol(std::uint64_t number) {
+    return number == IPPROTO_TCP || number == IPPROTO_UDP;
+}
+
 Result<void> check_ids(const Op& op) {
     constexpr std::uint64_t kNobody = UINT32_MAX;  // (uid_t)-1 means "leave it as it is"
     if (op.blob.size() % sizeof(std::uint32_t) != 0) return refuse(op, "groups cut short");
@@ -158,7 +169,20 @@ Result<void> check_values(const Op& op) {
             return demand(is_id_map(op.text[0]) && is_id_map(op.text[1]),
                           "maps are lines of three numbers");
         case JSV_OP_NETWORK:
-            return demand(op.number[0] <= JSV_NET_LOOPBACK, "unknown kind of network");
+            TRY_VOID(demand(op.number[0] <= JSV_NET_PRIVATE, "unknown kind of network"));
+            return demand(
+                (op.number[0] == JSV_NET_PRIVATE) == NetRange::parse(op.text[0]).has_value(),
+                "a private network, and only that, has a range such as 10.213.0.0/16");
+        case JSV_OP_NETWORK_JOIN:
+            return demand(config::is_unit_name(op.text[0]), "not a unit's name");
+        case JSV_OP_NET_EDGE:
+            TRY_VOID(demand(config::is_unit_name(op.text[0]), "not a unit's name"));
+            return demand(is_port(op.number[0]) && is_protocol(op.number[1]),
+                          "no port or protocol");
+        case JSV_OP_NET_FORWARD:
+            return demand(
+                is_port(op.number[0]) && is_port(op.number[1]) && is_protocol(op.number[2]),
+                "no port or protocol");
         case JSV_OP_HOSTNAME:
             return demand(!op.text[0].empty() && op.text[0].size() <= kMaxHostname,
                           "1 to 64 bytes are needed");
@@ -218,7 +242,8 @@ Result<void> check_values(const Op& op) {
 bool is_single(jsv_kind kind) {
     return kind == JSV_OP_ROOT || kind == JSV_OP_HOSTNAME || kind == JSV_OP_ID_MAP ||
            kind == JSV_OP_IDS || kind == JSV_OP_CAPABILITIES || kind == JSV_OP_SECUREBITS ||
-           kind == JSV_OP_NETWORK || kind == JSV_OP_LANDLOCK || kind == JSV_OP_VIEW;
+           kind == JSV_OP_NETWORK || kind == JSV_OP_LANDLOCK || kind == JSV_OP_VIEW ||
+           kind == JSV_OP_NETWORK_JOIN;
 }
 
 /// The namespace without which a sysctl is the host's; 0 for one that no namespace has for itself.
@@ -267,6 +292,22 @@ Result<void> check_namespaces(const Op& op, std::uint64_t present) {
         return refuse(op, fmt::format("would change the host: the jail has no {} namespace; set "
                                       "jail.namespaces.{} = true",
                                       need.key, need.key));
+    }
+    return {};
+}
+
+/// Edges and forwards are of a private network; one network is all a jail has.
+Result<void> check_network(std::span<const Op> ops) {
+    const auto find = [&](jsv_kind kind) { return std::ranges::find(ops, kind, &Op::kind); };
+    const auto network = find(JSV_OP_NETWORK);
+    if (const auto join = find(JSV_OP_NETWORK_JOIN); join != ops.end() && network != ops.end()) {
+        return refuse(*join, "the jail has a network of its own too; it can have but one");
+    }
+    const bool is_private = network != ops.end() && network->number[0] == JSV_NET_PRIVATE;
+    for (const jsv_kind kind : {JSV_OP_NET_EDGE, JSV_OP_NET_FORWARD}) {
+        if (const auto op = find(kind); op != ops.end() && !is_private) {
+            return refuse(*op, "needs a private network");
+        }
     }
     return {};
 }
@@ -334,7 +375,7 @@ Result<void> check_plan(const Plan& plan) {
         }
         TRY_VOID(in_plugin(check_namespaces(op, namespaces)));
     }
-    return {};
+    return check_network(plan.ops);
 }
 
 void order_operations(std::vector<Op>& ops) {

@@ -31,7 +31,9 @@ constexpr Named kNamespaces[] = {
     {CLONE_NEWUTS, "uts"},   {CLONE_NEWNET, "net"},       {CLONE_NEWUSER, "user"},
     {CLONE_NEWTIME, "time"}, {CLONE_NEWCGROUP, "cgroup"},
 };
-constexpr Named kNetworks[] = {{JSV_NET_NONE, "none"}, {JSV_NET_LOOPBACK, "loopback"}};
+constexpr Named kNetworks[] = {
+    {JSV_NET_NONE, "none"}, {JSV_NET_LOOPBACK, "loopback"}, {JSV_NET_PRIVATE, "private"}};
+constexpr Named kProtocols[] = {{6, "tcp"}, {17, "udp"}};
 constexpr Named kLimits[] = {
     {RLIMIT_CPU, "cpu"},           {RLIMIT_FSIZE, "fsize"},
     {RLIMIT_DATA, "data"},         {RLIMIT_STACK, "stack"},
@@ -100,6 +102,7 @@ std::string number_text(const Op& op, std::size_t i, std::string_view field) {
     if (field == "mode" || field == "mask") return fmt::format("{:04o}", value);
     if (field == "type") return name_of(kNamespaces, value);
     if (field == "interfaces") return name_of(kNetworks, value);
+    if (field == "protocol") return name_of(kProtocols, value);
     if (field == "limit") return name_of(kLimits, value);
     if (field == "fs") return set_text(kLandlockFs, value);
     if (field == "net") return set_text(kLandlockNet, value);

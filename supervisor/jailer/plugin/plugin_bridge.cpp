@@ -164,7 +164,8 @@ struct BridgeCalls {
                 {"state", &self.places_.state_root},
                 {"runtime", &self.places_.runtime_root},
                 {"cache", &self.places_.cache_root},
-                {"logs", &self.places_.logs_root}};
+                {"logs", &self.places_.logs_root},
+                {"hosts", &self.hosts_root_}};
             for (const auto& [root, where] : roots) {
                 if (name != root) continue;
                 *path = where->c_str();

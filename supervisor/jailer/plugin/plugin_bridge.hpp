@@ -47,6 +47,7 @@ private:
 
     const config::Unit& unit_;
     const Places& places_;
+    const std::string hosts_root_ = places_.hosts_root();
     const LoadedPlugin& plugin_;
     std::optional<config::JailView> view_;
     std::map<std::string, config::JailView> others_;

@@ -1,0 +1,145 @@
+// The network namespace that a jail is born into: one made ahead, another unit's, or a new one.
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sched.h>
+#include <spdlog/spdlog.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/sys.hpp"
+#include "jailer/jail/failure.hpp"
+#include "jailer/jail/namespaces.hpp"
+#include "jailer/loop/jails.hpp"
+#include "jailer/loop/jails_work.hpp"
+#include "jailer/net/net_namespace.hpp"
+
+namespace jailsvc::jailer {
+namespace {
+
+const Op* network_op(const CompiledPlan& plan) {
+    const Op* own = plan.find(JSV_OP_NETWORK);
+    return own != nullptr ? own : plan.find(JSV_OP_NETWORK_JOIN);
+}
+
+bool is_private(const Op* op) {
+    return op != nullptr && op->kind == JSV_OP_NETWORK && op->number[0] == JSV_NET_PRIVATE;
+}
+
+/// Whether a network namespace made ahead serves: one that belongs to a user namespace of the
+/// jail's own can only be made with that. Between jails it must not belong to the jail.
+bool takes_ready_network(const CompiledPlan& plan) {
+    const Op* op = plan.find(JSV_OP_NETWORK);
+    return op != nullptr && (is_private(op) || (plan.namespaces() & CLONE_NEWUSER) == 0);
+}
+
+std::uint64_t inode_of(const Fd& file) {
+    struct stat info{};
+    return file && ::fstat(file.get(), &info) == 0 ? info.st_ino : 0;
+}
+
+std::uint32_t index_of(const CompiledPlan& plan, jsv_kind kind) {
+    for (const ChildOp& op : plan.child_ops()) {
+        if (op.kind == kind) return op.index;
+    }
+    return kStepEnter;
+}
+
+/// Its loopback down again where the unit is to have none.
+Fd take_ready(NamespacePool& pool, const Op& op) {
+    Fd taken = pool.take();
+    if (!taken || op.number[0] != JSV_NET_NONE) return taken;
+    const IntoNetwork into(taken.get());
+    if (into.code() != 0 || !set_loopback(false)) return {};
+    return taken;
+}
+
+Result<Fd> own_network() {
+    return sys::open("/proc/self/ns/net", O_RDONLY);
+}
+
+/// For a private network where none is ready. The caller's own stays what it is.
+Result<Fd> make_network() {
+    TRY(const Fd own, own_network());
+    const IntoNetwork back(own.get());  // returns at the end
+    if (back.code() != 0) return fail_errno("setns", back.code());
+    if (::unshare(CLONE_NEWNET) == -1) return fail_errno("unshare");
+    TRY_VOID(set_loopback(true));
+    return own_network();
+}
+
+}  // namespace
+
+/// Empty where the clone is to make one, or none is asked for.
+Jailed<Fd> Jails::network_for(Jail& jail) {
+    const CompiledPlan& plan = jail.loaded->plan;
+    const Op* op = network_op(plan);
+    if (op == nullptr) return Fd();
+    Jailed<Fd> network;
+    if (op->kind == JSV_OP_NETWORK_JOIN) {
+        network = joined_network(*op);
+    } else if (is_private(op)) {
+        network = private_network(jail);
+    } else if (takes_ready_network(plan)) {
+        network = take_ready(core_.networks, *op);
+    }
+    if (!network && op->optional) {
+        spdlog::warn("{}; it has the host's network", describe(plan.plan(), network.error()));
+        auto own = own_network();
+        if (own) network = std::move(*own);
+    }
+    if (network) jail.network = op->optional ? 0 : inode_of(*network);
+    return network;
+}
+
+Jailed<Fd> Jails::private_network(const Jail& jail) {
+    const CompiledPlan& compiled = jail.loaded->plan;
+    const auto demand = NetDemand::of(compiled.plan());
+    Fd network = core_.networks.take();
+    Result<void> made;
+    if (!network) {
+        auto fresh = make_network();
+        if (fresh) network = std::move(*fresh);
+        if (!fresh) made = std::unexpected(std::move(fresh).error());
+    }
+    if (made) made = core_.private_networks.make(jail.unit, *demand, network.get());
+    if (made) return network;
+    core_.private_networks.remove(jail.unit);
+    return std::unexpected(JailFailure{index_of(compiled, JSV_OP_NETWORK), made.error().code,
+                                       std::move(made.error().message)});
+}
+
+Jailed<Fd> Jails::joined_network(const Op& join) {
+    const std::string& unit = join.text[0];
+    const auto refuse = [&](int code, std::string_view why) {
+        return std::unexpected(JailFailure{kStepEnter, code, fmt::format("{} {}", unit, why)});
+    };
+    const Jail* other = find(unit);
+    if (other == nullptr || other->state != Jail::State::kStanding || !other->has_stub()) {
+        return refuse(ESRCH, "has no jail to join; let this unit require it and come after it");
+    }
+    auto network = sys::open(fmt::format("/proc/{}/ns/net", other->stub_pid), O_RDONLY);
+    const auto own = own_network();
+    if (!network || !own) return refuse((network ? own : network).error().code, "'s network");
+    if (inode_of(*network) != inode_of(*own)) return std::move(*network);
+    return refuse(EINVAL, "has the host's network, which is no namespace to join; use \"host\"");
+}
+
+/// Beyond what attest_jail sees in the namespace: that it is connected as the unit declares.
+Result<void> Jails::attest_network_of(const Jail& jail) {
+    if (!is_private(jail.loaded->plan.find(JSV_OP_NETWORK))) return {};
+    const auto theirs = namespace_id(kStepEnter, jail.stub_pid, "net");
+    const auto ours = namespace_id(kStepEnter, ::getpid(), "net");
+    // The host's, by the unit's leave: attest_jail has said so.
+    if (theirs && ours && *theirs == *ours) return {};
+    const auto demand = NetDemand::of(jail.loaded->plan.plan());
+    auto held = core_.private_networks.attest(jail.unit, *demand, jail.stub_pidfd.get());
+    if (!held) return fail_in(jail.unit + ": network: private", std::move(held).error());
+    return {};
+}
+
+void Jails::fill_networks(const Jail& jail) {
+    if (takes_ready_network(jail.loaded->plan)) core_.networks.fill();
+}
+
+}  // namespace jailsvc::jailer
