@@ -106,8 +106,15 @@ typedef enum jsv_kind {
                number[1] and LANDLOCK_SCOPE_* number[2]; JSV_LANDLOCK_SCOPE_IF_KNOWN */
     JSV_OP_LANDLOCK_PATH = 82, /* since 1.2: it allows the LANDLOCK_ACCESS_FS_* number[0] at and
                                   below jail path text[0]; JSV_MOUNT_OPTIONAL */
-    JSV_OP_LANDLOCK_PORT = 83  /* since 1.2: it allows the LANDLOCK_ACCESS_NET_* number[1] on port
+    JSV_OP_LANDLOCK_PORT = 83, /* since 1.2: it allows the LANDLOCK_ACCESS_NET_* number[1] on port
                                   number[0] */
+    JSV_OP_SECCOMP = 84 /* since 1.2: the system call filter in `blob`, struct sock_filter each
+                           (linux/filter.h), applied last of all; needs JSV_OP_NO_NEW_PRIVS, and one
+                           a plan. text[0] what it permits and text[1] what becomes of the rest, for
+                           people; where number[0] is not 0, comparisons with it are made with the
+                           program's own pid instead. It must let execve, execveat, sendto without
+                           an address, read and exit_group pass: the core makes them after it.
+                           JSV_SECCOMP_* */
 } jsv_kind;
 
 #define JSV_MOUNT_READ_ONLY 1u
@@ -128,6 +135,12 @@ typedef enum jsv_kind {
 #define JSV_NET_PRIVATE 2u  /* and an interface to other jails, as edges and forwards allow */
 
 #define JSV_IDS_DYNAMIC 1u
+
+/* The program is executed and can then never execute again, nor can any process it makes. */
+#define JSV_SECCOMP_EXEC_ONCE 1u
+/* A program that was given a Unix socket (as a standard stream, or passed) is not started: the
+ * filter lets pass what sends descriptors over one. */
+#define JSV_SECCOMP_NO_UNIX_SOCKETS 2u
 
 #define JSV_ENV_SECRET 1u /* the value is left out where plans are printed */
 

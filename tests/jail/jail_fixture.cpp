@@ -126,11 +126,12 @@ const SpawnContext& spawn_context() {
     return context;
 }
 
-Report await_report(const CompiledPlan& plan, const Parked& parked) {
-    await_readable(parked.gate.get());
-    auto report = read_report(plan, parked);
-    if (!report) throw std::runtime_error("readable, yet no report");
-    return *report;
+Report await_report(const CompiledPlan& plan, Parked& parked) {
+    for (;;) {
+        if (auto report = read_report(plan, parked)) return *report;
+        pollfd waiting[] = {{parked.gate.get(), POLLIN, 0}, {parked.listener.get(), POLLIN, 0}};
+        if (::poll(waiting, 2, kPatienceMs) < 1) throw std::runtime_error("nothing came in time");
+    }
 }
 
 int await_end(const Parked& parked) {

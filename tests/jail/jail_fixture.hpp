@@ -99,7 +99,7 @@ private:
 [[nodiscard]] const SpawnContext& spawn_context();
 
 /// Next report, waiting for it; fails the test after some seconds.
-[[nodiscard]] Report await_report(const CompiledPlan& plan, const Parked& parked);
+[[nodiscard]] Report await_report(const CompiledPlan& plan, Parked& parked);
 /// Waits for the process's end: exit status, or 128 + signal.
 [[nodiscard]] int await_end(const Parked& parked);
 

@@ -36,6 +36,16 @@ bool wait_readable(int fd) {
     return count == 1;
 }
 
+/// Waits for a report, or for the exec that stands at its gate.
+bool wait_for(const jailer::Parked& parked) {
+    pollfd watched[] = {{parked.gate.get(), POLLIN, 0}, {parked.listener.get(), POLLIN, 0}};
+    int count = 0;
+    do {
+        count = ::poll(watched, 2, kLimitMs);
+    } while (count == -1 && errno == EINTR);
+    return count > 0;
+}
+
 int reap(int pidfd) {
     siginfo_t info{};
     const auto id = static_cast<id_t>(pidfd);
@@ -61,6 +71,7 @@ public:
         done_ = true;
         return reap(parked_.pidfd.get());
     }
+    [[nodiscard]] jailer::Parked& get() { return parked_; }
     [[nodiscard]] const jailer::Parked& get() const { return parked_; }
 
 private:
@@ -69,9 +80,9 @@ private:
 };
 
 /// Why the process did not get ready; empty if it did.
-std::string await_ready(const jailer::CompiledPlan& plan, const jailer::Parked& parked,
+std::string await_ready(const jailer::CompiledPlan& plan, jailer::Parked& parked,
                         std::uint32_t* evidence = nullptr) {
-    while (wait_readable(parked.gate.get())) {
+    while (wait_for(parked)) {
         const auto report = jailer::read_report(plan, parked);
         if (!report) continue;
         switch (report->kind) {
@@ -89,7 +100,7 @@ std::string await_ready(const jailer::CompiledPlan& plan, const jailer::Parked& 
     return "it was not ready in time";
 }
 
-std::string await_exec(const jailer::CompiledPlan& plan, const jailer::Parked& parked) {
+std::string await_exec(const jailer::CompiledPlan& plan, jailer::Parked& parked) {
     if (!jailer::open_gate(parked)) return "the gate did not open";
     if (!wait_readable(parked.gate.get())) return "no exec in time";
     const auto report = jailer::read_report(plan, parked);
@@ -151,13 +162,14 @@ struct Jail {
     }
 };
 
-Ran run_in(const Jail& jail, const jailer::SpawnContext& context, const std::string& script) {
+Ran run_in(const Jail& jail, const jailer::SpawnContext& context,
+           const std::vector<std::string>& argv) {
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) == -1) return {.error = "pipe2"};
     const Fd output(ends[0]);
     Fd input(ends[1]);
     const jailer::Plan plan = jail.plan.plan();
-    const jailer::Program program{.argv = {"/bin/sh", "-c", script},
+    const jailer::Program program{.argv = argv,
                                   .environment = plan.environment,
                                   .working_directory = "",
                                   .stdout_fd = input.get(),
@@ -232,11 +244,15 @@ Result<jailer::CompiledPlan> Site::plan(const std::string& jail) {
 }
 
 Ran Site::run(const std::string& jail_tables, const std::string& script) {
+    return execute(jail_tables, {"/bin/sh", "-c", script});
+}
+
+Ran Site::execute(const std::string& jail_tables, const std::vector<std::string>& argv) {
     const auto compiled = plan(jail_tables);
     if (!compiled) return {.error = compiled.error().message};
     Jail jail{*compiled};
     if (auto why = jail.raise(context_); !why.empty()) return {.error = why};
-    return run_in(jail, context_, script);
+    return run_in(jail, context_, argv);
 }
 
 bool can_jail() {

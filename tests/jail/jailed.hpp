@@ -2,6 +2,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/places.hpp"
 #include "jailer/jail/jail.hpp"
@@ -32,6 +33,9 @@ public:
     /// Runs `/bin/sh -c script` as the service of unit "probe", whose file consists of
     /// [service] and `jail` (tables of TOML), in a jail of its own that is gone afterwards.
     [[nodiscard]] Ran run(const std::string& jail, const std::string& script);
+
+    /// The same with a program of one's own.
+    [[nodiscard]] Ran execute(const std::string& jail, const std::vector<std::string>& argv);
 
     [[nodiscard]] const std::string& directory() const { return directory_; }
     [[nodiscard]] const Places& places() const { return places_; }

@@ -78,7 +78,7 @@ Verdict verdict_on(Plan applied, const CompiledPlan& wanted) {
     Program program;
     program.argv = {"/bin/true"};
     program.new_session = false;
-    const auto parked = jail.park(program);
+    auto parked = jail.park(program);
     if (!parked) return {false, ~0U, describe(wanted.plan(), parked.error())};
     const auto program_holds =
         attest_program(wanted, {}, jail.stub(), parked->pid, 0, jail.evidence());
@@ -164,7 +164,7 @@ TEST_CASE("attest: a descriptor that was not declared is refused", "[jail]") {
     Program program;
     program.argv = {"/bin/true"};
     program.passed = {1};
-    const auto parked = jail.park(program);
+    auto parked = jail.park(program);
     REQUIRE(parked);
     const auto held = attest_program(jail.plan(), {}, jail.stub(), parked->pid, 0);
     REQUIRE_FALSE(held);

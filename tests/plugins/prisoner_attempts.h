@@ -41,14 +41,6 @@ static int attempt_memfd(void) {
     return fd >= 0 ? 0 : -1;
 }
 
-static int attempt_pipe(void) {
-    int ends[2];
-    if (pipe2(ends, O_CLOEXEC) == -1) return -1;
-    close(ends[0]);
-    close(ends[1]);
-    return 0;
-}
-
 /* In the test, descriptor 3 and above are open somewhere; in the worker none is. */
 static int attempt_inherited(void) {
     int fd = 3;
@@ -63,7 +55,6 @@ static const struct attempt kAttempts[] = {
     {"FORK", attempt_fork},
     {"WRITE", attempt_write},
     {"MEMFD", attempt_memfd},
-    {"PIPE", attempt_pipe},
     {"INHERITED", attempt_inherited},
     {NULL, NULL},
 };

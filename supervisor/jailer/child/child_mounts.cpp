@@ -284,6 +284,7 @@ Outcome apply_mount(MountState& state, std::uint32_t index) noexcept {
         case JSV_OP_LANDLOCK:
         case JSV_OP_LANDLOCK_PATH:
         case JSV_OP_LANDLOCK_PORT:
+        case JSV_OP_SECCOMP:
             return {};  // not of this stage
     }
     return {EINVAL, About::kWhole};

@@ -20,11 +20,14 @@ struct ChildOp {
 
 /// What a child tells the jailer over its gate: at which operation it failed, or that it is ready.
 struct GateReport {
-    enum class Kind : std::uint32_t { kReady, kFailed, kWeakened };
+    /// kListener is a kReady to come, with a descriptor: the exec that follows waits for an
+    /// answer over it.
+    enum class Kind : std::uint32_t { kReady, kFailed, kWeakened, kListener };
     /// Which part of an operation it was, so that the text can name the path that was at fault.
     enum class About : std::uint32_t { kWhole, kSource, kTarget, kMount, kReadBack };
     Kind kind;
-    std::uint32_t op;   ///< index into Plan::ops, or kStep…; with kReady what the child has probed
+    std::uint32_t
+        op;  ///< index into Plan::ops, or kStep…; with kReady and kListener what it probed
     std::int32_t code;  ///< errno, or kNotHeld
     About about;
 };

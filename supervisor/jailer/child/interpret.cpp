@@ -17,6 +17,7 @@
 #include "jailer/child/child_landlock.hpp"
 #include "jailer/child/child_mounts.hpp"
 #include "jailer/child/child_process.hpp"
+#include "jailer/child/child_seal.hpp"
 #include "jailer/child/child_view.hpp"
 #include "jailer/child/raw_calls.hpp"
 
@@ -260,8 +261,13 @@ void run_program(const ProgramJob& job) noexcept {
     }
     if (here.probe >= 0) raw::close(here.probe);
     if (job.stub < 0) end_with_keeper();
-    report(gate, Kind::kReady, landlock.evidence);
-    await_gate(gate);
+    const Sealing sealing = seal(job, gate, landlock.evidence);
+    if (!sealing.outcome.ok()) settle(gate, *sealing.op, sealing.outcome);
+    // From here on only what every filter lets pass, see JSV_OP_SECCOMP.
+    if (!sealing.exec_is_gate) {
+        report(gate, Kind::kReady, landlock.evidence);
+        await_gate(gate);
+    }
     const long code = raw::call(SYS_execve, job.argv[0], job.argv, job.environment);
     require(gate, kStepExec, code);
     raw::exit_now(kFailedStatus);

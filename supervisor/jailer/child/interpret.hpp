@@ -51,7 +51,8 @@ struct ProgramJob {
 /// Applies namespace and mount operations, gives up every privilege, and becomes jailsvc-stub.
 [[noreturn]] void run_stub(const StubJob& job) noexcept;
 
-/// Enters the jail, applies process, identity and lockdown operations, waits at the gate, execs.
+/// Enters the jail, applies process, identity and lockdown operations, waits at the gate, or in the
+/// exec itself (child_seal.hpp), execs.
 [[noreturn]] void run_program(const ProgramJob& job) noexcept;
 
 /// Reports over the gate. A peer that has gone is found at the next read, by its end of file.

@@ -298,6 +298,7 @@ Verdict check_op(Attest& attest, std::uint32_t index, const Op& op, const Place&
         case JSV_OP_LANDLOCK:
         case JSV_OP_LANDLOCK_PATH:
         case JSV_OP_LANDLOCK_PORT:
+        case JSV_OP_SECCOMP:
             return std::nullopt;
     }
     return not_held(index, "unknown kind");

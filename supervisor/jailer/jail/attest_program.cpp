@@ -140,6 +140,29 @@ Verdict check_session(const Attest& attest, std::uint32_t index) {
     return check_equal(index, "session", session, attest.program);
 }
 
+/// The filters that whatever started the jailer had put upon it, which every child inherits.
+std::uint64_t inherited_filters() {
+    static const std::uint64_t count = [] {
+        const auto facts = read_process_facts(kStepIsolation, ::getpid());
+        return facts ? facts->seccomp_filters : 0;
+    }();
+    return count;
+}
+
+/// What a filter says cannot be read back without tracing; that it is there can, and so that none
+/// was left out. A gated exec has one of its own.
+Verdict check_filter(const Attest& attest, std::uint32_t index, const Op& op) {
+    constexpr std::int64_t kFilterMode = 2;
+    if (auto verdict = check_equal(
+            index, "Seccomp", static_cast<std::int64_t>(attest.facts.seccomp_mode), kFilterMode)) {
+        return verdict;
+    }
+    const std::uint64_t own = (op.flags & JSV_SECCOMP_EXEC_ONCE) != 0 ? 2 : 1;
+    return check_equal(index, "Seccomp_filters",
+                       static_cast<std::int64_t>(attest.facts.seccomp_filters),
+                       static_cast<std::int64_t>(inherited_filters() + own));
+}
+
 Jailed<struct statx> status_of(std::uint32_t op, const std::string& path) {
     struct statx status{};
     if (::statx(AT_FDCWD, path.c_str(), 0, STATX_BASIC_STATS | STATX_MNT_ID, &status) == -1) {
@@ -178,6 +201,8 @@ Verdict check_op(const Attest& attest, std::uint32_t index, const Op& op) {
         case JSV_OP_LANDLOCK_PATH:
         case JSV_OP_LANDLOCK_PORT:
             return std::nullopt;
+        case JSV_OP_SECCOMP:
+            return check_filter(attest, index, op);
         // Visible to the process alone, and read back by it: securebits, hostname, sysctls. The
         // working directory may be the program's own; where it lies is checked for all.
         case JSV_OP_SECUREBITS:

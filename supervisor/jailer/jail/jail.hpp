@@ -28,6 +28,9 @@
 ///   attest_program                ids, capabilities, no_new_privs, limits, namespaces, descriptors
 ///   open_gate                     the program is executed; end of file on the gate says it was,
 ///                                 a kFailed report (kStepExec) that it was not
+/// A plan whose programs execute once has no other gate than that exec: the child hands over a
+/// seccomp listener, goes on into its exec, and stands there (seccomp_unotify(2)). read_report then
+/// wants to be called when either descriptor is readable.
 namespace jailsvc::jailer {
 
 /// A plan that has been checked, as it is kept while its unit is loaded: small, the operations
@@ -86,7 +89,11 @@ struct ResolvedIds {
 struct Parked {
     pid_t pid = -1;  ///< in our pid namespace
     Fd pidfd;
-    Fd gate;  ///< SOCK_SEQPACKET; closing it ends the process
+    Fd gate;      ///< SOCK_SEQPACKET; closing it ends the process
+    Fd listener;  ///< once it came: the exec is the gate, and closing this makes it fail
+    std::uint32_t evidence = 0;  ///< came with it, see Report
+    std::uint64_t notice = 0;    ///< the kernel's id of the exec that waits; 0: none does
+    bool opened = false;
 };
 
 /// A program to run in a jail.
@@ -136,14 +143,15 @@ void undo_parent_operations(const CompiledPlan& plan, const std::string& trash =
                                            const ResolvedIds& ids, int stub, const Program& program,
                                            const CgroupEntry& groups = {});
 
-/// Next report of a parked process. nullopt: nothing there yet. End of file is kEnd.
+/// Next report of a parked process. nullopt: nothing there yet. End of file is kEnd. An exec that
+/// waits is kReady.
 struct Report {
     enum class Kind { kReady, kFailed, kWeakened, kEnd };
     Kind kind = Kind::kEnd;
     JailFailure failure;         ///< for kFailed, kWeakened
     std::uint32_t evidence = 0;  ///< with kReady: what the child found denied, for attest_program
 };
-[[nodiscard]] std::optional<Report> read_report(const CompiledPlan& plan, const Parked& parked);
+[[nodiscard]] std::optional<Report> read_report(const CompiledPlan& plan, Parked& parked);
 
 /// Reads back from the kernel that every namespace and mount operation holds in the stub.
 /// Operations marked optional that do not hold are returned, the first other one is the error.
@@ -161,6 +169,6 @@ struct Report {
                                                               std::uint32_t evidence = 0);
 
 /// Lets the program's exec go on.
-[[nodiscard]] Result<void> open_gate(const Parked& parked);
+[[nodiscard]] Result<void> open_gate(Parked& parked);
 
 }  // namespace jailsvc::jailer

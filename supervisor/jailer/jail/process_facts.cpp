@@ -111,6 +111,12 @@ Result<ProcessFacts> parse_status(std::string_view text) {
     TRY(const auto privs, fields(text, "NoNewPrivs", 10, 1));
     facts.umask = static_cast<std::uint32_t>(umask[0]);
     facts.no_new_privs = privs[0] == 1;
+    const std::pair<std::string_view, std::uint64_t*> counts[] = {
+        {"Seccomp", &facts.seccomp_mode}, {"Seccomp_filters", &facts.seccomp_filters}};
+    for (const auto& [key, count] : counts) {
+        const auto values = fields(text, key, 10, 1);
+        if (values) *count = (*values)[0];
+    }
     return facts;
 }
 

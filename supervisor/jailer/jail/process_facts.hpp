@@ -21,9 +21,11 @@ struct ProcessFacts {
     std::uint64_t inheritable = 0, permitted = 0, effective = 0, bounding = 0, ambient = 0;
     std::uint32_t umask = 0;
     bool no_new_privs = false;
+    std::uint64_t seccomp_mode = 0;     ///< 2: filters; 0 also on a kernel without them
+    std::uint64_t seccomp_filters = 0;  ///< how many, inherited ones too; counted since Linux 5.9
 };
 
-/// Fails on a status that lacks any of these lines.
+/// Fails on a status that lacks any of these lines, but for those of seccomp.
 [[nodiscard]] Result<ProcessFacts> parse_status(std::string_view text);
 [[nodiscard]] Jailed<ProcessFacts> read_process_facts(std::uint32_t op, pid_t pid);
 

@@ -1,5 +1,7 @@
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <linux/sched.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -54,7 +56,7 @@ Jailed<Parked> clone_child(const SpawnContext& context, std::uint64_t namespaces
     const long pid = raw::call(SYS_clone3, &arguments, sizeof arguments);
     if (pid == 0) entry(gate.theirs.get());
     if (pid < 0) return std::unexpected(failed(kStepClone, "clone3", static_cast<int>(-pid)));
-    return Parked{static_cast<pid_t>(pid), Fd(pidfd), std::move(gate.ours)};
+    return Parked{static_cast<pid_t>(pid), Fd(pidfd), std::move(gate.ours), Fd()};
 }
 
 /// Ends a child that nobody has been told of yet.
@@ -68,7 +70,7 @@ void discard(const SpawnContext& context, const Parked& parked) {
 }
 
 /// The child waits at its gate until its ids are mapped: only we may do that, once for each map.
-Jailed<void> map_ids(const CompiledPlan& plan, std::uint32_t index, const Parked& parked) {
+Jailed<void> map_ids(const CompiledPlan& plan, std::uint32_t index, Parked& parked) {
     const Op* map = plan.find(JSV_OP_ID_MAP);
     if (map == nullptr) return {};
     const std::string directory = "/proc/" + std::to_string(parked.pid);
@@ -175,6 +177,26 @@ std::vector<int> descriptors_of(const Program& program) {
     return descriptors;
 }
 
+/// A filter that lets pass what sends descriptors holds only where there is no Unix socket to send
+/// them over, and cannot tell itself: the message is in memory.
+Jailed<void> check_sockets(const CompiledPlan& plan, const std::vector<int>& descriptors) {
+    const Op* filter = plan.find(JSV_OP_SECCOMP);
+    if (filter == nullptr || (filter->flags & JSV_SECCOMP_NO_UNIX_SOCKETS) == 0) return {};
+    for (std::size_t i = 0; i < descriptors.size(); ++i) {
+        int domain = AF_UNSPEC;
+        socklen_t size = sizeof domain;
+        const int code =
+            ::getsockopt(descriptors[i], SOL_SOCKET, SO_DOMAIN, &domain, &size);  // else ENOTSOCK
+        if (code == -1 || domain != AF_UNIX) continue;
+        return std::unexpected(not_held(
+            kStepDescriptors,
+            fmt::format("descriptor {} is a Unix socket, over which a program with these promises "
+                        "could send others; give it another, or promise \"unix\" too",
+                        i)));
+    }
+    return {};
+}
+
 }  // namespace
 
 Jailed<Parked> spawn_stub(const SpawnContext& context, const CompiledPlan& plan,
@@ -218,9 +240,12 @@ Jailed<Parked> spawn_program(const SpawnContext& context, const CompiledPlan& pl
     if ((namespaces != 0) != (stub >= 0)) {
         return std::unexpected(failed(kStepEnter, "the jail's init", EBADF));
     }
+    const std::vector<int> descriptors = descriptors_of(program);
+    if (auto fit = check_sockets(plan, descriptors); !fit) {
+        return std::unexpected(std::move(fit).error());
+    }
     auto gate = make_gate();
     if (!gate) return std::unexpected(std::move(gate).error());
-    const std::vector<int> descriptors = descriptors_of(program);
     std::vector<int> moved(descriptors.size(), -1);
     const auto argv = pointers(program.argv);
     const auto environment = pointers(program.environment);
@@ -245,37 +270,6 @@ Jailed<Parked> spawn_program(const SpawnContext& context, const CompiledPlan& pl
                    .cgroup_task_count = static_cast<std::uint32_t>(groups.task_count)};
     const bool new_pids = (namespaces & CLONE_NEWPID) != 0;
     return clone_into(context, new_pids, stub, groups, std::move(*gate), job);
-}
-
-std::optional<Report> read_report(const CompiledPlan& plan, const Parked& parked) {
-    GateReport packet{};
-    ssize_t count = 0;
-    do {
-        count = ::recv(parked.gate.get(), &packet, sizeof packet, 0);
-    } while (count == -1 && errno == EINTR);
-    if (count == -1 && (errno == EAGAIN || errno == EWOULDBLOCK)) return std::nullopt;
-    if (count <= 0) return Report{Report::Kind::kEnd, {}};
-    if (count == 1) return Report{Report::Kind::kReady, {}};  // jailsvc-stub itself
-    if (static_cast<std::size_t>(count) != sizeof packet) return Report{Report::Kind::kEnd, {}};
-    switch (packet.kind) {
-        case GateReport::Kind::kReady:
-            return Report{Report::Kind::kReady, {}, packet.op};
-        case GateReport::Kind::kFailed:
-            return Report{Report::Kind::kFailed, from_report(plan.plan(), packet)};
-        case GateReport::Kind::kWeakened:
-            return Report{Report::Kind::kWeakened, from_report(plan.plan(), packet)};
-    }
-    return Report{Report::Kind::kEnd, {}};
-}
-
-Result<void> open_gate(const Parked& parked) {
-    const char go = 1;
-    ssize_t count = 0;
-    do {
-        count = ::send(parked.gate.get(), &go, 1, MSG_NOSIGNAL);
-    } while (count == -1 && errno == EINTR);
-    if (count != 1) return fail_errno("open the gate");
-    return {};
 }
 
 }  // namespace jailsvc::jailer

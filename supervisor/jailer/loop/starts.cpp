@@ -91,7 +91,8 @@ StartFailure not_running(const std::string& unit) {
 }  // namespace
 
 struct Starts::Job {
-    explicit Job(struct ev_loop* loop) : client_readable(loop), gate(loop), limit(loop) {}
+    explicit Job(struct ev_loop* loop)
+        : client_readable(loop), gate(loop), exec(loop), limit(loop) {}
     ipc::Start request{};
     std::string unit;
     Fd client_socket;                   ///< of an exec
@@ -106,6 +107,7 @@ struct Starts::Job {
     bool first = false;  ///< this start made the jail
     std::uint32_t weakened = 0;
     IoWatch gate;
+    IoWatch exec;  ///< where that is the gate, see jail.hpp
     TimerWatch limit;
 };
 
@@ -318,11 +320,19 @@ StartFailure Starts::told_by_child(const Job& job, const Plan& plan, const JailF
     return told;
 }
 
+/// Watches the listener as long as there is one.
+void Starts::watch_exec(Job& job) {
+    if (!job.child.listener) return job.exec.stop();
+    if (job.exec.active()) return;
+    job.exec.start(job.child.listener.get(), EV_READ, [this, &job] { reported(job); });
+}
+
 void Starts::reported(Job& job) {
     const Jail& jail = *jails_.find(job.unit);
     const CompiledPlan& plan = jail.loaded->plan;
     for (;;) {
         const auto report = read_report(plan, job.child);
+        watch_exec(job);
         if (!report) return;
         switch (report->kind) {
             case Report::Kind::kWeakened:
@@ -355,9 +365,11 @@ void Starts::at_gate(Job& job, std::uint32_t evidence) {
         Job* ready = find(token);
         if (ready == nullptr) return;
         ready->gate_opened = true;
+        ready->exec.stop();  // before its descriptor is closed
         if (auto opened = open_gate(ready->child); !opened) {
-            fail_job(*ready, to_failure("gate", opened.error()));
+            return fail_job(*ready, to_failure("gate", opened.error()));
         }
+        watch_exec(*ready);
     });
 }
 
@@ -388,6 +400,7 @@ void Starts::fail_job(Job& job, StartFailure failure) {
     const auto owned = std::move(jobs_.extract(job.request.token).mapped());
     const ipc::Token token = owned->request.token;
     owned->gate.stop();
+    owned->exec.stop();
     owned->limit.stop();
     if (owned->child.pidfd) (void)sys::pidfd_signal(owned->child.pidfd.get(), SIGKILL);
     if (owned->announced) tell::abandon(core_.keeper, token);

@@ -48,6 +48,7 @@ private:
     [[nodiscard]] Result<void> give_log(Program& program, Jail& jail);
     [[nodiscard]] static StartFailure told_by_child(const Job& job, const Plan& plan,
                                                     const JailFailure& failure);
+    void watch_exec(Job& job);
     void reported(Job& job);
     void at_gate(Job& job, std::uint32_t evidence);
     void executed(Job& job);

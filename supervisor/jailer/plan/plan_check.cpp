@@ -1,12 +1,15 @@
 #include "jailer/plan/plan_check.hpp"
 
 #include <fmt/format.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <sys/resource.h>
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 #include <set>
 #include <tuple>
 
@@ -63,6 +66,7 @@ std::uint32_t allowed_flags(const Op& op) {
     if (op.kind == JSV_OP_REVEAL) {
         return JSV_MOUNT_READ_ONLY | JSV_MOUNT_NOEXEC | JSV_MOUNT_OPTIONAL;
     }
+    if (op.kind == JSV_OP_SECCOMP) return JSV_SECCOMP_EXEC_ONCE | JSV_SECCOMP_NO_UNIX_SOCKETS;
     const bool mounts = op.stage == JSV_STAGE_MOUNTS && find_kind(op.kind)->paths > 0;
     return mounts ? kMountFlags : 0;
 }
@@ -85,7 +89,8 @@ Result<void> check_fields(const Op& op, const KindInfo& info) {
         if (info.number[i].empty() && op.number[i] != 0) return refuse(op, "a number too many");
     }
     if (op.blob.size() > kMaxBlob) return refuse(op, "a blob longer than 64 KiB");
-    if (op.kind != JSV_OP_IDS && !op.blob.empty()) return refuse(op, "takes no blob");
+    const bool takes_blob = op.kind == JSV_OP_IDS || op.kind == JSV_OP_SECCOMP;
+    if (!takes_blob && !op.blob.empty()) return refuse(op, "takes no blob");
     return {};
 }
 
@@ -142,6 +147,29 @@ Result<void> check_landlock(const Op& op) {
     const bool signals_only = op.number[2] == landlock::kScopeSignals;
     if ((op.number[0] != 0 && (op.number[0] & landlock::kMakeBlock) == 0) || signals_only) {
         return refuse(op, "cannot be probed: make_block belongs to fs, abstract_sockets to scope");
+    }
+    return {};
+}
+
+/// The kernel checks jumps and loads. What it allows and we do not: an answer that a supervisor or
+/// tracer gives. A filter that asks would be answered by whoever holds its listener, and would
+/// override the gate that an exec waits at (linux/seccomp.h, SECCOMP_USER_NOTIF_FLAG_CONTINUE).
+Result<void> check_filter(const Op& op) {
+    const std::size_t count = op.blob.size() / sizeof(sock_filter);
+    if (op.blob.size() % sizeof(sock_filter) != 0) return refuse(op, "an instruction cut short");
+    if (count == 0 || count > BPF_MAXINSNS) {
+        return refuse(op, fmt::format("{} instructions; 1 to {} are possible; make fewer promises",
+                                      count, BPF_MAXINSNS));
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+        sock_filter instruction{};
+        std::memcpy(&instruction, op.blob.data() + i * sizeof instruction, sizeof instruction);
+        if (BPF_CLASS(instruction.code) != BPF_RET) continue;
+        if (BPF_RVAL(instruction.code) != BPF_K) return refuse(op, "a verdict that is not fixed");
+        const std::uint32_t action = instruction.k & SECCOMP_RET_ACTION_FULL;
+        if (action == SECCOMP_RET_USER_NOTIF || action == SECCOMP_RET_TRACE) {
+            return refuse(op, "a verdict that is left to another process");
+        }
     }
     return {};
 }
@@ -221,6 +249,9 @@ Result<void> check_values(const Op& op) {
         case JSV_OP_LANDLOCK_PORT:
             return demand(op.number[0] <= UINT16_MAX && (op.number[1] & ~landlock::kAllNet) == 0,
                           "port or rights out of range");
+        case JSV_OP_SECCOMP:
+            TRY_VOID(demand(op.number[0] <= UINT32_MAX, "own_pid out of range"));
+            return check_filter(op);
         case JSV_OP_ROOT:
         case JSV_OP_BIND:
         case JSV_OP_DEV:
@@ -243,7 +274,7 @@ bool is_single(jsv_kind kind) {
     return kind == JSV_OP_ROOT || kind == JSV_OP_HOSTNAME || kind == JSV_OP_ID_MAP ||
            kind == JSV_OP_IDS || kind == JSV_OP_CAPABILITIES || kind == JSV_OP_SECUREBITS ||
            kind == JSV_OP_NETWORK || kind == JSV_OP_LANDLOCK || kind == JSV_OP_VIEW ||
-           kind == JSV_OP_NETWORK_JOIN;
+           kind == JSV_OP_NETWORK_JOIN || kind == JSV_OP_SECCOMP;
 }
 
 /// The namespace without which a sysctl is the host's; 0 for one that no namespace has for itself.
@@ -372,6 +403,10 @@ Result<void> check_plan(const Plan& plan) {
         }
         if (is_single(op.kind) && !single.insert(op.kind).second) {
             return in_plugin(refuse(op, "a second one; the jail has but one"));
+        }
+        if (op.kind == JSV_OP_SECCOMP &&
+            std::ranges::find(plan.ops, JSV_OP_NO_NEW_PRIVS, &Op::kind) == plan.ops.end()) {
+            return in_plugin(refuse(op, "a filter needs jail.identity.no_new_privileges = true"));
         }
         TRY_VOID(in_plugin(check_namespaces(op, namespaces)));
     }

@@ -53,6 +53,12 @@ constexpr KindInfo kKinds[] = {
     {JSV_OP_LANDLOCK, JSV_STAGE_LOCKDOWN, "landlock", {}, {"fs", "net", "scope"}, 0},
     {JSV_OP_LANDLOCK_PATH, JSV_STAGE_LOCKDOWN, "landlock_path", {"path", ""}, {"fs", "", ""}, 1},
     {JSV_OP_LANDLOCK_PORT, JSV_STAGE_LOCKDOWN, "landlock_port", {}, {"port", "net", ""}, 0},
+    {JSV_OP_SECCOMP,
+     JSV_STAGE_LOCKDOWN,
+     "seccomp",
+     {"promises", "otherwise"},
+     {"own_pid", "", ""},
+     0},
 };
 
 constexpr std::string_view kStageNames[] = {"parent",  "namespaces", "mounts",

@@ -1,6 +1,7 @@
 // Plans as people and programs read them.
 
 #include <fmt/format.h>
+#include <linux/filter.h>
 #include <sched.h>
 #include <sys/resource.h>
 
@@ -67,12 +68,15 @@ constexpr Named kLandlockFlags[] = {{JSV_LANDLOCK_SCOPE_IF_KNOWN, "if_known"}};
 constexpr Named kDirectoryFlags[] = {{JSV_DIR_RECREATE, "recreate"}};
 constexpr Named kIdFlags[] = {{JSV_IDS_DYNAMIC, "dynamic"}};
 constexpr Named kEnvironmentFlags[] = {{JSV_ENV_SECRET, "secret"}};
+constexpr Named kFilterFlags[] = {{JSV_SECCOMP_EXEC_ONCE, "exec_once"},
+                                  {JSV_SECCOMP_NO_UNIX_SOCKETS, "no_unix_sockets"}};
 
 std::span<const Named> flags_of(jsv_kind kind) {
     if (kind == JSV_OP_HOST_DIRECTORY) return kDirectoryFlags;
     if (kind == JSV_OP_IDS) return kIdFlags;
     if (kind == JSV_OP_ENVIRONMENT) return kEnvironmentFlags;
     if (kind == JSV_OP_LANDLOCK) return kLandlockFlags;
+    if (kind == JSV_OP_SECCOMP) return kFilterFlags;
     return kMountFlags;
 }
 
@@ -100,6 +104,7 @@ std::string set_text(std::span<const Named> names, std::uint64_t value) {
 std::string number_text(const Op& op, std::size_t i, std::string_view field) {
     const std::uint64_t value = op.number[i];
     if (field == "mode" || field == "mask") return fmt::format("{:04o}", value);
+    if (field == "own_pid") return fmt::format("{:#x}", value);
     if (field == "type") return name_of(kNamespaces, value);
     if (field == "interfaces") return name_of(kNetworks, value);
     if (field == "protocol") return name_of(kProtocols, value);
@@ -167,6 +172,7 @@ nlohmann::json operation_json(const Op& op) {
         if ((op.flags & flag.value) != 0) json["flags"].push_back(flag.name);
     }
     if (op.kind == JSV_OP_IDS) json["groups"] = groups_of(op);
+    if (op.kind == JSV_OP_SECCOMP) json["instructions"] = op.blob.size() / sizeof(sock_filter);
     return json;
 }
 
@@ -199,6 +205,9 @@ std::string to_line(const Op& op) {
     }
     if (const auto groups = groups_of(op); op.kind == JSV_OP_IDS && !groups.empty()) {
         line += fmt::format(" groups={}", fmt::join(groups, ","));
+    }
+    if (op.kind == JSV_OP_SECCOMP) {
+        line += fmt::format(" instructions={}", op.blob.size() / sizeof(sock_filter));
     }
     for (const Named& flag : flags_of(op.kind)) {
         if ((op.flags & flag.value) != 0) line += fmt::format(" {}", flag.name);

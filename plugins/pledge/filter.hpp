@@ -1,0 +1,26 @@
+#pragma once
+
+#include <linux/filter.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "promises.hpp"
+
+/// From promises to the program that the kernel runs at every system call.
+namespace pledge {
+
+/// What becomes of a call that no promise permits.
+enum class Violation { kErrno, kKill };
+
+struct Filter {
+    std::vector<sock_filter> program;
+    std::string error{};  ///< not empty: why there is none, with the cure
+};
+
+/// Asks nothing of the kernel but a pipe, so that a sandboxed process can make filters; whether the
+/// kernel takes this one shows where it is installed.
+[[nodiscard]] Filter compile(Promises promises, Violation violation);
+
+}  // namespace pledge
