@@ -183,11 +183,3 @@ TEST_CASE("escape: a fork bomb is bounded", "[escape][E30]") {
     const Ran limits = attack.site().run(kDynamic, "grep processes /proc/self/limits");
     CHECK(limits.has("4096"));
 }
-
-TEST_CASE("escape: what system calls alone can do is not held back yet",
-          "[escape][E21][E22][E26][E29]") {
-    WARN(
-        "skipped: bpf, perf_event_open, userfaultfd, io_uring, int 0x80, the new mount calls past "
-        "a "
-        "filter, and chmod u+s wait for the system call filter");
-}

@@ -216,7 +216,7 @@ TEST_CASE("unveil: a ruleset that was never made is found", "[unveil][S2.10]") {
     REQUIRE(jail.stands());
     Program program;
     program.argv = {"/bin/true"};
-    const auto parked = jail.park(program);
+    auto parked = jail.park(program);
     REQUIRE(parked);
     CHECK(attest_program(*wanted, {}, jail.stub(), parked->pid, 0, jail.evidence()));  // control
     const auto seen = attest_program(*wanted, {}, jail.stub(), parked->pid, 0, 0);

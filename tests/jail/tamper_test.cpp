@@ -1,4 +1,6 @@
+#include <linux/filter.h>
 #include <linux/sched.h>
+#include <linux/seccomp.h>
 
 #include <algorithm>
 
@@ -44,6 +46,12 @@ Plan rich_plan(const TempDirectory& shared) {
         make_op(JSV_OP_LANDLOCK_PATH, {.number = {landlock::kReadFile}, .text = {"/usr"}}));
     plan.ops.push_back(make_op(JSV_OP_LANDLOCK_PORT, {.number = {80, landlock::kConnectTcp}}));
     plan.ops.insert(plan.ops.begin(), make_op(JSV_OP_CGROUP, {.text = {"pids.max", "64"}}));
+    const sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+    plan.ops.push_back(
+        make_op(JSV_OP_SECCOMP,
+                {.flags = JSV_SECCOMP_EXEC_ONCE,
+                 .text = {"all", "none"},
+                 .blob = std::string(reinterpret_cast<const char*>(&allow), sizeof allow)}));
     return plan;
 }
 
@@ -151,6 +159,20 @@ TEST_CASE("attest: values other than the plan's are refused", "[jail][S2.10]") {
     }
     SECTION("a capability") {
         changed(JSV_OP_CAPABILITIES, [](Op& op) { op.number = {1, 1, 0}; });
+    }
+    SECTION("programs that may execute again") {
+        const sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+        Plan once = plan;
+        once.ops.push_back(
+            make_op(JSV_OP_SECCOMP,
+                    {.flags = JSV_SECCOMP_EXEC_ONCE,
+                     .blob = std::string(reinterpret_cast<const char*>(&allow), sizeof allow)}));
+        Plan often = once;
+        often.ops.back().flags = 0;
+        CHECK(verdict_on(once, compile(once)).held);  // control
+        const Verdict verdict = verdict_on(often, compile(once));
+        CHECK_FALSE(verdict.held);
+        CHECK(verdict.op == once.ops.size() - 1);
     }
     SECTION("another umask") {
         changed(JSV_OP_UMASK, [](Op& op) { op.number[0] = 022; });

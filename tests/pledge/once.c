@@ -146,8 +146,8 @@ int main(int argc, char** argv) {
     const struct {
         const char* name;
         void (*run)(void);
-    } ways[] = {{"fork", from_fork},   {"vfork", from_vfork},         {"thread", from_thread},
-                {"spawn", by_spawn},   {"execveat", by_descriptor},   {"override", by_override}};
+    } ways[] = {{"fork", from_fork}, {"vfork", from_vfork},       {"thread", from_thread},
+                {"spawn", by_spawn}, {"execveat", by_descriptor}, {"override", by_override}};
     for (int word = 1; word < argc; ++word) {
         for (size_t i = 0; i < sizeof ways / sizeof ways[0]; ++i) {
             if (strcmp(argv[word], ways[i].name) == 0) ways[i].run();

@@ -283,3 +283,19 @@ TEST_CASE("pledge: a violation can end the process", "[pledge]") {
     CHECK(fine.output == "getpid_ ok\nopen_how ENOSYS\nclone3_ ENOSYS\n");
     CHECK(fine.status == 0);
 }
+
+TEST_CASE("pledge: calls by another architecture's door end the process", "[pledge][E22]") {
+    NEED_ROOT;
+    Probing probing;
+    const auto end = [&](const std::string& jail, const char* door) {
+        const Ran ran = probing.site.execute(jail, {probing.program, "door", door});
+        REQUIRE(ran.error == "");
+        return ran.status;
+    };
+    for (const char* door : {"int80", "x32"}) {
+        const int status = end(pledge("stdio rpath"), door);
+        CHECK((WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS));
+        if (end("", door) != 0) WARN("skipped: the control: this kernel has no door " << door);
+    }
+    CHECK(end(pledge("stdio rpath"), "native") == 0);
+}
