@@ -17,6 +17,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "base/time_slice.hpp"
 #include "ipc/messages.hpp"
 #include "pid1/handover.hpp"
 #include "pid1/log.hpp"
@@ -67,6 +68,7 @@ void prepare_process() noexcept {
     ::close_range(STDERR_FILENO + 1, ~0U, 0);
     ::umask(022);
     ::prctl(PR_SET_CHILD_SUBREAPER, 1);  // PID 1 is one in any case
+    ask_for_time_slice(kPromptSliceNs);
 }
 
 bool find_program(const char* name, char (&path)[PATH_MAX]) noexcept {

@@ -8,7 +8,8 @@
 namespace jailsvc::boot {
 
 /// Open stdio, nothing else inherited; signals as after boot, all of them blocked; we are the
-/// parent of what we start and whatever that leaves behind.
+/// parent of what we start and whatever that leaves behind; short time slices, which the three
+/// inherit.
 void prepare_process() noexcept;
 
 /// Finds a program of ours beside this one or in ../lib/jailsvc.

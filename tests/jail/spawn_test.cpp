@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/time_slice.hpp"
+
 using namespace jailsvc::jailer;
 using namespace jailsvc::jailer::test;
 
@@ -25,6 +27,46 @@ TEST_CASE("jail: a program that cannot be executed is reported with its errno", 
     const Ran ran = jail.run({"/no/such/program"});
     CHECK(ran.output == "probe: executing the program: No such file or directory");
     CHECK(ran.status == 127);
+}
+
+namespace {
+
+/// What the kernel grants a process as one turn [ns]; 0: it will not say.
+std::uint64_t slice_of(pid_t pid) {
+    std::uint64_t attributes[6]{};  // struct sched_attr, first version: the fourth is the runtime
+    return ::syscall(SYS_sched_getattr, pid, attributes, sizeof attributes, 0) == 0 ? attributes[3]
+                                                                                    : 0;
+}
+
+/// This process asks as ours do; at the end no more.
+struct PromptTurns {
+    PromptTurns() { jailsvc::ask_for_time_slice(jailsvc::kPromptSliceNs); }
+    PromptTurns(const PromptTurns&) = delete;
+    PromptTurns& operator=(const PromptTurns&) = delete;
+    ~PromptTurns() { jailsvc::ask_for_time_slice(0); }
+};
+
+}  // namespace
+
+TEST_CASE("jail: a program gets the machine's time slices, not our short ones", "[jail]") {
+    REQUIRE_JAILS();
+    const std::uint64_t usual = slice_of(0);
+    const PromptTurns prompt;
+    if (slice_of(0) != jailsvc::kPromptSliceNs) {
+        WARN("skipped: the kernel grants no time slices (Linux 6.12)");
+        return;
+    }
+    Jail jail(default_plan());
+    INFO(jail.why());
+    REQUIRE(jail.stands());
+    Program program;
+    program.argv = {"/bin/true"};
+    auto parked = jail.park(program);
+    REQUIRE(parked);
+    CHECK(slice_of(parked->pid) == usual);
+    CHECK(slice_of(jail.stub()) == jailsvc::kPromptSliceNs);  // control: it was inherited
+    parked->gate = jailsvc::Fd();
+    CHECK(await_end(*parked) == 127);
 }
 
 TEST_CASE("jail: closing the gate ends a parked program that has not run", "[jail][S4.9]") {

@@ -13,6 +13,7 @@
 
 #include <cerrno>
 
+#include "base/time_slice.hpp"
 #include "ipc/messages.hpp"
 #include "jailer/child/child_landlock.hpp"
 #include "jailer/child/child_mounts.hpp"
@@ -255,6 +256,7 @@ void run_program(const ProgramJob& job) noexcept {
     hide_from_tracers();
     if (!identity.outcome.ok()) settle(gate, job.ops[identity.op], identity.outcome);
     change_directory(job, gate);
+    ask_for_time_slice(0);  // short ones are for what is ours
     for (const ChildOp* op = job.ops; op != job.ops + job.count; ++op) {
         settle(gate, *op, apply_lockdown(*op));
         settle(gate, *op, apply_landlock(landlock, *op));
