@@ -370,10 +370,7 @@ bool Engine::load_instance(const std::string& unit) {
         return false;
     }
     file_errors_.erase(unit);
-    std::vector<config::Unit> all;
-    for (const std::string& name : manager_.names()) all.push_back(*manager_.find(name));
-    all.push_back(std::move(*loaded));
-    for (const std::string& error : manager_.load(std::move(all)).errors) {
+    for (const std::string& error : manager_.add(std::move(*loaded)).errors) {
         spdlog::error("{}", error);
     }
     return true;

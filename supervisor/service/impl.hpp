@@ -66,6 +66,9 @@ struct Manager::Impl {
 
     // load.cpp
     LoadReport load(std::vector<config::Unit> units);
+    LoadReport add(config::Unit unit);
+    void take(config::Unit unit, LoadReport& report);
+    void taken(LoadReport& report);  ///< what follows from a changed set
     void link();          ///< edges anew from a new graph
     void drop_removed();  ///< forgets removed units that are at rest
     Entry* find(std::string_view name) const;

@@ -18,34 +18,49 @@ Entry* Manager::Impl::find(std::string_view name) const {
 Manager::LoadReport Manager::Impl::load(std::vector<config::Unit> units) {
     LoadReport report;
     ++transaction;  // marks what is in the new set
-    for (config::Unit& unit : units) {
-        if (unit.name.empty() || unit.name.size() >= sizeof(Record::unit)) {
-            report.errors.push_back(unit.name + ": a name has 1 to 127 bytes; rename the file");
-            continue;
-        }
-        auto& slot = entries[unit.name];
-        if (slot != nullptr && slot->mark == transaction) {
-            report.errors.push_back(unit.name + ": loaded twice; the first one counts");
-            continue;
-        }
-        auto loaded = std::make_shared<const config::Unit>(std::move(unit));
-        if (slot == nullptr) {
-            slot = std::make_unique<Entry>();
-            std::ranges::copy(loaded->name, slot->record().unit);
-            report.added.push_back(loaded->name);
-        } else if (slot->loaded->digest != loaded->digest) {
-            report.changed.push_back(loaded->name);
-            if (!at_rest(*slot)) report.running_stale.push_back(loaded->name);
-        }
-        slot->loaded = std::move(loaded);
-        slot->removed = false;
-        slot->mark = transaction;
-    }
+    for (config::Unit& unit : units) take(std::move(unit), report);
     for (auto& [name, entry] : entries) {
         if (entry->mark == transaction) continue;
         if (!entry->removed) report.removed.push_back(name);
         entry->removed = true;
     }
+    taken(report);
+    return report;
+}
+
+Manager::LoadReport Manager::Impl::add(config::Unit unit) {
+    LoadReport report;
+    ++transaction;
+    take(std::move(unit), report);
+    taken(report);
+    return report;
+}
+
+void Manager::Impl::take(config::Unit unit, LoadReport& report) {
+    if (unit.name.empty() || unit.name.size() >= sizeof(Record::unit)) {
+        report.errors.push_back(unit.name + ": a name has 1 to 127 bytes; rename the file");
+        return;
+    }
+    auto& slot = entries[unit.name];
+    if (slot != nullptr && slot->mark == transaction) {
+        report.errors.push_back(unit.name + ": loaded twice; the first one counts");
+        return;
+    }
+    auto loaded = std::make_shared<const config::Unit>(std::move(unit));
+    if (slot == nullptr) {
+        slot = std::make_unique<Entry>();
+        std::ranges::copy(loaded->name, slot->record().unit);
+        report.added.push_back(loaded->name);
+    } else if (slot->loaded->digest != loaded->digest) {
+        report.changed.push_back(loaded->name);
+        if (!at_rest(*slot)) report.running_stale.push_back(loaded->name);
+    }
+    slot->loaded = std::move(loaded);
+    slot->removed = false;
+    slot->mark = transaction;
+}
+
+void Manager::Impl::taken(LoadReport& report) {
     removed = static_cast<std::size_t>(
         std::ranges::count_if(entries, [](const auto& item) { return item.second->removed; }));
     link();
@@ -54,7 +69,6 @@ Manager::LoadReport Manager::Impl::load(std::vector<config::Unit> units) {
         if (!at_rest(*entry)) queue.push(*entry);
     }
     run();
-    return report;
 }
 
 /// Also the edges of a removed unit that still runs: those that need it stop before it does.

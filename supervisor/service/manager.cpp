@@ -19,6 +19,10 @@ Manager::LoadReport Manager::load(std::vector<config::Unit> units) {
     return impl_->load(std::move(units));
 }
 
+Manager::LoadReport Manager::add(config::Unit unit) {
+    return impl_->add(std::move(unit));
+}
+
 Result<JobId> Manager::request(Request what, std::string_view unit) {
     Entry* entry = impl_->find(unit);
     if (entry == nullptr) {

@@ -80,6 +80,8 @@ public:
         std::vector<std::string> errors;
     };
     LoadReport load(std::vector<config::Unit> units);
+    /// Takes one more unit, or a new version of one, beside those there are.
+    LoadReport add(config::Unit unit);
 
     /// Asks for a change and what it depends on. Refused at once (no job) for an unknown unit, a
     /// cycle, …; otherwise the job settles through Observer, possibly before this returns.
