@@ -391,7 +391,7 @@ std::vector<std::string> Engine::broken_units() const {
 
 Digest Engine::digest_of_start(std::string_view unit) const {
     // The record of a start names its digest, and was written before the request came here.
-    if (const auto* entry = records_ ? records_->find(unit) : nullptr) {
+    if (const auto entry = records_ ? records_->find(unit) : std::nullopt) {
         return std::to_array(entry->record.digest);
     }
     const config::Unit* known = manager_.find(unit);
@@ -401,8 +401,8 @@ Digest Engine::digest_of_start(std::string_view unit) const {
 // What clients ask for -------------------------------------------------------------------------
 
 Extra Engine::extra(std::string_view unit) const {
-    const auto* entry = records_ ? records_->find(unit) : nullptr;
-    return entry == nullptr ? Extra{} : entry->extra;
+    const auto entry = records_ ? records_->find(unit) : std::nullopt;
+    return entry ? entry->extra : Extra{};
 }
 
 void Engine::plan(const std::string& unit, ClientRef client) {

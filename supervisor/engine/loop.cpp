@@ -34,7 +34,8 @@ void IoWatch::stop() {
 TimerWatch::TimerWatch(struct ev_loop* loop, std::function<void()> on_timeout)
     : loop_(loop), on_timeout_(std::move(on_timeout)) {
     ev_init(&timer_, ([](struct ev_loop*, ev_timer* timer, int) noexcept {
-        owner_of<TimerWatch>(timer)->on_timeout_();
+        const auto call = owner_of<TimerWatch>(timer)->on_timeout_;  // it may destroy the watch
+        call();
     }));
     timer_.data = this;
 }

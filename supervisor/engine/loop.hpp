@@ -25,7 +25,7 @@ private:
     ev_io io_{};
 };
 
-/// A one-shot timer.
+/// A one-shot timer. What it calls may destroy it.
 class TimerWatch {
 public:
     TimerWatch(struct ev_loop* loop, std::function<void()> on_timeout);

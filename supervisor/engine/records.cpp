@@ -5,6 +5,8 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstring>
 #include <utility>
@@ -15,65 +17,86 @@
 namespace jailsvc::engine {
 namespace {
 
-constexpr std::size_t kHeadSize = 4096;
 constexpr service::Token kTokenBlock = 1024;
 
-/// One of the two copies of a T. All bytes count for the checksum, so T has no padding that
-/// matters: slots are zeroed before they are filled.
+/// Enough to tell what a death in the middle of a write has left; nobody else writes here.
+std::uint64_t checksum_of(std::string_view bytes) {
+    const Digest digest = digest_of(bytes);
+    std::uint64_t check = 0;
+    std::memcpy(&check, digest.data(), sizeof check);
+    return check;
+}
+
+/// One of the two copies of a T. T has no padding that matters: slots are zeroed before they are
+/// filled.
 template <typename T>
 struct Slot {
     std::uint64_t sequence;
     T value;
-    Digest check;
+    std::uint64_t check;
 };
 
+/// `name` is what the slot belongs to: it is worth nothing under another one.
 template <typename T>
-Digest checksum(const Slot<T>& slot) {
-    return digest_of({reinterpret_cast<const char*>(&slot), offsetof(Slot<T>, check)});
+std::uint64_t checksum(const Slot<T>& slot, std::string_view name) {
+    std::array<char, Records::kNameSize + offsetof(Slot<T>, check)> covered{};
+    std::memcpy(covered.data(), &slot, offsetof(Slot<T>, check));
+    name.copy(covered.data() + offsetof(Slot<T>, check), Records::kNameSize);
+    return checksum_of({covered.data(), covered.size()});
 }
 
-/// Slots lie at multiples of 8 in a mapping that begins with a page.
+/// Two slots, at multiples of 8 in a mapping that begins with a page.
 template <typename T>
-const Slot<T>& slot_at(const std::byte* at) {
-    static_assert(std::is_trivially_copyable_v<T> && alignof(Slot<T>) == 8);
-    return *reinterpret_cast<const Slot<T>*>(at);
-}
+class Pair {
+public:
+    Pair(std::byte* at, std::string_view name)
+        : slots_(reinterpret_cast<Slot<T>*>(at)), name_(name) {
+        static_assert(std::is_trivially_copyable_v<T> && alignof(Slot<T>) == 8);
+    }
 
-/// Sequence number of a slot, or 0 where it is empty, torn or damaged.
-template <typename T>
-std::uint64_t sequence_of(const Slot<T>& slot) {
-    return slot.sequence != 0 && slot.check == checksum(slot) ? slot.sequence : 0;
-}
+    /// The newer whole one's number; none is whole: nullopt.
+    [[nodiscard]] std::optional<std::size_t> newest() const {
+        const std::uint64_t a = sequence_of(0);
+        const std::uint64_t b = sequence_of(1);
+        if (a == 0 && b == 0) return std::nullopt;
+        return a > b ? 0 : 1;
+    }
+    /// The one that the next `write` goes to.
+    [[nodiscard]] std::size_t next() const { return newest() == std::size_t{0} ? 1 : 0; }
+    [[nodiscard]] const T& operator[](std::size_t slot) const { return slots_[slot].value; }
 
-/// `size` bytes at `at` hold two slots; the newer whole one counts. nullptr: none is whole.
-template <typename T>
-const T* newest(const std::byte* at, std::size_t size) {
-    const auto& first = slot_at<T>(at);
-    const auto& second = slot_at<T>(at + size / 2);
-    const std::uint64_t a = sequence_of(first);
-    const std::uint64_t b = sequence_of(second);
-    if (a == 0 && b == 0) return nullptr;
-    return a > b ? &first.value : &second.value;
-}
+    /// The value before it stays whole.
+    void write(const T& value) {
+        const std::size_t older = next();
+        Slot<T> slot;
+        std::memset(static_cast<void*>(&slot), 0, sizeof slot);
+        slot.sequence = std::max(sequence_of(0), sequence_of(1)) + 1;
+        std::memcpy(static_cast<void*>(&slot.value), &value, sizeof value);
+        slot.check = checksum(slot, name_);
+        std::memcpy(&slots_[older], &slot, sizeof slot);
+        // The bytes are in the kernel's page once stored; only the compiler could still hold them
+        // back.
+        std::atomic_signal_fence(std::memory_order_seq_cst);
+    }
 
-/// Returns where it is now; the value before it stays whole.
-template <typename T>
-const T* write_pair(std::byte* at, std::size_t size, const T& value) {
-    const std::uint64_t a = sequence_of(slot_at<T>(at));
-    const std::uint64_t b = sequence_of(slot_at<T>(at + size / 2));
-    std::byte* older = a > b ? at + size / 2 : at;
-    Slot<T> slot;
-    std::memset(static_cast<void*>(&slot), 0, sizeof slot);
-    slot.sequence = std::max(a, b) + 1;
-    std::memcpy(static_cast<void*>(&slot.value), &value, sizeof value);
-    slot.check = checksum(slot);
-    std::memcpy(older, &slot, sizeof slot);
-    // The bytes are in the kernel's page once stored; only the compiler could still hold them back.
-    std::atomic_signal_fence(std::memory_order_seq_cst);
-    return &slot_at<T>(older).value;
-}
+private:
+    /// 0 where it is empty, torn or damaged.
+    [[nodiscard]] std::uint64_t sequence_of(std::size_t number) const {
+        const Slot<T>& slot = slots_[number];
+        return slot.sequence != 0 && slot.check == checksum(slot, name_) ? slot.sequence : 0;
+    }
 
-static_assert(sizeof(Slot<Records::Entry>) <= ipc::kRecordSize / 2);
+    Slot<T>* slots_;
+    std::string_view name_;
+};
+
+/// What a unit's slot holds.
+struct Kept {
+    service::Vitals vitals;
+    Extra extra;
+    std::uint64_t because;  ///< checksum of the text beside it; 0: none
+};
+static_assert(sizeof(Slot<Kept>) == Records::kSlotSize);
 
 /// A checksum proves that an engine wrote it, not that this engine knows the values.
 bool makes_sense(const service::Record& record) {
@@ -100,16 +123,33 @@ Result<Records> Records::open(Fd memfd) {
         ::mmap(nullptr, ipc::kStateSize, PROT_READ | PROT_WRITE, MAP_SHARED, memfd.get(), 0);
     if (base == MAP_FAILED) return fail_errno("map the state memfd");
     Records records(std::move(memfd), static_cast<std::byte*>(base));
-    if (const auto* head = newest<Head>(records.base_, kHeadSize)) records.head_ = *head;
+    if (!records.take_format()) {
+        return fail("state memfd: written by another version; restart the whole supervisor");
+    }
+    const Pair<Head> head(records.base_, {});
+    if (const auto newest = head.newest()) records.head_ = head[*newest];
     if (records.head_.used_places > ipc::kMaxUnits) records.head_.used_places = ipc::kMaxUnits;
     return records;
+}
+
+/// Marks a new memfd; whether it is one of this format.
+bool Records::take_format() {
+    std::uint64_t format = 0;
+    std::memcpy(&format, base_ + kFormatAt, sizeof format);
+    if (format != 0) return format == kFormat;
+    // The first engine died before it wrote anything, or was of the time before formats had
+    // numbers.
+    const std::byte zero{};
+    if (std::any_of(base_, base_ + kFormatAt, [&](std::byte b) { return b != zero; })) return false;
+    std::memcpy(base_ + kFormatAt, &kFormat, sizeof kFormat);
+    return true;
 }
 
 Records::Records(Records&& other) noexcept
     : memfd_(std::move(other.memfd_)),
       base_(std::exchange(other.base_, nullptr)),
       head_(other.head_),
-      entries_(std::move(other.entries_)),
+      known_(std::move(other.known_)),
       free_(std::move(other.free_)) {}
 
 Records::~Records() {
@@ -117,64 +157,106 @@ Records::~Records() {
 }
 
 std::byte* Records::place(std::size_t index) const {
-    return base_ + kHeadSize + index * ipc::kRecordSize;
+    return base_ + kHeadSize + index * kPlaceSize;
 }
 
-std::size_t Records::index_of(const Entry* entry) const {
-    const auto* at = reinterpret_cast<const std::byte*>(entry);
-    return static_cast<std::size_t>(at - place(0)) / ipc::kRecordSize;
+std::byte* Records::text(std::size_t index, std::size_t slot) const {
+    return base_ + kTextsAt + (2 * index + slot) * kTextSize;
+}
+
+std::string_view Records::name(std::size_t index) const {
+    const auto* at = reinterpret_cast<const char*>(place(index));
+    return {at, ::strnlen(at, kNameSize)};
+}
+
+std::optional<Records::Entry> Records::read(std::size_t index) const {
+    const std::string_view unit = name(index);
+    const Pair<Kept> slots(place(index) + kNameSize, unit);
+    const auto newest = slots.newest();
+    if (!newest || unit.size() == kNameSize) return std::nullopt;
+    const Kept& kept = slots[*newest];
+    Entry entry{.record = {kept.vitals, {}, {}}, .extra = kept.extra};
+    unit.copy(entry.record.unit, unit.size());
+    if (kept.because == 0) return entry;
+    const std::string_view because(reinterpret_cast<const char*>(text(index, *newest)), kTextSize);
+    // Not written whole: the record counts all the same.
+    if (checksum_of(because) == kept.because) because.copy(entry.record.because, kTextSize - 1);
+    return entry;
+}
+
+void Records::write(std::size_t index, const Entry& entry) {
+    Pair<Kept> slots(place(index) + kNameSize, name(index));
+    Kept kept{.vitals = entry.record, .extra = entry.extra, .because = 0};
+    if (entry.record.because[0] != 0) {
+        // Before the record that tells of it, in the place of a text that none tells of any more.
+        std::memcpy(text(index, slots.next()), entry.record.because, kTextSize);
+        kept.because = checksum_of({entry.record.because, kTextSize});
+    }
+    slots.write(kept);
 }
 
 void Records::save_head() {
-    (void)write_pair(base_, kHeadSize, head_);
+    Pair<Head>(base_, {}).write(head_);
+}
+
+Records::Indices::const_iterator Records::look_up(std::string_view unit) const {
+    return std::ranges::lower_bound(known_, unit, {}, [this](std::size_t i) { return name(i); });
+}
+
+bool Records::is_known(Indices::const_iterator at, std::string_view unit) const {
+    return at != known_.end() && name(*at) == unit;
 }
 
 std::vector<Records::Entry> Records::load() {
     std::vector<Entry> found;
     // Places never written are not looked at: a read through the mapping would allocate them.
     for (std::size_t i = 0; i < head_.used_places; ++i) {
-        const Entry* entry = newest<Entry>(place(i), ipc::kRecordSize);
-        if (entry == nullptr || !makes_sense(entry->record) ||
-            entries_.contains(entry->record.unit)) {
-            free_.push_back(i);
+        const auto index = static_cast<std::uint16_t>(i);
+        const auto entry = read(index);
+        const auto at = look_up(name(index));
+        if (!entry || !makes_sense(entry->record) || is_known(at, name(index))) {
+            free_.push_back(index);
             continue;
         }
-        entries_.emplace(entry->record.unit, entry);
+        known_.insert(at, index);
         found.push_back(*entry);
     }
     return found;
 }
 
 bool Records::save(const Entry& entry) {
-    const std::string_view unit = entry.record.unit;
-    const auto known = entries_.find(unit);
-    if (known != entries_.end()) {
-        known->second = write_pair(place(index_of(known->second)), ipc::kRecordSize, entry);
+    const std::string_view unit(entry.record.unit, ::strnlen(entry.record.unit, kNameSize));
+    const auto at = look_up(unit);
+    if (is_known(at, unit)) {
+        write(*at, entry);
         return true;
     }
     if (free_.empty() && head_.used_places == ipc::kMaxUnits) return false;
     if (free_.empty()) {
-        free_.push_back(head_.used_places++);
+        free_.push_back(static_cast<std::uint16_t>(head_.used_places++));
         save_head();
     }
-    entries_.emplace(unit, write_pair(place(free_.back()), ipc::kRecordSize, entry));
+    const std::uint16_t index = free_.back();
     free_.pop_back();
+    // With another name what the slots held is worth nothing.
+    std::memset(place(index), 0, kPlaceSize);
+    std::memcpy(place(index), unit.data(), unit.size());
+    write(index, entry);
+    known_.insert(at, index);
     return true;
 }
 
 void Records::erase(std::string_view unit) {
-    const auto at = entries_.find(unit);
-    if (at == entries_.end()) return;
-    const std::size_t index = index_of(at->second);
-    // A nameless newer record hides the old one even if we die before the other slot is written.
-    (void)write_pair(place(index), ipc::kRecordSize, Entry{});
-    free_.push_back(index);
-    entries_.erase(at);
+    const auto at = look_up(unit);
+    if (!is_known(at, unit)) return;
+    free_.push_back(*at);
+    std::memset(place(*at), 0, kPlaceSize);  // from its name on: no half of it is whole
+    known_.erase(at);
 }
 
-const Records::Entry* Records::find(std::string_view unit) const {
-    const auto at = entries_.find(unit);
-    return at == entries_.end() ? nullptr : at->second;
+std::optional<Records::Entry> Records::find(std::string_view unit) const {
+    const auto at = look_up(unit);
+    return is_known(at, unit) ? read(*at) : std::nullopt;
 }
 
 void Records::reserve(service::Token token) {

@@ -1,8 +1,7 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
-#include <string>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -23,7 +22,9 @@ struct Extra {
 
 /// The engine's durable state: a memfd that the keeper holds, mapped shared. Everything in it has
 /// two slots with a sequence number and a checksum; a write goes to the older one, so a death in
-/// the middle leaves the newer one whole.
+/// the middle leaves the newer one whole. A header page, then
+///   places  one per unit: its name, then the two slots
+///   texts   the two slots' `because`, apart: few units have one, and memory is taken by the page
 class Records {
 public:
     struct Entry {
@@ -31,8 +32,20 @@ public:
         Extra extra{};
     };
 
+    // The layout, in bytes; any change to it is another kFormat.
+    static constexpr std::uint64_t kFormat = 2;
+    static constexpr std::size_t kHeadSize = 4096;
+    static constexpr std::size_t kFormatAt = kHeadSize - sizeof kFormat;
+    static constexpr std::size_t kNameSize = sizeof service::Record::unit;
+    static constexpr std::size_t kSlotSize = sizeof(service::Vitals) + sizeof(Extra) + 24;
+    static constexpr std::size_t kPlaceSize = kNameSize + 2 * kSlotSize;
+    static constexpr std::size_t kTextSize = sizeof service::Record::because;
+    static constexpr std::size_t kTextsAt = kHeadSize + ipc::kMaxUnits * kPlaceSize;
+    static_assert(kTextsAt + ipc::kMaxUnits * 2 * kTextSize <= ipc::kStateSize);
+
     /// Maps the memfd; it must be of ipc::kStateSize and sealed against shrinking, because a
-    /// mapping beyond the end of a file kills its reader (SIGBUS, mmap(2)).
+    /// mapping beyond the end of a file kills its reader (SIGBUS, mmap(2)). One that an engine of
+    /// another format wrote is refused.
     [[nodiscard]] static Result<Records> open(Fd memfd);
     Records(Records&& other) noexcept;
     Records& operator=(Records&&) = delete;
@@ -45,8 +58,7 @@ public:
     [[nodiscard]] bool save(const Entry& entry);
     /// Frees the place of a unit that left memory.
     void erase(std::string_view unit);
-    /// nullptr: none is saved. What it points to changes with the next two saves.
-    [[nodiscard]] const Entry* find(std::string_view unit) const;
+    [[nodiscard]] std::optional<Entry> find(std::string_view unit) const;
 
     /// The first token that no engine before this one can have used.
     [[nodiscard]] service::Token first_free_token() const { return head_.token_limit; }
@@ -66,15 +78,25 @@ private:
     };
 
     Records(Fd memfd, std::byte* base) : memfd_(std::move(memfd)), base_(base) {}
+    [[nodiscard]] bool take_format();
     [[nodiscard]] std::byte* place(std::size_t index) const;
-    [[nodiscard]] std::size_t index_of(const Entry* entry) const;
+    [[nodiscard]] std::byte* text(std::size_t index, std::size_t slot) const;
+    [[nodiscard]] std::string_view name(std::size_t index) const;
+    [[nodiscard]] std::optional<Entry> read(std::size_t index) const;
+    void write(std::size_t index, const Entry& entry);
     void save_head();
+
+    using Indices = std::vector<std::uint16_t>;
+    static_assert(ipc::kMaxUnits <= 65536);
+    /// Where the unit's index is in `known_`, or belongs.
+    [[nodiscard]] Indices::const_iterator look_up(std::string_view unit) const;
+    [[nodiscard]] bool is_known(Indices::const_iterator at, std::string_view unit) const;
 
     Fd memfd_;
     std::byte* base_;
     Head head_;
-    std::map<std::string, const Entry*, std::less<>> entries_;  ///< in the mapping
-    std::vector<std::size_t> free_;
+    Indices known_;  ///< places that hold a unit, sorted by its name
+    Indices free_;
 };
 
 }  // namespace jailsvc::engine

@@ -58,7 +58,7 @@ void Reporter::changed(const service::Record& record, service::State before) {
     Records::Entry entry{.record = record, .extra = {}};
     std::uint64_t began = record.state_since_ns;
     if (records_ != nullptr) {
-        if (const auto* old = records_->find(record.unit)) {
+        if (const auto old = records_->find(record.unit)) {
             entry.extra = old->extra;
             began = old->record.state_since_ns;  // when the state that ends now began
         }
@@ -87,11 +87,10 @@ void Reporter::settled(service::JobId job, const service::JobResult& result) {
 
 template <typename Change>
 void Reporter::amend(std::string_view unit, Change change) {
-    const auto* old = records_ == nullptr ? nullptr : records_->find(unit);
-    if (old == nullptr) return;
-    Records::Entry entry = *old;
-    change(entry.extra);
-    save(entry);
+    auto entry = records_ == nullptr ? std::nullopt : records_->find(unit);
+    if (!entry) return;
+    change(entry->extra);
+    save(*entry);
 }
 
 void Reporter::note_weakened(std::string_view unit, std::uint32_t count) {

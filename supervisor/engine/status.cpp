@@ -60,7 +60,7 @@ std::int64_t since_epoch_us(std::uint64_t instant_ns, const Clocks& clocks) {
     return microseconds(clocks.realtime_ns > age ? clocks.realtime_ns - age : 0);
 }
 
-Json last_exit(const service::Record& record, const Extra& extra) {
+Json last_exit(const service::Vitals& record, const Extra& extra) {
     if (extra.has_exited == 0) return nullptr;
     const char* killed = record.last_out_of_memory != 0 ? "oom-kill" : "killed";
     return {{"kind", record.last_by_signal != 0 ? killed : "exited"}, {"code", record.last_code}};
@@ -91,7 +91,7 @@ std::string jail_summary(const config::Unit& unit) {
 
 Json unit_status(const service::Status& status, const Extra& extra,
                  const std::optional<Usage>& usage, const Clocks& clocks) {
-    const service::Record& record = status.record;
+    const service::Vitals& record = status.record;
     const config::Unit& unit = *status.unit;
     Json json = blank_status(unit.name, name_of(record.state), status.because);
     json["description"] = unit.unit.description;

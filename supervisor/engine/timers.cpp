@@ -12,21 +12,21 @@ LoopTimers::LoopTimers(struct ev_loop* loop, OnTimer on_timer)
 
 void LoopTimers::arm(std::string_view unit, service::TimerKind kind, config::Duration after) {
     if (after == config::kForever) return disarm(unit, kind);
-    auto at = units_.find(unit);
-    if (at == units_.end()) at = units_.emplace(unit, PerUnit{}).first;
-    auto& watch = at->second[static_cast<std::size_t>(kind)];
-    if (watch == nullptr) {
-        // The key lives as long as the watch that points to it.
-        watch = std::make_unique<TimerWatch>(
-            loop_, [this, name = &at->first, kind] { on_timer_(*name, kind); });
+    const Key key(unit, kind);
+    auto at = armed_.find(key);
+    if (at == armed_.end()) {
+        at = armed_.try_emplace(key, loop_, [this, key] { elapsed(key); }).first;
     }
-    watch->start(std::max(0., std::chrono::duration<double>(after).count()));
+    at->second.start(std::max(0., std::chrono::duration<double>(after).count()));
+}
+
+void LoopTimers::elapsed(const Key& key) {
+    armed_.erase(key);
+    on_timer_(key.first, key.second);
 }
 
 void LoopTimers::disarm(std::string_view unit, service::TimerKind kind) {
-    const auto at = units_.find(unit);
-    if (at == units_.end()) return;
-    if (auto& watch = at->second[static_cast<std::size_t>(kind)]; watch != nullptr) watch->stop();
+    armed_.erase(Key(unit, kind));
 }
 
 std::uint64_t LoopTimers::now_ns() const {
@@ -34,7 +34,7 @@ std::uint64_t LoopTimers::now_ns() const {
 }
 
 void LoopTimers::forget(std::string_view unit) {
-    if (const auto at = units_.find(unit); at != units_.end()) units_.erase(at);
+    std::erase_if(armed_, [unit](const auto& item) { return item.first.first == unit; });
 }
 
 }  // namespace jailsvc::engine

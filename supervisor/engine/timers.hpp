@@ -1,18 +1,17 @@
 #pragma once
 
-#include <array>
 #include <functional>
 #include <map>
-#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "engine/loop.hpp"
 #include "service/types.hpp"
 
 namespace jailsvc::engine {
 
-/// The state machine's timers on libev. A unit costs nothing until it arms one.
+/// The state machine's timers on libev. Only those that are armed cost anything.
 class LoopTimers final : public service::Timers {
 public:
     using OnTimer = std::function<void(std::string_view unit, service::TimerKind kind)>;
@@ -22,14 +21,16 @@ public:
     void disarm(std::string_view unit, service::TimerKind kind) override;
     [[nodiscard]] std::uint64_t now_ns() const override;
 
-    /// Frees what a unit that left memory has.
+    /// Disarms those of a unit that left memory.
     void forget(std::string_view unit);
 
 private:
-    using PerUnit = std::array<std::unique_ptr<TimerWatch>, service::kTimerKinds>;
+    using Key = std::pair<std::string, service::TimerKind>;
+    void elapsed(const Key& key);
+
     struct ev_loop* loop_;
     OnTimer on_timer_;
-    std::map<std::string, PerUnit, std::less<>> units_;
+    std::map<Key, TimerWatch> armed_;
 };
 
 }  // namespace jailsvc::engine

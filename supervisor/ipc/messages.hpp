@@ -33,7 +33,7 @@ inline constexpr std::size_t kTextSize = 768;  ///< one line for people, with it
 inline constexpr std::size_t kMaxMessage = 2048;  ///< receive buffer [bytes]
 inline constexpr std::size_t kMaxFds = 4;
 inline constexpr std::size_t kMaxUnits = 16384;   ///< records in the state memfd
-inline constexpr std::size_t kRecordSize = 1024;  ///< one unit's two slots together [bytes]
+inline constexpr std::size_t kRecordSize = 1024;  ///< room for one unit's [bytes]
 /// Size of the state memfd: a header page, then kMaxUnits records. Sparse; sealed against resizing.
 inline constexpr std::size_t kStateSize = 4096 + kMaxUnits * kRecordSize;
 

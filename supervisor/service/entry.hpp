@@ -19,8 +19,8 @@ struct Job {
 
 /// Everything about a unit that an event may change; copying it is a snapshot.
 struct Life {
-    Record record{};
-    std::string because;                          ///< uncut text of record.because
+    Vitals record{};
+    std::string because;                          ///< uncut text of Record::because
     std::vector<Job> jobs;                        ///< starts, restarts, stops: all one direction
     std::vector<JobId> reloads;                   ///< of the reload that runs
     std::vector<JobId> next_reloads;              ///< came since, or wait for the start
@@ -44,8 +44,8 @@ struct Entry {
     std::uint64_t mark = 0;         ///< transaction that has visited it
 
     [[nodiscard]] const std::string& name() const { return loaded->name; }
-    [[nodiscard]] Record& record() { return life.record; }
-    [[nodiscard]] const Record& record() const { return life.record; }
+    [[nodiscard]] Vitals& record() { return life.record; }
+    [[nodiscard]] const Vitals& record() const { return life.record; }
     /// The unit as it runs; before its first start, as it will.
     [[nodiscard]] const config::Unit& unit() const {
         return life.started != nullptr ? *life.started : *loaded;

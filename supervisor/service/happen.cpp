@@ -27,7 +27,7 @@ std::string tell(config::Duration duration) {
 
 /// "exec_start_pre", or "exec_start_pre 2" where there are several.
 std::string tell_command(const Entry& entry) {
-    const Record& record = entry.record();
+    const Vitals& record = entry.record();
     std::string text(key_of(record.control_purpose));
     if (commands_of(entry.unit(), record.control_purpose).size() > 1) {
         text.append(" ").append(std::to_string(record.control_index + 1));
@@ -44,7 +44,7 @@ std::string tell(const LaunchFailure& failure) {
 
 /// What a launch failure, heard after the exit of the same child, can say better.
 bool waits_for_better_reason(const Entry& entry) {
-    const Record& record = entry.record();
+    const Vitals& record = entry.record();
     const bool fell = record.state == State::kFailed || record.state == State::kBackoff ||
                       (record.state == State::kStopping && record.after != State::kInactive);
     return fell && record.main_started_ns == 0 &&
@@ -57,7 +57,7 @@ bool Manager::Impl::on_started(Token token, int pid, std::uint64_t exec_ns) {
     const auto found = tokens.find(token);
     if (found == tokens.end()) return false;
     Entry& entry = *found->second;
-    Record& record = entry.record();
+    Vitals& record = entry.record();
     if (token == record.main_token) {
         // An exit may be heard before the start of the same process; a repeated answer says
         // nothing.
@@ -77,7 +77,7 @@ bool Manager::Impl::on_launch_failed(Token token, const LaunchFailure& failure) 
     const auto found = tokens.find(token);
     if (found == tokens.end()) return false;
     Entry& entry = *found->second;
-    Record& record = entry.record();
+    Vitals& record = entry.record();
     Happening happening{.ending = Ending::kExitCode, .text = tell(failure)};
     if (token != record.main_token) {
         command_ended(entry, std::move(happening), false);
@@ -97,7 +97,7 @@ bool Manager::Impl::on_exited(Token token, const ExitInfo& info) {
     const auto found = tokens.find(token);
     if (found == tokens.end()) return false;
     Entry& entry = *found->second;
-    const Record& record = entry.record();
+    const Vitals& record = entry.record();
     if (!info.executed && made_again(entry, token)) {
         run();
         return true;
@@ -115,7 +115,7 @@ bool Manager::Impl::on_exited(Token token, const ExitInfo& info) {
 
 /// Whether what was not executed is asked for anew, with another token: the keeper knows this one.
 bool Manager::Impl::made_again(Entry& entry, Token token) {
-    Record& record = entry.record();
+    Vitals& record = entry.record();
     if (token == record.main_token) {
         const bool unanswered = record.main_alive != 0 && record.main_started_ns == 0;
         if (record.state != State::kStarting || !unanswered) return false;
@@ -132,7 +132,7 @@ bool Manager::Impl::made_again(Entry& entry, Token token) {
 }
 
 void Manager::Impl::main_exited(Entry& entry, const ExitInfo& info) {
-    Record& record = entry.record();
+    Vitals& record = entry.record();
     record.main_alive = 0;
     record.main_pid = 0;
     record.last_by_signal = info.by_signal ? 1 : 0;
@@ -146,7 +146,7 @@ void Manager::Impl::main_exited(Entry& entry, const ExitInfo& info) {
 }
 
 void Manager::Impl::command_ended(Entry& entry, Happening happening, bool well) {
-    Record& record = entry.record();
+    Vitals& record = entry.record();
     const std::size_t count = commands_of(entry.unit(), record.control_purpose).size();
     happening.last_command = record.control_index + std::size_t{1} >= count;
     happening.text = well ? std::string() : tell_command(entry) + ": " + happening.text;

@@ -69,8 +69,8 @@ struct Manager::Impl {
     LoadReport add(config::Unit unit);
     void take(config::Unit unit, LoadReport& report);
     void taken(LoadReport& report);  ///< what follows from a changed set
-    void link();          ///< edges anew from a new graph
-    void drop_removed();  ///< forgets removed units that are at rest
+    void link();                     ///< edges anew from a new graph
+    void drop_removed();             ///< forgets removed units that are at rest
     Entry* find(std::string_view name) const;
 
     // requests.cpp
@@ -142,9 +142,11 @@ struct Manager::Impl {
     void resume(Entry& entry);
 };
 
-/// Sets both forms of the text: why the unit is down or goes there, for as long as it does. A start
-/// clears it.
+/// Why the unit is down or goes there, for as long as it does. A start clears it.
 void set_because(Entry& entry, std::string text);
+
+/// What a new engine is to find of the unit; a longer text is cut.
+[[nodiscard]] Record record_of(const Entry& entry);
 
 /// The commands of a purpose in a unit.
 [[nodiscard]] const std::vector<config::Command>& commands_of(const config::Unit& unit,

@@ -49,7 +49,6 @@ void Manager::Impl::take(config::Unit unit, LoadReport& report) {
     auto loaded = std::make_shared<const config::Unit>(std::move(unit));
     if (slot == nullptr) {
         slot = std::make_unique<Entry>();
-        std::ranges::copy(loaded->name, slot->record().unit);
         report.added.push_back(loaded->name);
     } else if (slot->loaded->digest != loaded->digest) {
         report.changed.push_back(loaded->name);

@@ -43,7 +43,7 @@ Result<void> Manager::kill(std::string_view unit, int signo, Whom whom) {
     if (signo < 1 || signo > SIGRTMAX) {
         return fail(std::string(unit) + ": no such signal: " + std::to_string(signo), EINVAL);
     }
-    const Record& record = entry->record();
+    const Vitals& record = entry->record();
     if (record.main_pid == 0) return fail(std::string(unit) + ": no main process runs", ESRCH);
     impl_->signal(*entry, record.main_token, signo, whom);
     impl_->run();
@@ -53,7 +53,7 @@ Result<void> Manager::kill(std::string_view unit, int signo, Whom whom) {
 void Manager::reset_failed(std::string_view unit) {
     Entry* entry = impl_->find(unit);
     if (entry == nullptr || entry->record().state != State::kFailed) return;
-    Record& record = entry->record();
+    Vitals& record = entry->record();
     record.restarts = record.backoff_level = record.recent_starts = 0;
     set_because(*entry, {});
     impl_->apply(*entry, Event::kReset, {});
@@ -101,7 +101,7 @@ void Manager::set_next_token(Token token) {
 std::optional<Status> Manager::status(std::string_view unit) const {
     const Entry* entry = impl_->find(unit);
     if (entry == nullptr) return std::nullopt;
-    const Record& record = entry->record();
+    const Vitals& record = entry->record();
     Status status;
     status.unit = entry->loaded.get();
     status.record = record;

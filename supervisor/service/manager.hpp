@@ -45,7 +45,7 @@ public:
 /// One unit as `status` shows it.
 struct Status {
     const config::Unit* unit = nullptr;
-    Record record{};
+    Vitals record{};
     std::string because;  ///< for waiting, backoff, failed: what it waits for or why
     std::uint64_t next_restart_ns = 0;
     std::optional<JobId> job;

@@ -14,7 +14,7 @@ namespace jailsvc::service {
 namespace {
 
 /// As wait(2) would have given it.
-int wait_status(const Record& record) {
+int wait_status(const Vitals& record) {
     return record.last_by_signal != 0 ? record.last_code : record.last_code << 8;
 }
 
@@ -45,11 +45,14 @@ auto of(const Rows& rows, Action action) {
 }  // namespace
 
 void set_because(Entry& entry, std::string text) {
-    auto& cut = entry.record().because;
-    const std::size_t length = std::min(text.size(), sizeof(cut) - 1);
-    std::memset(cut, 0, sizeof(cut));
-    std::memcpy(cut, text.data(), length);
     entry.life.because = std::move(text);
+}
+
+Record record_of(const Entry& entry) {
+    Record record{entry.record(), {}, {}};
+    entry.name().copy(record.unit, sizeof record.unit - 1);
+    entry.life.because.copy(record.because, sizeof record.because - 1);
+    return record;
 }
 
 const std::vector<config::Command>& commands_of(const config::Unit& unit, Purpose purpose) {
@@ -132,7 +135,7 @@ void Manager::Impl::adopt(Entry& entry) {
 
 /// Actions that are in the record alone.
 void Manager::Impl::note(Entry& entry, Action action, const Happening& happening) {
-    Record& record = entry.record();
+    Vitals& record = entry.record();
     if (action == Action::kReady) record.ready = 1;
     if (action == Action::kForgive) record.backoff_level = 0;
     if (action == Action::kSucceeded) {
@@ -155,7 +158,7 @@ void Manager::Impl::settle_reloads(Entry& entry, JobOutcome outcome, const std::
 }
 
 void Manager::Impl::arm_for(Entry& entry, TimerKind timer) {
-    Record& record = entry.record();
+    Vitals& record = entry.record();
     const config::ServiceTable& service = entry.unit().service;
     switch (timer) {
         case TimerKind::kStartTimeout:
@@ -176,7 +179,7 @@ void Manager::Impl::arm_for(Entry& entry, TimerKind timer) {
 }
 
 void Manager::Impl::renew_main(Entry& entry) {
-    Record& record = entry.record();
+    Vitals& record = entry.record();
     tokens.erase(record.main_token);
     record.main_token = next_token++;
     record.main_pid = 0;
@@ -185,7 +188,7 @@ void Manager::Impl::renew_main(Entry& entry) {
 }
 
 void Manager::Impl::new_main(Entry& entry) {
-    Record& record = entry.record();
+    Vitals& record = entry.record();
     renew_main(entry);
     record.backoff_until_ns = 0;
     const StartWindow window = counted({record.interval_began_ns, record.recent_starts},
@@ -195,7 +198,7 @@ void Manager::Impl::new_main(Entry& entry) {
 }
 
 void Manager::Impl::launch_main(Entry& entry) {
-    Record& record = entry.record();
+    Vitals& record = entry.record();
     record.main_alive = 1;
     effects.push_back(
         {.kind = Effect::Kind::kLaunch,
@@ -204,7 +207,7 @@ void Manager::Impl::launch_main(Entry& entry) {
 }
 
 void Manager::Impl::launch_command(Entry& entry, Purpose purpose, std::uint16_t index) {
-    Record& record = entry.record();
+    Vitals& record = entry.record();
     record.control_token = next_token++;
     record.control_purpose = purpose;
     record.control_index = index;
@@ -213,14 +216,14 @@ void Manager::Impl::launch_command(Entry& entry, Purpose purpose, std::uint16_t 
 }
 
 void Manager::Impl::launch_next(Entry& entry) {
-    const Record& record = entry.record();
+    const Vitals& record = entry.record();
     launch_command(entry, record.control_purpose,
                    static_cast<std::uint16_t>(record.control_index + 1));
 }
 
 /// Asks for the command that the record names.
 void Manager::Impl::request_command(Entry& entry) {
-    const Record& record = entry.record();
+    const Vitals& record = entry.record();
     const Purpose purpose = record.control_purpose;
     effects.push_back(
         {.kind = Effect::Kind::kLaunch,
@@ -234,7 +237,7 @@ void Manager::Impl::request_command(Entry& entry) {
 }
 
 void Manager::Impl::terminate(Entry& entry) {
-    const Record& record = entry.record();
+    const Vitals& record = entry.record();
     const int signo = entry.unit().service.kill_signal;
     const Token main = record.main_alive != 0 ? record.main_token : 0;
     for (const Token token : {main, record.control_token}) {
@@ -246,7 +249,7 @@ void Manager::Impl::terminate(Entry& entry) {
 }
 
 void Manager::Impl::kill_all(Entry& entry) {
-    const Record& record = entry.record();
+    const Vitals& record = entry.record();
     const bool alone = entry.unit().service.kill_mode == config::KillMode::kProcess;
     signal(entry, record.main_token, SIGKILL, alone ? Whom::kProcess : Whom::kAll);
     signal(entry, record.control_token, SIGKILL, Whom::kProcess);
@@ -279,7 +282,7 @@ void Manager::Impl::disarm(Entry& entry, TimerKind timer) {
 void Manager::Impl::execute() {
     for (Entry* entry : touched) {
         entry->touched = false;
-        observer.changed(entry->record(), std::exchange(entry->told, entry->record().state));
+        observer.changed(record_of(*entry), std::exchange(entry->told, entry->record().state));
     }
     touched.clear();
     for (const Effect& effect : effects) {

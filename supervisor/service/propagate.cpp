@@ -10,7 +10,7 @@ namespace {
 
 /// A oneshot whose every command has ended well: the taking apart of its jail is nobody's to wait
 /// for but the next start's.
-bool is_through(const Record& record) {
+bool is_through(const Vitals& record) {
     return record.succeeded != 0 && record.state == State::kStopping &&
            record.phase == Phase::kTeardown && record.after == State::kInactive;
 }
@@ -28,7 +28,7 @@ void Manager::Impl::run() {
 }
 
 void Manager::Impl::consider(Entry& entry) {
-    const Record& record = entry.record();
+    const Vitals& record = entry.record();
     if (is_gone(entry)) take_down_dependents(entry);
     switch (record.want) {
         case Want::kNothing:
@@ -73,7 +73,7 @@ void Manager::Impl::pursue_up(Entry& entry) {
 }
 
 void Manager::Impl::pursue_down(Entry& entry) {
-    const Record& record = entry.record();
+    const Vitals& record = entry.record();
     if (at_rest(entry)) return conclude(entry);
     if (record.state == State::kStopping && record.after != State::kBackoff) return;
     if (record.state != State::kStopping && !is_idle(entry) &&
@@ -93,7 +93,7 @@ void Manager::Impl::take_down_dependents(Entry& failed) {
     Set set;
     const auto add = [&](const Entry& cause) {
         for (Entry* dependent : cause.needed_by) {
-            Record& record = dependent->record();
+            Vitals& record = dependent->record();
             if (at_rest(*dependent) || record.state == State::kStopping) continue;
             if (record.want == Want::kDown) continue;
             if (text.empty()) text = blame_on(failed);
@@ -118,7 +118,7 @@ void Manager::Impl::start_reload(Entry& entry) {
 }
 
 Facts Manager::Impl::facts_of(const Entry& entry, Event event, const Happening& happening) const {
-    const Record& record = entry.record();
+    const Vitals& record = entry.record();
     // A start uses the unit as it is loaded now; all else the unit as it was started.
     const bool starts = is_idle(entry);
     const config::Unit& unit = starts ? *entry.loaded : entry.unit();
@@ -158,7 +158,7 @@ void Manager::Impl::apply(Entry& entry, Event event, const Happening& happening)
 }
 
 void Manager::Impl::enter(Entry& entry, const Step& taken) {
-    Record& record = entry.record();
+    Vitals& record = entry.record();
     const bool rested = at_rest(entry);
     const bool moved = record.state != taken.next;
     if (moved || record.phase != taken.phase) record.phase_since_ns = timers.now_ns();
@@ -175,7 +175,7 @@ void Manager::Impl::enter(Entry& entry, const Step& taken) {
 
 /// Whether what the unit was on its way to has been reached, or cannot be any more.
 void Manager::Impl::conclude(Entry& entry) {
-    Record& record = entry.record();
+    Vitals& record = entry.record();
     switch (record.want) {
         case Want::kNothing:
             return;
@@ -197,7 +197,7 @@ void Manager::Impl::conclude(Entry& entry) {
 }
 
 void Manager::Impl::settle_jobs(Entry& entry) {
-    const Record& record = entry.record();
+    const Vitals& record = entry.record();
     for (const Job& job : entry.life.jobs) {
         if (job.what == Request::kStop || record.state != State::kFailed) {
             settle(job.id, JobOutcome::kDone, {});

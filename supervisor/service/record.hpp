@@ -15,11 +15,9 @@ enum class Want : std::uint8_t {
     kAgain,  ///< down, then up
 };
 
-/// What survives the engine: enough for a new one to go on with this unit as if nothing happened.
-/// Trivially copyable; the engine writes it into the state memfd (two slots, checksummed) before
-/// the act it announces (a token is recorded before its launch is requested).
-struct Record {
-    char unit[128];
+/// What survives the engine of a unit beside its texts: what the manager holds of each. Trivially
+/// copyable, see Record.
+struct Vitals {
     State state;
     std::uint8_t ready;
     std::uint8_t wanted_up;  ///< the last request was a start
@@ -47,10 +45,15 @@ struct Record {
     std::uint8_t last_out_of_memory;  ///< that is what last_by_signal was
     std::uint64_t interval_began_ns;
     std::uint8_t digest[32];  ///< of the effective unit that was started
-    char because[160];        ///< why it failed, waits or goes down; cut where it is longer
+};
+
+/// Enough for a new engine to go on with this unit as if nothing happened. The engine writes it
+/// into the state memfd (twice, checksummed) before the act it announces (a token is recorded
+/// before its launch is requested).
+struct Record : Vitals {
+    char unit[128];
+    char because[160];  ///< why it failed, waits or goes down; cut where it is longer
 };
 static_assert(std::is_trivially_copyable_v<Record>);
-// Two of these, with a sequence number and a checksum each, share ipc::kRecordSize (1,024 bytes).
-static_assert(sizeof(Record) <= 448);
 
 }  // namespace jailsvc::service

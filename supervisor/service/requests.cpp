@@ -27,7 +27,7 @@ std::string tell(Request what, const Entry& entry) {
 }
 
 /// Forgets what counts against a unit: somebody wants it now.
-void pardon(Record& record) {
+void pardon(Vitals& record) {
     record.restarts = 0;
     record.backoff_level = 0;
     record.recent_starts = 0;
@@ -150,7 +150,7 @@ void Manager::Impl::pull(const Set& set, Entry& root, const std::string& by) {
 }
 
 void Manager::Impl::want_up(Entry& entry, bool explicitly, const std::string& by) {
-    Record& record = entry.record();
+    Vitals& record = entry.record();
     if (is_up(entry) && record.want == Want::kNothing && !explicitly) return;
     cancel(entry, true, by);
     const bool by_itself = record.want != Want::kDown && is_coming(entry) && !explicitly;
@@ -181,7 +181,7 @@ void Manager::Impl::want_up(Entry& entry, bool explicitly, const std::string& by
 }
 
 void Manager::Impl::want_down(Entry& entry, const std::string& by) {
-    Record& record = entry.record();
+    Vitals& record = entry.record();
     cancel(entry, false, by);
     record.wanted_up = 0;
     record.succeeded = 0;
@@ -199,7 +199,7 @@ void Manager::Impl::want_down(Entry& entry, const std::string& by) {
 }
 
 void Manager::Impl::want_again(Entry& entry, const std::string& by) {
-    Record& record = entry.record();
+    Vitals& record = entry.record();
     if (is_idle(entry)) return;
     if (record.state != State::kStopping && record.failing == 0) set_because(entry, by);
     record.want = Want::kAgain;

@@ -62,7 +62,7 @@ void Manager::Impl::restore(const Record& record, const StartedUnits& started) {
 }
 
 void Manager::Impl::rearm(Entry& entry) {
-    const Record& record = entry.record();
+    const Vitals& record = entry.record();
     const config::ServiceTable& service = entry.unit().service;
     const std::uint64_t now = timers.now_ns();
     switch (record.state) {
@@ -95,7 +95,7 @@ void Manager::Impl::rearm(Entry& entry) {
 }
 
 void Manager::Impl::resume(Entry& entry) {
-    const Record& record = entry.record();
+    const Vitals& record = entry.record();
     if (at_rest(entry)) {
         if (record.want != Want::kNothing) queue.push(entry);
         return;

@@ -10,7 +10,7 @@ using Kind = Hindrance::Kind;
 /// Whether an `after` that is not required still has to be waited for: it has been asked to start
 /// and its first attempt is not decided, or it is going down.
 bool is_undecided(const Entry& entry) {
-    const Record& record = entry.record();
+    const Vitals& record = entry.record();
     if (is_up(entry)) return goes_down(entry);
     switch (record.state) {
         case State::kStopping:
@@ -59,7 +59,7 @@ bool goes_down(const Entry& entry) {
 }
 
 bool is_coming(const Entry& entry) {
-    const Record& record = entry.record();
+    const Vitals& record = entry.record();
     if (record.want == Want::kUp && record.state == State::kStopping) {
         return record.after == State::kBackoff;
     }
@@ -113,7 +113,7 @@ const Entry* hindrance_to_stop(const Entry& entry) {
 }
 
 std::string blame_on(const Entry& cause) {
-    const Record& record = cause.record();
+    const Vitals& record = cause.record();
     const auto outcome = static_cast<JobOutcome>(record.outcome);
     const bool failed = record.state == State::kFailed || record.after == State::kFailed;
     if (outcome == JobOutcome::kDependency && !cause.life.because.empty()) {
@@ -133,7 +133,7 @@ std::string never_because(const Entry& entry, const Hindrance& hindrance) {
 }
 
 std::string because_of(const Entry& entry) {
-    const Record& record = entry.record();
+    const Vitals& record = entry.record();
     const auto other = [](std::string_view what, const Entry& by) {
         return std::string(what) + by.name() + " (" + std::string(name_of(by.record().state)) + ")";
     };

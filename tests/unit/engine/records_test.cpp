@@ -47,7 +47,7 @@ void overwrite(const Fd& memfd, std::size_t at, std::size_t size) {
 }
 
 constexpr std::size_t kFirst = 4096;  ///< the first record's place
-constexpr std::size_t kHalf = ipc::kRecordSize / 2;
+constexpr std::size_t kSlots = kFirst + Records::kNameSize;
 
 }  // namespace
 
@@ -68,7 +68,7 @@ TEST_CASE("records: what one engine wrote the next one reads", "[engine]") {
     CHECK(std::string(found[0].record.unit) == "web");
     CHECK(found[0].record.main_token == 9);
     CHECK(records.booted());
-    CHECK(records.find("db") == nullptr);
+    CHECK_FALSE(records.find("db"));
 }
 
 TEST_CASE("records: a torn write leaves the record before it", "[engine]") {
@@ -82,17 +82,63 @@ TEST_CASE("records: a torn write leaves the record before it", "[engine]") {
         CHECK(open(memfd).load().at(0).record.main_token == 2);
     }
     SECTION("damage anywhere in the newer one") {
-        overwrite(memfd, kFirst + kHalf + GENERATE(0U, 8U, 100U, 200U, 400U), 4);
+        overwrite(memfd, kSlots + Records::kSlotSize + GENERATE(0U, 8U, 100U, 152U, 156U), 4);
         CHECK(open(memfd).load().at(0).record.main_token == 1);
     }
+    SECTION("damage in the name: neither is believed") {
+        overwrite(memfd, kFirst, 4);
+        CHECK(open(memfd).load().empty());
+    }
     SECTION("both damaged: forgotten, and the place is used again") {
-        overwrite(memfd, kFirst + 50, 4);
-        overwrite(memfd, kFirst + kHalf + 50, 4);
+        overwrite(memfd, kSlots + 50, 4);
+        overwrite(memfd, kSlots + Records::kSlotSize + 50, 4);
         Records records = open(memfd);
         CHECK(records.load().empty());
         REQUIRE(records.save(entry("db", 3)));
         CHECK(open(memfd).load().at(0).record.main_token == 3);
     }
+}
+
+TEST_CASE("records: a text is the one of its record, or none", "[engine]") {
+    const Fd memfd = state_memfd();
+    auto failed = entry("web", 1);
+    ipc::set_text(failed.record.because, "exit status 1");
+    auto worse = entry("web", 2);
+    ipc::set_text(worse.record.because, "exit status 2");
+    {
+        Records records = open(memfd);
+        REQUIRE(records.save(failed));
+        REQUIRE(records.save(worse));
+        CHECK(std::string(records.find("web")->record.because) == "exit status 2");
+    }
+    CHECK(std::string(open(memfd).load().at(0).record.because) == "exit status 2");
+    SECTION("a record without one hides it") {
+        Records records = open(memfd);
+        (void)records.load();
+        REQUIRE(records.save(entry("web", 3)));
+        CHECK(std::string(open(memfd).load().at(0).record.because).empty());
+    }
+    SECTION("a torn write leaves the text before it") {
+        overwrite(memfd, kSlots + Records::kSlotSize, 4);
+        CHECK(std::string(open(memfd).load().at(0).record.because) == "exit status 1");
+    }
+    SECTION("a damaged one is left out") {
+        overwrite(memfd, Records::kTextsAt + sizeof failed.record.because, 4);
+        const auto found = open(memfd).load();
+        CHECK(found.at(0).record.main_token == 2);
+        CHECK(std::string(found.at(0).record.because).empty());
+    }
+}
+
+TEST_CASE("records: what an engine of another format wrote is refused", "[engine]") {
+    const Fd memfd = state_memfd();
+    open(memfd).set_booted();
+    REQUIRE(Records::open(again(memfd)));
+    const auto format = GENERATE(0U, 99U);  // before there were numbers; a later one
+    REQUIRE(::pwrite(memfd.get(), &format, sizeof format, Records::kFormatAt) == sizeof format);
+    const auto refused = Records::open(again(memfd));
+    REQUIRE_FALSE(refused);
+    CHECK_THAT(refused.error().message, Catch::Contains("another version"));
 }
 
 TEST_CASE("records: values that this build does not know are forgotten", "[engine]") {

@@ -136,7 +136,7 @@ void Explorer::jump(const Snapshot& to) {
     impl.next_job = to.next_job;
     for (std::size_t unit = 0; unit < entries_.size(); ++unit) {
         entry(unit).life = to.lives[unit];
-        const Record& record = entry(unit).record();
+        const Vitals& record = entry(unit).record();
         entry(unit).told = record.state;
         if (!at_rest(entry(unit))) ++impl.active;
         if (record.main_token != 0) impl.tokens.emplace(record.main_token, &entry(unit));
@@ -152,7 +152,7 @@ std::string Explorer::canonical(bool with_jobs) const {
     const auto put = [&](auto value) { key.push_back(static_cast<char>(value)); };
     for (std::size_t unit = 0; unit < entries_.size(); ++unit) {
         const Life& life = entry(unit).life;
-        const Record& record = life.record;
+        const Vitals& record = life.record;
         put(record.state);
         put(record.phase);
         put(record.after);
@@ -294,7 +294,7 @@ void Explorer::add_control(std::vector<Move>& moves, std::size_t unit) {
         moves.push_back({"command interrupted", unit, [](Explorer& self, std::size_t at) {
                              self.sides_[at].control = Process::kNone;
                              // The first command makes the jail, which fell with it.
-                             const Record& record = self.entry(at).record();
+                             const Vitals& record = self.entry(at).record();
                              const bool first = record.state == State::kStarting &&
                                                 record.phase == Phase::kPre &&
                                                 record.control_index == 0;
@@ -381,7 +381,7 @@ std::vector<Explorer::Move> Explorer::moves() {
 
 void Explorer::check_unit(std::size_t unit) {
     const Entry& self = entry(unit);
-    const Record& record = self.record();
+    const Vitals& record = self.record();
     const Side& side = sides_[unit];
     const std::string& name = self.name();
     const bool empty = side.main == Process::kNone && side.control == Process::kNone;
@@ -403,7 +403,7 @@ void Explorer::check_unit(std::size_t unit) {
     expect(!at_rest(self) || record.want == Want::kNothing, name + ": rests, and wants something");
     if (!is_active(record.state) || record.want == Want::kDown) return;
     for (const Entry* need : self.needs) {
-        const Record& other = need->record();
+        const Vitals& other = need->record();
         const bool down = other.state == State::kFailed ||
                           (other.state == State::kInactive && other.succeeded == 0);
         expect(!down, name + ": runs on while " + need->name() + " is down");
@@ -425,7 +425,7 @@ void Explorer::check_because(const Entry& self) {
 /// A unit that was up and is told to stop: nothing that requires it lives any more.
 void Explorer::check_stop_order(const std::vector<State>& before) {
     for (std::size_t unit = 0; unit < units_.size(); ++unit) {
-        const Record& record = entry(unit).record();
+        const Vitals& record = entry(unit).record();
         const bool told =
             is_active(before[unit]) && record.state == State::kStopping &&
             (record.want == Want::kDown || record.want == Want::kAgain) &&
@@ -457,7 +457,7 @@ void Explorer::check(const std::vector<State>& before, std::string_view event) {
 std::string Explorer::tell_states() const {
     std::string text;
     for (const Entry* unit : entries_) {
-        const Record& record = unit->record();
+        const Vitals& record = unit->record();
         text.append(unit->name()).append(" ").append(name_of(record.state));
         text.append(" phase ").append(std::to_string(static_cast<int>(record.phase)));
         text.append(" want ").append(std::to_string(static_cast<int>(record.want))).append("; ");
@@ -470,7 +470,7 @@ void Explorer::check_restore() {
     const Snapshot here = save();
     const std::string key = canonical(false);
     std::vector<Record> records;
-    for (const Entry* unit : entries_) records.push_back(unit->record());
+    for (const Entry* unit : entries_) records.push_back(record_of(*unit));
 
     resuming_ = true;
     for (Side& side : sides_) side.timers = 0;

@@ -92,7 +92,7 @@ struct Stage {
     [[nodiscard]] std::string because(const std::string& unit) const {
         return manager.status(unit)->because;
     }
-    [[nodiscard]] Record record(const std::string& unit) const {
+    [[nodiscard]] Vitals record(const std::string& unit) const {
         return manager.status(unit)->record;
     }
     [[nodiscard]] Token main(const std::string& unit) const { return record(unit).main_token; }
