@@ -94,8 +94,7 @@ Unit make_unit(const std::string& name, const Document& document) {
         const Value* value = document.find(row.table, row.key.name);
         if (value != nullptr && row.store) row.store(*value, unit);
     }
-    unit.text = to_toml(document);
-    unit.digest = digest_of(unit.text);
+    unit.set_text(to_toml(document));
     return unit;
 }
 

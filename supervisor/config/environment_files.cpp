@@ -72,10 +72,11 @@ std::map<std::string, std::string> stamp_environment_files(const Document& docum
 
 void add_stamps(Unit& unit, std::map<std::string, std::string> stamps) {
     if (stamps.empty()) return;
+    std::string text = unit.text.str();
     for (const auto& [path, stamp] : stamps) {
-        unit.text += fmt::format("# environment file {}: {}\n", path, stamp);
+        text += fmt::format("# environment file {}: {}\n", path, stamp);
     }
-    unit.digest = digest_of(unit.text);
+    unit.set_text(text);
     unit.environment.stamps = std::move(stamps);
 }
 

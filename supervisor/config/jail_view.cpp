@@ -39,7 +39,7 @@ std::optional<RawTable> take_table(RawTable root, std::string_view path) {
 }  // namespace
 
 Result<JailView> JailView::open(const Unit& unit, std::string_view table) {
-    const SourceText source{.name = unit.name, .text = unit.text};
+    const SourceText source{.name = unit.name, .text = unit.text.str()};
     Reporter reporter;
     auto raw = parse_toml(source, reporter);
     if (!raw) return fail(fmt::format("{}: its effective text does not parse", unit.name), EBADMSG);

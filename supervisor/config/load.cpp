@@ -82,8 +82,7 @@ Checked<Unit> parse_effective(const Schema& schema, const std::string& name,
     if (!reporter.empty()) return std::unexpected(reporter.take());
     Unit unit = make_unit(name, *document);
     // As it was, with what it says of files beside it: the digest names this text.
-    unit.text = text;
-    unit.digest = digest_of(unit.text);
+    unit.set_text(text);
     return unit;
 }
 

@@ -151,7 +151,7 @@ Checked<Unit> Loader::load(const std::string& name, JailPlaces* places) {
 
     Unit unit = make_unit(name, merged);
     add_stamps(unit, std::move(stamps));
-    if (unit.text.size() > kMaxFileSize) {
+    if (unit.text.str().size() > kMaxFileSize) {
         return std::unexpected(one_problem(name, "its files together are too long"));
     }
     for (const Layer& layer : layers) {

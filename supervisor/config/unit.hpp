@@ -5,9 +5,11 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/digest.hpp"
+#include "base/shared_text.hpp"
 
 namespace jailsvc::config {
 
@@ -91,11 +93,16 @@ struct Unit {
     JailTable jail;
     /// The whole effective unit as canonical TOML (sorted keys, specifiers expanded), [jail.*]
     /// included. This text is what the digest covers, and what `jailsvc show` prints.
-    std::string text;
+    SharedText text;
     Digest digest{};
     std::vector<std::string> files;  ///< what it was made of, in order of rising priority
     /// A target groups others: it has no [service], starts and is done.
     bool is_target = false;
+
+    void set_text(std::string_view whole) {
+        text = SharedText(whole);
+        digest = digest_of(whole);
+    }
 };
 
 }  // namespace jailsvc::config

@@ -297,7 +297,7 @@ void Dispatcher::show(Request& request) {
     const config::Unit& found = *manager_.find(*name);
     answer(request.client,
            {.parameters = {
-                {"text", found.text}, {"digest", to_hex(found.digest)}, {"files", found.files}}});
+                {"text", found.text.str()}, {"digest", to_hex(found.digest)}, {"files", found.files}}});
 }
 
 void Dispatcher::plan(Request& request) {

@@ -37,7 +37,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     const auto unit = parse_effective(schema(), "web", text);
     if (!unit) return 0;
-    const auto again = parse_effective(schema(), "web", unit->text);
+    const auto again = parse_effective(schema(), "web", unit->text.str());
     if (!again || again->digest != unit->digest) std::abort();
     return 0;
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <climits>
+#include <ranges>
 
 #include "jailer/jail/jail.hpp"
 #include "jailer/plan/shared_op.hpp"
@@ -160,7 +161,12 @@ struct CompiledPlan::Impl {
     std::string unit;
     Digest digest{};
     std::uint64_t namespaces = 0;
-    std::vector<SharedOp> ops;
+    std::vector<OpRun> runs;
+
+    [[nodiscard]] auto ops() const {
+        const auto list = [](const OpRun& run) -> const std::vector<SharedOp>& { return *run; };
+        return runs | std::views::transform(list) | std::views::join;
+    }
 };
 
 Result<CompiledPlan> CompiledPlan::make(Plan plan) {
@@ -173,8 +179,7 @@ Result<CompiledPlan> CompiledPlan::make(Plan plan) {
     TRY_VOID(check_root_comes_first(plan));
     TRY_VOID(check_devices(plan));
     auto impl = std::make_unique<Impl>(std::move(plan.unit), plan.digest, namespaces);
-    impl->ops.reserve(plan.ops.size());
-    for (Op& op : plan.ops) impl->ops.emplace_back(std::move(op));
+    impl->runs = to_runs(std::move(plan.ops));
     return CompiledPlan(std::move(impl));
 }
 
@@ -185,36 +190,38 @@ CompiledPlan::~CompiledPlan() = default;
 
 Plan CompiledPlan::plan() const {
     Plan plan{.unit = impl_->unit, .digest = impl_->digest, .ops = {}, .environment = {}};
-    plan.ops.reserve(impl_->ops.size());
-    for (const SharedOp& op : impl_->ops) plan.ops.push_back(*op);
+    for (const SharedOp& op : impl_->ops()) plan.ops.push_back(*op);
     plan.environment = collect_environment(plan);
     return plan;
 }
 
 std::vector<ChildOp> CompiledPlan::child_ops() const {
     std::vector<ChildOp> flat;
-    flat.reserve(impl_->ops.size());
-    for (const SharedOp& op : impl_->ops) {
+    for (const SharedOp& op : impl_->ops()) {
         flat.push_back(flatten(*op, static_cast<std::uint32_t>(flat.size())));
     }
     return flat;
 }
 
 const Op* CompiledPlan::find(jsv_kind kind) const {
-    const auto found =
-        std::ranges::find(impl_->ops, kind, [](const SharedOp& op) { return op->kind; });
-    return found == impl_->ops.end() ? nullptr : &**found;
+    for (const SharedOp& op : impl_->ops()) {
+        if (op->kind == kind) return &*op;
+    }
+    return nullptr;
 }
 
 void CompiledPlan::for_each(
     jsv_kind kind, const std::function<void(std::uint32_t index, const Op& op)>& look) const {
-    for (std::uint32_t index = 0; index < impl_->ops.size(); ++index) {
-        if (impl_->ops[index]->kind == kind) look(index, *impl_->ops[index]);
+    std::uint32_t index = 0;
+    for (const SharedOp& op : impl_->ops()) {
+        if (op->kind == kind) look(index, *op);
+        ++index;
     }
 }
 
 bool CompiledPlan::is_optional(std::uint32_t index) const {
-    return index < impl_->ops.size() && impl_->ops[index]->optional;
+    for (const SharedOp& op : impl_->ops() | std::views::drop(index)) return op->optional;
+    return false;
 }
 
 std::uint64_t CompiledPlan::namespaces() const {

@@ -123,7 +123,7 @@ Attempt Jails::prepare(Jail& jail) {
         }
         loaded.prepared = true;
     }
-    const auto text = sys::sealed_memfd("unit", loaded.unit.text);
+    const auto text = sys::sealed_memfd("unit", loaded.unit.text.str());
     if (!text) return std::unexpected(to_failure("keep the unit", text.error()));
     // Kept before anything is made, so that a jailer after us can undo it.
     tell::store(core_.keeper, ipc::Kept::kUnit, jail.token, jail.unit, text->get(),

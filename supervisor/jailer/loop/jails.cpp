@@ -79,7 +79,7 @@ Result<void> Jails::begin_main(Jail& jail, ipc::Token token) {
     const bool told = jail.main_token != 0;
     jail.main_token = token;
     if (told) return {};
-    TRY(const Fd text, sys::sealed_memfd("unit", jail.loaded->unit.text));
+    TRY(const Fd text, sys::sealed_memfd("unit", jail.loaded->unit.text.str()));
     tell::store(core_.keeper, ipc::Kept::kUnit, jail.token, jail.unit, text.get(), ipc::kMainBegun);
     tell::unstore(core_.keeper, ipc::Kept::kUnit, jail.token, jail.unit);
     return {};

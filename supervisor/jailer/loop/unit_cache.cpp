@@ -42,19 +42,25 @@ void add_core_operations(Plan& plan, std::uint64_t soft_files, std::uint64_t har
     plan.ops.insert(std::ranges::find_if(plan.ops, later), std::move(op));
 }
 
-/// One plan in the making, and who waits for it.
-struct UnitCache::Making {
-    explicit Making(struct ev_loop* loop) : readable(loop), limit(loop) {}
-    std::string name;
-    Digest digest{};
-    std::optional<config::Unit> unit;  ///< not read yet, if it is one of the files'
-    config::JailPlaces places;         ///< moved on to the job
-    bool keep = false;                 ///< for later starts too
-    bool begun = false;                ///< has its worker
-    std::vector<Done> waiters;
+/// What the making of a plan takes: the unit, a worker.
+struct UnitCache::Work {
+    explicit Work(struct ev_loop* loop) : readable(loop), limit(loop) {}
+    config::Unit unit;
+    config::JailPlaces places;  ///< moved on to the job
     std::optional<PlanJob> job;
     IoWatch readable;
     TimerWatch limit;
+};
+
+/// One plan in the making, and who waits for it. A thousand may wait, between them what stays of
+/// those that are done: so what comes later is apart, and leaves no holes there.
+struct UnitCache::Making {
+    std::string name;
+    Digest digest{};
+    bool keep = false;   ///< for later starts too
+    bool begun = false;  ///< has its worker
+    std::vector<Done> waiters;
+    std::unique_ptr<Work> work;  ///< not yet, if the unit is one of the files'
 };
 
 UnitCache::UnitCache(struct ev_loop* loop, PluginHost& plugins, config::Sources sources)
@@ -81,8 +87,9 @@ void UnitCache::get_current(const std::string& name, Done done) {
     if (hit != loaded_.end() && hit->second->unit.digest == unit->digest) return done(hit->second);
     Making& making = make(name, unit->digest, std::move(done));
     if (!making.begun) {
-        making.unit = std::move(*unit);
-        making.places = std::move(places);
+        making.work = std::make_unique<Work>(loop_);
+        making.work->unit = std::move(*unit);
+        making.work->places = std::move(places);
     }
     run_next();
 }
@@ -91,7 +98,10 @@ void UnitCache::get_from_text(const std::string& name, std::string_view text, Do
     auto unit = config::parse_effective(plugins_.schema(), name, text);
     if (!unit) return done(std::unexpected(to_error(name, unit.error())));
     Making& making = make(name, unit->digest, std::move(done));
-    if (!making.begun) making.unit = std::move(*unit);
+    if (!making.begun) {
+        making.work = std::make_unique<Work>(loop_);
+        making.work->unit = std::move(*unit);
+    }
     run_next();
 }
 
@@ -100,7 +110,7 @@ UnitCache::Making& UnitCache::make(const std::string& name, const Digest& digest
     auto same = std::ranges::find_if(
         making_, [&](const auto& other) { return other->name == name && other->digest == digest; });
     if (same == making_.end()) {
-        auto making = std::make_shared<Making>(loop_);
+        auto making = std::make_shared<Making>();
         making->name = name;
         making->digest = digest;
         same = making_.insert(making_.end(), std::move(making));
@@ -128,44 +138,48 @@ std::shared_ptr<UnitCache::Making> UnitCache::next_to_begin() {
 }
 
 Result<void> UnitCache::read_files(Making& making) {
-    auto unit = config::load_unit(sources_, plugins_.schema(), making.name, &making.places);
+    auto work = std::make_unique<Work>(loop_);
+    auto unit = config::load_unit(sources_, plugins_.schema(), making.name, &work->places);
     if (!unit) return std::unexpected(to_error(making.name, unit.error()));
     if (unit->digest != making.digest) {
         return fail(
             fmt::format("{}: unit file changed: run jailsvc daemon-reload first", making.name),
             ESTALE);
     }
-    making.unit = std::move(*unit);
+    work->unit = std::move(*unit);
+    making.work = std::move(work);
     return {};
 }
 
 void UnitCache::begin(const std::shared_ptr<Making>& making) {
-    if (!making->unit) {
+    if (making->work == nullptr) {
         if (auto read = read_files(*making); !read) {
             return settle(making, std::unexpected(std::move(read).error()));
         }
     }
-    auto job = plugins_.begin_plan(*making->unit, std::move(making->places));
+    Work& work = *making->work;
+    auto job = plugins_.begin_plan(work.unit, std::move(work.places));
     if (!job) return settle(making, std::unexpected(std::move(job).error()));
-    making->job.emplace(std::move(*job));
+    work.job.emplace(std::move(*job));
     const std::weak_ptr<Making> weak = making;
     const auto proceed = [this, weak] {
         if (const auto self = weak.lock()) finish(self);
     };
-    making->readable.start(making->job->fd(), EV_READ, proceed);
-    making->limit.start(std::chrono::duration<double>(kPlanTimeout).count(), proceed);
+    work.readable.start(work.job->fd(), EV_READ, proceed);
+    work.limit.start(std::chrono::duration<double>(kPlanTimeout).count(), proceed);
 }
 
 void UnitCache::finish(const std::shared_ptr<Making>& making) {
-    making->readable.stop();
-    making->limit.stop();
-    auto plan = plugins_.finish_plan(std::move(*making->job));
-    making->job.reset();
+    const std::unique_ptr<Work> work = std::move(making->work);
+    work->readable.stop();
+    work->limit.stop();
+    auto plan = plugins_.finish_plan(std::move(*work->job));
+    work->job.reset();
     if (!plan) return settle(making, std::unexpected(std::move(plan).error()));
     add_core_operations(*plan, soft_files_, hard_files_);
     auto compiled = CompiledPlan::make(std::move(*plan));
     if (!compiled) return settle(making, std::unexpected(std::move(compiled).error()));
-    config::Unit& unit = *making->unit;
+    config::Unit& unit = work->unit;
     PlannedUnit planned{std::move(unit.name), unit.digest, std::move(unit.text),
                         std::move(unit.service), unit.logging};
     settle(making, std::make_shared<LoadedUnit>(

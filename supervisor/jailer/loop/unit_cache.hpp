@@ -18,7 +18,7 @@ namespace jailsvc::jailer {
 struct PlannedUnit {
     std::string name;
     Digest digest{};
-    std::string text;  ///< see config::Unit
+    SharedText text;  ///< see config::Unit
     config::ServiceTable service;
     config::LoggingTable logging;
 };
@@ -65,6 +65,7 @@ public:
     void set_file_limits(std::uint64_t soft, std::uint64_t hard);
 
 private:
+    struct Work;
     struct Making;
     Making& make(const std::string& name, const Digest& digest, Done done);
     void run_next();

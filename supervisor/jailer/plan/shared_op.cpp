@@ -2,59 +2,55 @@
 
 #include <functional>
 #include <string_view>
-#include <unordered_set>
+#include <utility>
 
 namespace jailsvc::jailer {
 namespace {
 
-std::size_t hash_of(const Op& op) {
-    std::size_t hash = (static_cast<std::size_t>(op.kind) << 32) ^ op.flags;
-    const auto add = [&hash](std::size_t value) { hash = hash * 0x9e3779b97f4a7c15U + value; };
-    for (const std::uint64_t number : op.number) add(number);
-    for (const std::string& text : op.text) add(std::hash<std::string_view>{}(text));
-    add(std::hash<std::string_view>{}(op.blob));
-    add(std::hash<std::string_view>{}(op.plugin));
-    return hash;
+class Mixer {
+public:
+    void add(std::size_t value) noexcept { hash_ = hash_ * 0x9e3779b97f4a7c15U + value; }
+    void add(std::string_view text) noexcept { add(std::hash<std::string_view>{}(text)); }
+    [[nodiscard]] std::size_t hash() const noexcept { return hash_; }
+
+private:
+    std::size_t hash_ = 0;
+};
+
+bool in_one_run(const Op& first, const Op& second) {
+    return first.stage == second.stage && first.plugin == second.plugin;
 }
 
 }  // namespace
 
-struct SharedOp::Node {
-    Op op;
-    mutable std::size_t users = 0;
-    bool operator==(const Node& other) const { return op == other.op; }
-};
+std::size_t OpHash::operator()(const Op& op) const noexcept {
+    Mixer mixer;
+    mixer.add((static_cast<std::size_t>(op.kind) << 32) ^ op.flags);
+    for (const std::uint64_t number : op.number) mixer.add(number);
+    for (const std::string& text : op.text) mixer.add(text);
+    mixer.add(op.blob);
+    mixer.add(op.plugin);
+    return mixer.hash();
+}
 
-/// Never destroyed: a plan may outlive whatever order of destruction there is at the end.
-struct SharedOp::Pool {
-    struct Hash {
-        std::size_t operator()(const Node& node) const { return hash_of(node.op); }
-    };
-    using Set = std::unordered_set<Node, Hash>;
-    static Set& set() {
-        static auto* const pool = new Set;
-        return *pool;
+std::size_t OpRunHash::operator()(const std::vector<SharedOp>& ops) const noexcept {
+    Mixer mixer;
+    for (const SharedOp& op : ops) mixer.add(std::hash<const Op*>{}(&*op));
+    return mixer.hash();
+}
+
+std::vector<OpRun> to_runs(std::vector<Op> ops) {
+    std::vector<OpRun> runs;
+    for (auto at = ops.begin(); at != ops.end();) {
+        auto end = at;
+        while (end != ops.end() && in_one_run(*at, *end)) ++end;
+        std::vector<SharedOp> run;
+        run.reserve(static_cast<std::size_t>(end - at));
+        for (; at != end; ++at) run.emplace_back(std::move(*at));
+        runs.emplace_back(std::move(run));
     }
-};
-
-SharedOp::SharedOp(Op op) : node_(&*Pool::set().insert(Node{std::move(op)}).first) {
-    ++node_->users;
-}
-
-SharedOp::SharedOp(const SharedOp& other) noexcept : node_(other.node_) {
-    if (node_ != nullptr) ++node_->users;
-}
-
-SharedOp::~SharedOp() {
-    if (node_ != nullptr && --node_->users == 0) Pool::set().erase(*node_);
-}
-
-const Op& SharedOp::operator*() const noexcept {
-    return node_->op;
-}
-
-std::size_t SharedOp::stored() noexcept {
-    return Pool::set().size();
+    runs.shrink_to_fit();
+    return runs;
 }
 
 }  // namespace jailsvc::jailer

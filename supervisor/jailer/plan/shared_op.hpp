@@ -1,37 +1,28 @@
 #pragma once
 
 #include <cstddef>
-#include <utility>
+#include <vector>
 
+#include "base/interned.hpp"
 #include "jailer/plan/plan.hpp"
 
+/// The operations of loaded plans. The plans of units with one profile differ in few: a thousand
+/// units would otherwise hold, and every fork of the jailer copy the page tables of, a thousand
+/// times the same.
 namespace jailsvc::jailer {
 
-/// One operation of a loaded plan. Equal operations are stored once for all plans, since the plans
-/// of units with one profile differ in few: a thousand units would otherwise hold, and every fork
-/// of the jailer copy the page tables of, a thousand times the same. For one thread.
-class SharedOp {
-public:
-    explicit SharedOp(Op op);
-    SharedOp(const SharedOp& other) noexcept;
-    SharedOp(SharedOp&& other) noexcept : node_(std::exchange(other.node_, nullptr)) {}
-    SharedOp& operator=(SharedOp other) noexcept {
-        std::swap(node_, other.node_);
-        return *this;
-    }
-    ~SharedOp();
-
-    /// Stays where it is as long as any SharedOp equal to this one lives.
-    [[nodiscard]] const Op& operator*() const noexcept;
-    [[nodiscard]] const Op* operator->() const noexcept { return &**this; }
-
-    /// How many different ones there are.
-    [[nodiscard]] static std::size_t stored() noexcept;
-
-private:
-    struct Node;
-    struct Pool;
-    const Node* node_;
+struct OpHash {
+    std::size_t operator()(const Op& op) const noexcept;
 };
+using SharedOp = Interned<Op, OpHash>;
+
+struct OpRunHash {
+    std::size_t operator()(const std::vector<SharedOp>& ops) const noexcept;
+};
+/// What one plugin adds in one stage, as a rule: either equal in two plans, or it has to differ.
+using OpRun = Interned<std::vector<SharedOp>, OpRunHash>;
+
+/// The operations in their order, as runs.
+[[nodiscard]] std::vector<OpRun> to_runs(std::vector<Op> ops);
 
 }  // namespace jailsvc::jailer

@@ -48,7 +48,7 @@ TEST_CASE("config: the effective text is canonical and covered by the digest", "
     const UnitTree tree;
     tree.write("etc/web.toml", kWeb);
     const Unit unit = loaded(tree, "web");
-    CHECK(unit.text == R"([jail]
+    CHECK(unit.text.str() == R"([jail]
 profile = "default"
 
 [jail.chroot]
@@ -66,7 +66,7 @@ restart_delay = "200ms"
 after = ["db"]
 description = "A server"
 )");
-    CHECK(unit.digest == digest_of(unit.text));
+    CHECK(unit.digest == digest_of(unit.text.str()));
 
     tree.write("etc/same.toml",
                "service.restart_delay = \"200ms\"\nservice.restart = 'always'\n"
@@ -98,7 +98,7 @@ TEST_CASE("config: profile, unit and drop-ins override each other in that order"
     tree.write("usr/web.toml.d/20-more.toml", "[jail.chroot]\ntmp_size = \"3M\"\n");
     tree.write("etc/web.toml.d/10-first.toml", "[jail.chroot]\ntmp_size = \"4M\"\ngrace = 1\n");
     const Unit unit = loaded(tree, "web");
-    CHECK(unit.text == R"([jail]
+    CHECK(unit.text.str() == R"([jail]
 profile = "default"
 
 [jail.chroot]
@@ -121,15 +121,15 @@ exec_start = ["/bin/web"]
 
     SECTION("a drop-in of the higher directory masks one of the same name") {
         tree.write("etc/web.toml.d/20-more.toml", "");
-        CHECK(loaded(tree, "web").text.find("tmp_size = \"4M\"") != std::string::npos);
+        CHECK(loaded(tree, "web").text.str().find("tmp_size = \"4M\"") != std::string::npos);
     }
     SECTION("a drop-in may choose the profile") {
         tree.write("profiles/tight.toml", "[jail.identity]\numask = 63\n");
         tree.write("etc/web.toml.d/30-tight.toml", "[jail]\nprofile = \"tight\"\n");
         const Unit tight = loaded(tree, "web");
         CHECK(tight.jail.profile == "tight");
-        CHECK(tight.text.find("umask = 63") != std::string::npos);
-        CHECK(tight.text.find("core") == std::string::npos);
+        CHECK(tight.text.str().find("umask = 63") != std::string::npos);
+        CHECK(tight.text.str().find("core") == std::string::npos);
     }
 }
 
@@ -187,7 +187,7 @@ TEST_CASE("config: the effective text parses to the same unit", "[config]") {
                "kill_signal = \"SIGRTMIN+3\"\ntimeout_start = \"infinity\"\n"
                "[environment]\nset = { A = \"x y\", B = 2 }\npass = []\n[jail.chroot]\n");
     const Unit unit = loaded(tree, "web");
-    const auto again = parse_effective(test_schema(), "web", unit.text);
+    const auto again = parse_effective(test_schema(), "web", unit.text.str());
     REQUIRE(again.has_value());
     CHECK(again->text == unit.text);
     CHECK(again->digest == unit.digest);

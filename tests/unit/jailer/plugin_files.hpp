@@ -60,8 +60,7 @@ inline config::Unit unit_of(std::string text) {
     config::Unit unit;
     unit.name = "web";
     unit.files = {"/etc/jailsvc/units/web.toml"};
-    unit.text = std::move(text);
-    unit.digest = digest_of(unit.text);
+    unit.set_text(text);
     return unit;
 }
 

@@ -110,7 +110,7 @@ TEST_CASE("unit cache: a unit is planned again from the text that was kept of it
     REQUIRE(unit);
     world.write("/bin/two");
     std::vector<Result<LoadedPtr>> results;
-    world.cache->get_from_text("web", unit->text, world.into(results));
+    world.cache->get_from_text("web", unit->text.str(), world.into(results));
     world.run_until(results, 1);
     REQUIRE(results[0]);
     CHECK((*results[0])->unit.service.exec_start.front() == "/bin/one");
