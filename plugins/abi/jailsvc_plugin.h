@@ -77,12 +77,12 @@ typedef enum jsv_kind {
     JSV_OP_READ_ONLY = 28, /* jail path text[0] and every mount below it become read-only */
     JSV_OP_SYSCTL = 29,    /* private proc's sys/text[0] := text[1] */
     JSV_OP_FILE = 30,      /* root-owned read-only file with content text[1] at jail path text[0] */
-    JSV_OP_VIEW = 31,      /* since 1.2: the jail's root becomes a new, empty, read-only tree, to which
-                              JSV_OP_REVEAL brings parts of the one that all other mount operations
-                              have made; applied after those, whatever their plugins' names */
-    JSV_OP_REVEAL = 32,    /* since 1.2, after JSV_OP_VIEW: jail path text[0] is there, with every mount
-                              below it and the symbolic links on the way; JSV_MOUNT_READ_ONLY,
-                              JSV_MOUNT_NOEXEC, JSV_MOUNT_OPTIONAL */
+    JSV_OP_VIEW = 31,   /* since 1.2: the jail's root becomes a new, empty, read-only tree, to which
+                           JSV_OP_REVEAL brings parts of the one that all other mount operations
+                           have made; applied after those, whatever their plugins' names */
+    JSV_OP_REVEAL = 32, /* since 1.2, after JSV_OP_VIEW: jail path text[0] is there, with every
+                           mount below it and the symbolic links on the way; JSV_MOUNT_READ_ONLY,
+                           JSV_MOUNT_NOEXEC, JSV_MOUNT_OPTIONAL */
     /* JSV_STAGE_PROCESS */
     JSV_OP_RLIMIT = 40,      /* RLIMIT_* number[0], soft number[1], hard number[2] */
     JSV_OP_NICE = 41,        /* number[0], as a two's complement int */
@@ -232,8 +232,8 @@ typedef struct jsv_host {
 
     /* Since 1.2. */
 
-    /* [plan] Programs that the unit's commands name, each once: i from 0 until -ENOENT. Paths of the
-     * jail. */
+    /* [plan] Programs that the unit's commands name, each once: i from 0 until -ENOENT. Paths of
+     * the jail. */
     int (*program)(void* ctx, size_t i, const char** path);
 } jsv_host;
 

@@ -1,13 +1,19 @@
 // A program without the promise exec is executed, and can then never execute another: tried in
 // every way, by programs of both C libraries.
 
+#include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <thread>
 
 #include "jailed.hpp"
+#include "jailer_world.hpp"
 
 using namespace jailsvc;
 using namespace jailsvc::test;
@@ -39,6 +45,18 @@ struct Trying {
         return ran.output;
     }
 };
+
+/// Whether the process comes to catch SIGUSR1; it says so to nobody.
+bool catches_signal(pid_t pid) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (std::chrono::steady_clock::now() < end) {
+        std::ifstream file("/proc/" + std::to_string(pid) + "/status");
+        const std::string text((std::istreambuf_iterator<char>(file)), {});
+        if (text.find("SigCgt:\t0000000000000200") != std::string::npos) return true;
+        std::this_thread::yield();
+    }
+    return false;
+}
 
 void try_all(const std::string& built) {
     Trying trying(built);
@@ -145,4 +163,31 @@ print(urllib.request.urlopen(url).status)
     CHECK(site.execute(pledge("stdio rpath inet prot_exec"), argv).has("\n200\n"));
     CHECK(site.execute(pledge("stdio rpath tcp prot_exec"), argv).has("\n200\n"));
     CHECK(site.execute(pledge("stdio rpath unix prot_exec"), argv).has("PermissionError"));
+}
+
+TEST_CASE("exec once: holds under the jailer, and after its death", "[pledge][once]") {
+    NEED_ROOT;
+    Trying trying(JAILSVC_ONCE "-static");
+    JailerWorld world;
+    const auto unit = [&](const std::string& promises) {
+        return "[service]\nexec_start = [\"" + trying.program + "\", \"wait\"]\n" +
+               pledge(promises);
+    };
+    world.write_unit("held", unit("stdio rpath"));
+    world.write_unit("open", unit("stdio rpath exec"));
+    world.write_unit("absent", "[service]\nexec_start = [\"/nonexistent\"]\n" + pledge("stdio"));
+    world.start_jailer();
+    world.start(1, "held");
+    world.start(2, "open");
+    const pid_t held = world.wait_started(1).pid;
+    const pid_t open = world.wait_started(2).pid;
+    world.start(3, "absent");
+    CHECK(world.wait_failed(3).code == ENOENT);
+    world.kill_jailer();
+    for (const pid_t pid : {held, open}) {
+        REQUIRE(catches_signal(pid));
+        REQUIRE(::kill(pid, SIGUSR1) == 0);
+    }
+    CHECK(world.wait_exit(1) == 0);
+    CHECK(WEXITSTATUS(world.wait_exit(2)) == 9);  // the control: it was executed again
 }

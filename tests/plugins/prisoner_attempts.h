@@ -51,12 +51,8 @@ static int attempt_inherited(void) {
 }
 
 static const struct attempt kAttempts[] = {
-    {"SOCKET", attempt_socket},
-    {"FORK", attempt_fork},
-    {"WRITE", attempt_write},
-    {"MEMFD", attempt_memfd},
-    {"INHERITED", attempt_inherited},
-    {NULL, NULL},
+    {"SOCKET", attempt_socket}, {"FORK", attempt_fork},           {"WRITE", attempt_write},
+    {"MEMFD", attempt_memfd},   {"INHERITED", attempt_inherited}, {NULL, NULL},
 };
 
 #endif
