@@ -35,7 +35,10 @@ Error explain(const control::Reply& reply) {
         return {fmt::format("no unit \"{}\"; {}", unit, hint), kNoSuchUnit};
     }
     if (name == "PermissionDenied") {
-        return {fmt::format("this needs the role \"{}\"; run it as root", text_of(details, "role")),
+        return {fmt::format("this needs the role \"{}\": {}", text_of(details, "role"),
+                            text_of(details, "role") == "operate"
+                                ? "run it as root or as a member of group jailsvc"
+                                : "run it as root"),
                 kNotPermitted};
     }
     if (name == "NotRunning") {
@@ -46,7 +49,7 @@ Error explain(const control::Reply& reply) {
         return {fmt::format("{} has errors:{}", unit, lines_of(details, "errors")), kNotConfigured};
     }
     if (name == "LimitReached") {
-        return {fmt::format("too many {} at once; try again", text_of(details, "what")), kFailure};
+        return {text_of(details, "what"), kFailure};
     }
     if (name == "Failed") return {text_of(details, "message"), kFailure};
     return {fmt::format("{} {}", name, details.dump()), kFailure};

@@ -4,7 +4,10 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
+#include <cstdio>
 #include <cstdlib>
+#include <cstring>
 
 #include "commands.hpp"
 
@@ -130,6 +133,21 @@ bool wants_json(int argc, char** argv) {
     return false;
 }
 
+/// CLI11 says of an unknown command only that one is missing.
+std::string explain_usage(const CLI::App& app, const CLI::ParseError& error) {
+    const auto unknown = app.remaining();
+    const bool no_command = app.get_subcommands().empty() && !unknown.empty();
+    if (no_command) return "no command \"" + unknown.front() + "\"; `jailsvc --help` lists them";
+    return std::string(error.what()) + "; `jailsvc --help` says more";
+}
+
+/// The exit code, unless what was said could not be written.
+int written(const Context& context, int code) {
+    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
+    return report(
+        context, jailsvc::Error{std::string("standard output: ") + std::strerror(errno), kFailure});
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -145,13 +163,9 @@ int main(int argc, char** argv) {
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
-        const bool good = error.get_exit_code() == 0;  // --help
-        if (!good && wants_json(argc, argv)) {
-            options.context.json = true;
-            return report(options.context, {error.what(), kUsage});
-        }
-        app.exit(error);
-        return good ? kOk : kUsage;
+        if (error.get_exit_code() == 0) return app.exit(error);  // --help
+        options.context.json = wants_json(argc, argv);
+        return report(options.context, {explain_usage(app, error), kUsage});
     }
-    return options.exit_code;
+    return written(options.context, options.exit_code);
 }

@@ -120,7 +120,10 @@ int run_version(const Context& context) {
     }
     std::printf("jailsvc %s\n", JAILSVC_VERSION);
     const auto answer = ask(context, "Version", Json::object());
-    if (!answer) return kOk;  // the client's own version needs no supervisor
+    if (!answer) {  // the client's own version needs no supervisor
+        std::fprintf(stderr, "jailsvc: %s\n", answer.error().message.c_str());
+        return kOk;
+    }
     std::printf("supervisor %s, plugin ABI %s, pid %d\n",
                 answer->reply.parameters.value("version", "?").c_str(),
                 answer->reply.parameters.value("abi", "?").c_str(),

@@ -50,8 +50,10 @@ bool Asks::may_ask(const Link& link, const Pending& pending, const char* who,
         return false;
     }
     if (pending.size() >= kMaxPending) {
-        answer(client, control::error_reply("LimitReached",
-                                            {{"what", fmt::format("questions to the {}", who)}}));
+        answer(client,
+               control::error_reply(
+                   "LimitReached",
+                   {{"what", fmt::format("too many questions to the {}; try again", who)}}));
         return false;
     }
     return true;
@@ -82,7 +84,10 @@ void Asks::exec(const std::string& unit, service::Token token, service::Token ma
         return answer(client, control::failed("the jailer is being restarted; try again"));
     }
     if (execs_.size() >= kMaxExecs) {
-        return answer(client, control::error_reply("LimitReached", {{"what", "running execs"}}));
+        return answer(client,
+                      control::error_reply(
+                          "LimitReached",
+                          {{"what", "too many commands of clients run already; end some first"}}));
     }
     auto request = ipc::make<ipc::Exec>();
     request.token = token;

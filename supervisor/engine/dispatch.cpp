@@ -149,7 +149,8 @@ std::optional<std::vector<std::string>> Dispatcher::unit_names(const Request& re
     if (!found->is_array()) return refuse(control::invalid_parameter("units"));
     if (found->size() > kMaxUnitsPerCall) {
         return refuse(control::error_reply(
-            "LimitReached", {{"what", fmt::format("{} units in a call", kMaxUnitsPerCall)}}));
+            "LimitReached",
+            {{"what", fmt::format("more than {} units in a call; name fewer", kMaxUnitsPerCall)}}));
     }
     for (const Json& name : *found) {
         if (!name.is_string()) return refuse(control::invalid_parameter("units"));
@@ -210,7 +211,8 @@ void Dispatcher::change(Request& request, service::Request what) {
     if (bad) return answer(request.client, control::invalid_parameter("no_block"));
     if (!no_block && jobs_.waiting() + names->size() > kMaxWaiting) {
         return answer(request.client,
-                      control::error_reply("LimitReached", {{"what", "calls that wait"}}));
+                      control::error_reply("LimitReached",
+                                           {{"what", "too many calls wait already; try again"}}));
     }
     std::vector<UnitOutcome> outcomes;
     std::vector<std::pair<service::JobId, std::size_t>> waiting;
@@ -295,9 +297,9 @@ void Dispatcher::show(Request& request) {
     const auto name = unit(request);
     if (!name) return;
     const config::Unit& found = *manager_.find(*name);
-    answer(request.client,
-           {.parameters = {
-                {"text", found.text.str()}, {"digest", to_hex(found.digest)}, {"files", found.files}}});
+    answer(request.client, {.parameters = {{"text", found.text.str()},
+                                           {"digest", to_hex(found.digest)},
+                                           {"files", found.files}}});
 }
 
 void Dispatcher::plan(Request& request) {

@@ -19,7 +19,7 @@ constexpr double kPause = 1.;
 
 void refuse(int socket) {
     const std::string frame = control::encode(
-        control::error_reply("LimitReached", {{"what", "connections; close some first"}}));
+        control::error_reply("LimitReached", {{"what", "too many connections; close some first"}}));
     // A full buffer of a socket just made means nobody reads: then it is closed without a word.
     (void)control::send_some(socket, frame, {}, false);
 }

@@ -109,12 +109,20 @@ bool is_gone(pid_t pid) {
 
 /// A process outside of all jails, in a group of this directory.
 pid_t spawn_into(const std::string& directory) {
+    int ends[2];
+    REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+    const Fd reader(ends[0]);
+    Fd writer(ends[1]);
     const pid_t pid = ::fork();
     if (pid == 0) {
         (void)sys::write_file(directory + "/cgroup.procs", "0");
+        (void)!::write(writer.get(), "", 1);
         for (;;) ::pause();
     }
-    while (jailer::cgroup::processes_in(directory).empty()) ::usleep(100);
+    writer = Fd();
+    char there = 1;
+    REQUIRE(::read(reader.get(), &there, 1) == 1);  // or its end
+    REQUIRE(!jailer::cgroup::processes_in(directory).empty());
     return pid;
 }
 

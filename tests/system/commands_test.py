@@ -79,7 +79,9 @@ class Commands(SystemTest):
 
     def test_a_oneshot_is_waited_for(self):
         self.ok("start", "true")
-        self.assertEqual(self.supervisor.status("true")["state"], "inactive")
+        # Its start is answered when the program has done its work; its jail is taken apart then.
+        await_true("the end of its jail",
+                   lambda: self.supervisor.status("true")["state"] == "inactive")
 
     def test_a_service_that_ignores_term_is_killed_after_its_timeout(self):
         self.ok("start", "stubborn")
@@ -138,7 +140,17 @@ class Commands(SystemTest):
                                  self.supervisor.folder / "config"],
                                 capture_output=True, text=True, timeout=20, check=False)
         self.assertNotEqual(result.returncode, 0)
-        self.ok("version")
+        self.ok("list")  # the first one is still there
+
+    def test_what_cannot_be_written_is_no_success(self):
+        with open("/dev/full", "wb") as full:
+            result = subprocess.run([CLIENT, "--state", self.supervisor.state, "list"],
+                                    stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("No space left on device", result.stderr)
+
+    def test_an_unknown_command_is_named(self):
+        self.assertIn('no command "frob"', self.fails(2, "frob"))
 
 
 class Reload(SystemTest):
