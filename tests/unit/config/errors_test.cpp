@@ -242,6 +242,23 @@ TEST_CASE("config: oversized and deeply nested files are refused before they cos
     CHECK(verified(list + "]") == "web.toml:2:9: after: more than 1024 entries\n");
 }
 
+/// UTF-8 of a character beyond ASCII and below U+10000.
+std::string utf8(unsigned character) {
+    const auto tail = [](unsigned bits) { return static_cast<char>(0x80 | (bits & 0x3F)); };
+    if (character < 0x800) return {static_cast<char>(0xC0 | character >> 6), tail(character)};
+    return {static_cast<char>(0xE0 | character >> 12), tail(character >> 6), tail(character)};
+}
+
+TEST_CASE("config: no character beyond ASCII crashes, wherever it stands", "[config]") {
+    for (unsigned character = 0x80; character < 0x10000; character += 5) {
+        const std::string text = utf8(character);
+        for (const std::string& file :
+             {text + "= 1\n", "[" + text + "]\n", "[unit]\nafter." + text + " = 1\n"}) {
+            CHECK(!verify_text(test_schema(), "web.toml", file).empty());
+        }
+    }
+}
+
 TEST_CASE("config: truncated and changed files never crash", "[config]") {
     const std::string sample = kSample;
     REQUIRE(verified(sample).empty());
