@@ -37,6 +37,12 @@ bool flag(const Json& parameters, const char* name, bool& bad) {
     return found->is_boolean() && found->get<bool>();
 }
 
+bool is_at_rest(const service::Manager& manager, const std::string& unit) {
+    const auto status = manager.status(unit);
+    return status && (status->record.state == service::State::kInactive ||
+                      status->record.state == service::State::kFailed);
+}
+
 /// Whether `name` is one of the words of `list`.
 bool is_listed(std::string_view list, std::string_view name) {
     while (!list.empty()) {
@@ -217,9 +223,10 @@ void Dispatcher::change(Request& request, service::Request what) {
     std::vector<UnitOutcome> outcomes;
     std::vector<std::pair<service::JobId, std::size_t>> waiting;
     for (const std::string& name : *names) {
-        // What runs would be stopped for a start that cannot be.
-        const auto* errors =
-            what == service::Request::kRestart ? elsewhere_.file_errors(name) : nullptr;
+        // What runs would be stopped for a start that cannot be; what does not run cannot start.
+        const bool starts = what == service::Request::kRestart ||
+                            (what == service::Request::kStart && is_at_rest(manager_, name));
+        const auto* errors = starts ? elsewhere_.file_errors(name) : nullptr;
         if (errors != nullptr && !errors->empty()) {
             outcomes.push_back(
                 {name, "refused",

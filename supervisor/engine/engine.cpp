@@ -244,7 +244,13 @@ void Engine::go() {
     reporter_.attach(&*records_);
     std::vector<std::string> known;
     for (const Records::Entry& entry : entries) known.emplace_back(entry.record.unit);
-    take(load_all_units(known));
+    UnitSet set = load_all_units(known);
+    // What runs goes on though its file does not load, as it does for an engine that had loaded it.
+    for (const Records::Entry& entry : entries) {
+        if (!set.errors.contains(std::string(ipc::get_text(entry.record.unit)))) continue;
+        if (const auto kept = kept_units_.find(entry.record, *schema_)) set.units.push_back(*kept);
+    }
+    take(std::move(set));
     restore(entries);
     ready_ = true;
     listen();
@@ -328,7 +334,9 @@ service::Manager::LoadReport Engine::take(UnitSet set) {
     for (const std::string& warning : set.warnings) spdlog::warn("{}", warning);
     file_errors_ = std::move(set.errors);
     add_wanted(set.units);
-    auto loaded = manager_.load(std::move(set.units));
+    std::set<std::string> unreadable;
+    for (const auto& [name, errors] : file_errors_) unreadable.insert(name);
+    auto loaded = manager_.load(std::move(set.units), unreadable);
     for (const std::string& error : loaded.errors) spdlog::error("{}", error);
     ::malloc_trim(0);  // reading took far more for a moment than what is kept
     for (const std::string& name : loaded.removed) {

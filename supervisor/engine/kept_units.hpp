@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,6 +20,10 @@ class KeptUnits {
 public:
     /// Reads one from the keeper's snapshot; `memfd` is sealed.
     void add(const ipc::Stored& stored, Fd memfd);
+
+    /// The unit of the record, where it is kept.
+    [[nodiscard]] std::shared_ptr<const config::Unit> find(const service::Record& record,
+                                                           const config::Schema& schema) const;
 
     /// The units of the records that run as something else than what is loaded; the rest of what
     /// was added is let go. One that cannot be read any more is logged and left out.

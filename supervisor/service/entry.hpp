@@ -31,6 +31,7 @@ struct Life {
 struct Entry {
     std::shared_ptr<const config::Unit> loaded;  ///< what the next start uses
     bool removed = false;                        ///< its file is gone; kept until it is down
+    bool unreadable = false;                     ///< its file has errors; `loaded` is from before
     std::string broken;                          ///< see graph::Graph::Node
     std::vector<Entry*> needs, wants, after;
     std::vector<Entry*> needed_by, before, parts;

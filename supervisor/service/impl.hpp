@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -65,7 +66,7 @@ struct Manager::Impl {
     std::vector<std::pair<JobId, JobResult>> settled;
 
     // load.cpp
-    LoadReport load(std::vector<config::Unit> units);
+    LoadReport load(std::vector<config::Unit> units, const std::set<std::string>& unreadable);
     LoadReport add(config::Unit unit);
     void take(config::Unit unit, LoadReport& report);
     void taken(LoadReport& report);  ///< what follows from a changed set

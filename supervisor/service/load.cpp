@@ -15,7 +15,8 @@ Entry* Manager::Impl::find(std::string_view name) const {
     return found == entries.end() ? nullptr : found->second.get();
 }
 
-Manager::LoadReport Manager::Impl::load(std::vector<config::Unit> units) {
+Manager::LoadReport Manager::Impl::load(std::vector<config::Unit> units,
+                                        const std::set<std::string>& unreadable) {
     LoadReport report;
     ++transaction;  // marks what is in the new set
     for (config::Unit& unit : units) take(std::move(unit), report);
@@ -23,6 +24,9 @@ Manager::LoadReport Manager::Impl::load(std::vector<config::Unit> units) {
         if (entry->mark == transaction) continue;
         if (!entry->removed) report.removed.push_back(name);
         entry->removed = true;
+    }
+    for (const std::string& name : unreadable) {
+        if (Entry* entry = find(name)) entry->unreadable = true;
     }
     taken(report);
     return report;
@@ -56,6 +60,7 @@ void Manager::Impl::take(config::Unit unit, LoadReport& report) {
     }
     slot->loaded = std::move(loaded);
     slot->removed = false;
+    slot->unreadable = false;
     slot->mark = transaction;
 }
 

@@ -15,8 +15,9 @@ Manager::Manager(Launcher& launcher, Timers& timers, Observer& observer)
 
 Manager::~Manager() = default;
 
-Manager::LoadReport Manager::load(std::vector<config::Unit> units) {
-    return impl_->load(std::move(units));
+Manager::LoadReport Manager::load(std::vector<config::Unit> units,
+                                  const std::set<std::string>& unreadable) {
+    return impl_->load(std::move(units), unreadable);
 }
 
 Manager::LoadReport Manager::add(config::Unit unit) {

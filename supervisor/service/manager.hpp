@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -79,7 +80,9 @@ public:
         std::vector<std::string> added, changed, removed, running_stale;
         std::vector<std::string> errors;
     };
-    LoadReport load(std::vector<config::Unit> units);
+    /// The file of an `unreadable` one has errors, and the unit is of an earlier load: it goes on
+    /// with its restarts if it is up, but no request starts it.
+    LoadReport load(std::vector<config::Unit> units, const std::set<std::string>& unreadable = {});
     /// Takes one more unit, or a new version of one, beside those there are.
     LoadReport add(config::Unit unit);
 

@@ -89,6 +89,9 @@ Result<Manager::Impl::Set> Manager::Impl::start_set(Entry& root) {
     for (const Entry* entry : set) {
         if (entry->removed)
             return fail(root.name() + ": the file of " + entry->name() + " is gone");
+        if (entry->unreadable && at_rest(*entry))
+            return fail(root.name() + ": the file of " + entry->name() +
+                        " has errors; see `jailsvc status " + entry->name() + "`");
         for (const Entry* rival : entry->conflicts) {
             if (rival->mark != transaction) continue;
             return fail(root.name() + ": needs " + entry->name() + " and " + rival->name() +
@@ -107,7 +110,7 @@ bool Manager::Impl::add_wanted(Set& set, Entry& wanted) {
     if (wanted.mark == transaction) return true;
     const Set group = must_set(wanted);
     const auto impossible = [&](const Entry* entry) {
-        return !entry->broken.empty() || entry->removed ||
+        return !entry->broken.empty() || entry->removed || (entry->unreadable && at_rest(*entry)) ||
                std::ranges::any_of(entry->conflicts,
                                    [&](const Entry* rival) { return rival->mark == transaction; });
     };

@@ -108,6 +108,93 @@ class FilesAfterTheStart(SystemTest):
                        lambda: self.supervisor.status("edited")["restarts"] == 1)
 
 
+class FilesBrokenLater(SystemTest):
+    """A crash is survived however the unit's file reads by then."""
+    OFTEN = "[unit]\nstart_limit_burst = 100\n"
+    UNITS = {"edited": OFTEN + RESTARTED, "rests": SLEEP,
+             "needs": SLEEP + '[unit]\nrequires = ["rests"]\n'}
+    BROKEN = OFTEN + RESTARTED + 'retsart = "no"\n'
+    LATER = OFTEN + 'description = "later"\n' + RESTARTED
+
+    def setUp(self):
+        for name, text in self.UNITS.items():
+            self.supervisor.write(name, text)
+        self.ok("daemon-reload")
+        self.ok("start", "edited")
+
+    def tearDown(self):
+        self.supervisor.run("stop", "edited")
+
+    def kill_roles(self, *names):
+        before = {name: self.supervisor.role(name) for name in names}
+        for name, pid in before.items():
+            os.kill(pid, signal.SIGKILL)
+            await_true(f"a new {name}", lambda: self.supervisor.role(name) not in (None, pid))
+            await_true("answers", self.supervisor.answers)
+
+    def crash(self):
+        before = self.supervisor.status("edited")
+        os.kill(before["pid"], signal.SIGKILL)
+        after = await_true("the restart", lambda: (
+            lambda now: now if now["pid"] not in (None, before["pid"]) else None)(
+                self.supervisor.status("edited")))
+        self.assertEqual(after["state"], "running")
+        self.assertEqual(after["restarts"], before["restarts"] + 1)
+        return after
+
+    def crash_twice(self):
+        self.crash()
+        return self.crash()
+
+    def test_a_broken_file_and_a_reload(self):
+        self.supervisor.write("edited", self.BROKEN)
+        self.fails(1, "daemon-reload")
+        for roles in ((), ("jailer",), ("engine",), ("engine", "jailer")):
+            with self.subTest(roles):
+                self.kill_roles(*roles)
+                self.assertRegex(self.crash_twice()["errors"][0], "retsart")
+        self.supervisor.write("edited", self.LATER)
+        self.ok("daemon-reload")
+        after = self.crash()
+        self.assertEqual((after["description"], after["stale"], after["errors"]),
+                         ("later", False, []))
+
+    def test_a_broken_file_and_a_new_engine(self):
+        self.supervisor.write("edited", self.BROKEN)
+        pid = self.supervisor.pid("edited")
+        self.kill_roles("engine")
+        shown = self.supervisor.status("edited")
+        self.assertEqual((shown["state"], shown["pid"]), ("running", pid))
+        self.assertRegex(shown["errors"][0], "retsart")
+        self.crash_twice()
+        self.kill_roles("engine", "jailer")
+        self.crash_twice()
+
+    def test_an_edit_without_a_reload_and_a_new_jailer(self):
+        self.supervisor.write("edited", self.LATER)
+        self.kill_roles("jailer")
+        self.assertEqual(self.crash_twice()["description"], "")
+        self.ok("daemon-reload")
+        self.assertEqual(self.crash()["description"], "later")
+
+    def test_control_what_does_not_run_is_refused_with_the_errors_of_its_file(self):
+        self.ok("start", "rests")  # so that the jailer has known it
+        self.ok("stop", "rests", "edited")
+        for name in ("rests", "edited"):
+            self.supervisor.write(name, self.BROKEN)
+        self.fails(1, "daemon-reload")
+        for name in ("rests", "edited"):
+            self.assertIn("retsart", self.fails(1, "start", name))
+            self.assertIsNone(self.supervisor.pid(name))
+        self.assertIn("the file of rests has errors", self.fails(1, "start", "needs"))
+        self.assertIsNone(self.supervisor.pid("rests"))
+        self.supervisor.write("rests", SLEEP)
+        self.supervisor.write("edited", self.UNITS["edited"])
+        self.ok("daemon-reload")
+        self.ok("start", "needs", "edited")
+        self.ok("stop", "rests")
+
+
 SENDTO = {"x86_64": 44, "aarch64": 206}.get(platform.machine())
 ONCE = '[unit]\nstart_limit_burst = 1\n[service]\nrestart = "always"\nrestart_delay = 0\n'
 

@@ -113,6 +113,7 @@ void Jails::undo(Jail& jail) {
     core_.units.get_from_text(jail.unit, jail.text, [this, unit = jail.unit](const auto& loaded) {
         if (loaded) {
             undo_parent_operations((*loaded)->plan, core_.trash.directory());
+            find(unit)->loaded = *loaded;
         } else {
             spdlog::error("{}: its directories stay: {}", unit, loaded.error().message);
         }
@@ -124,7 +125,11 @@ void Jails::ended(const std::string& unit) {
     const auto jail = jails_.extract(unit);
     const auto ending = ending_.extract(unit);
     core_.trash.collect();
-    if (jail.mapped()->forgotten) (void)core_.groups.remove(unit);
+    if (jail.mapped()->forgotten) {
+        (void)core_.groups.remove(unit);
+    } else if (jail.mapped()->loaded) {
+        core_.units.remember(jail.mapped()->loaded);
+    }
     core_.plugins.teardown(unit);
     core_.private_networks.remove(unit);
     forget_text(unit, jail.mapped()->token);

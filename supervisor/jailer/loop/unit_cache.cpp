@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <malloc.h>
+#include <spdlog/spdlog.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -73,8 +74,7 @@ void UnitCache::set_file_limits(std::uint64_t soft, std::uint64_t hard) {
 }
 
 void UnitCache::get(const std::string& name, const Digest& digest, Done done) {
-    const auto hit = loaded_.find(name);
-    if (hit != loaded_.end() && hit->second->unit.digest == digest) return done(hit->second);
+    if (auto hit = fresh(name, digest)) return done(std::move(hit));
     make(name, digest, std::move(done)).keep = true;
     run_next();
 }
@@ -83,8 +83,7 @@ void UnitCache::get_current(const std::string& name, Done done) {
     config::JailPlaces places;
     auto unit = config::load_unit(sources_, plugins_.schema(), name, &places);
     if (!unit) return done(std::unexpected(to_error(name, unit.error())));
-    const auto hit = loaded_.find(name);
-    if (hit != loaded_.end() && hit->second->unit.digest == unit->digest) return done(hit->second);
+    if (auto hit = fresh(name, unit->digest)) return done(std::move(hit));
     Making& making = make(name, unit->digest, std::move(done));
     if (!making.begun) {
         making.work = std::make_unique<Work>(loop_);
@@ -103,6 +102,26 @@ void UnitCache::get_from_text(const std::string& name, std::string_view text, Do
         making.work->unit = std::move(*unit);
     }
     run_next();
+}
+
+void UnitCache::remember(const LoadedPtr& unit) {
+    if (known(unit->unit.name, unit->unit.digest) != nullptr) return;
+    loaded_.insert_or_assign(unit->unit.name, Known{.unit = unit, .old = true});
+}
+
+void UnitCache::invalidate() {
+    for (auto& [name, known] : loaded_) known.old = true;
+}
+
+const UnitCache::Known* UnitCache::known(const std::string& name, const Digest& digest) const {
+    const auto found = loaded_.find(name);
+    const bool same = found != loaded_.end() && found->second.unit->unit.digest == digest;
+    return same ? &found->second : nullptr;
+}
+
+LoadedPtr UnitCache::fresh(const std::string& name, const Digest& digest) const {
+    const Known* found = known(name, digest);
+    return found != nullptr && !found->old ? found->unit : nullptr;
 }
 
 /// The one of that version; `done` is among those who wait for it.
@@ -154,7 +173,7 @@ Result<void> UnitCache::read_files(Making& making) {
 void UnitCache::begin(const std::shared_ptr<Making>& making) {
     if (making->work == nullptr) {
         if (auto read = read_files(*making); !read) {
-            return settle(making, std::unexpected(std::move(read).error()));
+            return settle_without_files(making, std::move(read).error());
         }
     }
     Work& work = *making->work;
@@ -167,6 +186,15 @@ void UnitCache::begin(const std::shared_ptr<Making>& making) {
     };
     work.readable.start(work.job->fd(), EV_READ, proceed);
     work.limit.start(std::chrono::duration<double>(kPlanTimeout).count(), proceed);
+}
+
+/// The text was root's when it was loaded or kept, and the digest says that it is still that one.
+void UnitCache::settle_without_files(const std::shared_ptr<Making>& making, Error error) {
+    const Known* before = known(making->name, making->digest);
+    if (before == nullptr) return settle(making, std::unexpected(std::move(error)));
+    spdlog::warn("{}; it is started as it was before", error.message);
+    making->keep = false;  // known already, and the files still come first
+    settle(making, before->unit);
 }
 
 void UnitCache::finish(const std::shared_ptr<Making>& making) {
@@ -188,7 +216,9 @@ void UnitCache::finish(const std::shared_ptr<Making>& making) {
 
 void UnitCache::settle(const std::shared_ptr<Making>& making, Result<LoadedPtr> result) {
     std::erase(making_, making);
-    if (result && making->keep) loaded_.insert_or_assign((*result)->unit.name, *result);
+    if (result && making->keep) {
+        loaded_.insert_or_assign((*result)->unit.name, Known{.unit = *result});
+    }
     for (const auto& done : std::exchange(making->waiters, {})) done(result);
     run_next();
     if (busy()) return;

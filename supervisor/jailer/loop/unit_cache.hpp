@@ -37,8 +37,10 @@ void add_core_operations(Plan& plan, std::uint64_t soft_files, std::uint64_t har
 
 /// Units by name and digest, read from root-owned files by the jailer itself (law 5), with their
 /// plans. A digest names a text, so a hit needs no look at the files; after `invalidate` the files
-/// are read again. Several callers that wait for one plan share the worker that makes it; a unit
-/// that waits for a worker is a name and a digest, its files are read when it gets one.
+/// are read again, and what was made of them before serves only where they do not give that text
+/// any more: what runs goes on through an edit that is half done. Several callers that wait for one
+/// plan share the worker that makes it; a unit that waits for a worker is a name and a digest, its
+/// files are read when it gets one.
 class UnitCache {
 public:
     using Done = std::function<void(Result<LoadedPtr>)>;
@@ -46,7 +48,8 @@ public:
     UnitCache(struct ev_loop* loop, PluginHost& plugins, config::Sources sources);
     ~UnitCache();
 
-    /// The unit whose effective text has this digest; an error if the files say otherwise by now.
+    /// The unit whose effective text has this digest; an error if the files say otherwise by now
+    /// and no start of that text is remembered.
     /// `done` is called once, possibly before this returns.
     void get(const std::string& name, const Digest& digest, Done done);
     /// The unit as its files are now.
@@ -54,7 +57,10 @@ public:
     /// The unit of an effective text kept since an earlier start.
     void get_from_text(const std::string& name, std::string_view text, Done done);
 
-    void invalidate() { loaded_.clear(); }
+    /// Remembers what a jail ran as, which may come from an earlier jailer, for a start of the same
+    /// text.
+    void remember(const LoadedPtr& unit);
+    void invalidate();
     void forget(const std::string& name) { loaded_.erase(name); }
 
     /// Whether plans are in the making, and what to call when the last of them is settled.
@@ -67,18 +73,25 @@ public:
 private:
     struct Work;
     struct Making;
+    struct Known {
+        LoadedPtr unit;
+        bool old = false;  ///< the files come first
+    };
+    [[nodiscard]] const Known* known(const std::string& name, const Digest& digest) const;
+    [[nodiscard]] LoadedPtr fresh(const std::string& name, const Digest& digest) const;
     Making& make(const std::string& name, const Digest& digest, Done done);
     void run_next();
     [[nodiscard]] std::shared_ptr<Making> next_to_begin();
     [[nodiscard]] Result<void> read_files(Making& making);
     void begin(const std::shared_ptr<Making>& making);
+    void settle_without_files(const std::shared_ptr<Making>& making, Error error);
     void finish(const std::shared_ptr<Making>& making);
     void settle(const std::shared_ptr<Making>& making, Result<LoadedPtr> result);
 
     struct ev_loop* loop_;
     PluginHost& plugins_;
     config::Sources sources_;
-    std::map<std::string, LoadedPtr> loaded_;
+    std::map<std::string, Known> loaded_;
     std::vector<std::shared_ptr<Making>> making_;  ///< in order; some wait for a free worker
     bool advancing_ = false;                       ///< run_next is at work
     std::function<void()> idle_hook_;

@@ -103,6 +103,64 @@ TEST_CASE("unit cache: a file that is not what the engine read is refused", "[ja
     CHECK((*results[1])->unit.service.exec_start.front() == "/bin/two");
 }
 
+TEST_CASE("unit cache: what was started starts again whatever its file says by now", "[jailer]") {
+    World world;
+    world.write("/bin/one");
+    const Digest before = world.digest();
+    std::vector<Result<LoadedPtr>> results;
+    world.cache->get("web", before, world.into(results));
+    world.run_until(results, 1);
+    REQUIRE(results[0]);
+    world.write("\"");
+    world.cache->invalidate();
+
+    SECTION("a file that does not load") {
+        world.cache->get("web", before, world.into(results));
+        REQUIRE(results.size() == 2);
+        REQUIRE(results[1]);
+        CHECK(*results[1] == *results[0]);
+        SECTION("and is planned anew once it does again") {
+            world.write("/bin/one");
+            world.cache->get("web", before, world.into(results));
+            world.run_until(results, 3);
+            REQUIRE(results[2]);
+            CHECK(*results[2] != *results[0]);
+        }
+    }
+    SECTION("a file that says something else") {
+        world.write("/bin/two");
+        world.cache->get("web", before, world.into(results));
+        REQUIRE(results.size() == 2);
+        REQUIRE(results[1]);
+        CHECK(*results[1] == *results[0]);
+        world.cache->get("web", world.digest(), world.into(results));
+        world.run_until(results, 3);
+        REQUIRE(results[2]);  // who asks for the new one gets that
+        CHECK((*results[2])->unit.service.exec_start.front() == "/bin/two");
+    }
+    SECTION("control: another digest than that of the start") {
+        Digest other = before;
+        other[0] ^= decltype(other)::value_type{1};
+        world.cache->get("web", other, world.into(results));
+        REQUIRE(results.size() == 2);
+        CHECK_FALSE(results[1]);
+    }
+    SECTION("control: a unit that left memory") {
+        world.cache->forget("web");
+        world.cache->get("web", before, world.into(results));
+        REQUIRE(results.size() == 2);
+        CHECK_FALSE(results[1]);
+    }
+    SECTION("also what an earlier jailer started") {
+        world.cache->forget("web");
+        world.cache->remember(*results[0]);
+        world.cache->get("web", before, world.into(results));
+        REQUIRE(results.size() == 2);
+        REQUIRE(results[1]);
+        CHECK(*results[1] == *results[0]);
+    }
+}
+
 TEST_CASE("unit cache: a unit is planned again from the text that was kept of it", "[jailer]") {
     World world;
     world.write("/bin/one");

@@ -380,6 +380,26 @@ TEST_CASE("load: a changed unit is stale while it runs, a removed one stays unti
     CHECK_FALSE(stage.manager.status("old"));
 }
 
+TEST_CASE("load: a unit whose file has errors goes on while it is up, and is started by nobody",
+          "[service]") {
+    auto up = unit("up"), down = unit("down"), needs = unit("needs");
+    up.service.restart = config::Restart::kAlways;
+    needs.unit.requires_ = {"down"};
+    Stage stage({up, down, needs});
+    stage.up("up");
+    (void)stage.manager.load({up, down, needs}, {"up", "down", "/not/a/unit"});
+    stage.died("up", 9);
+    stage.torn_down("up");
+    CHECK(stage.state("up") == State::kBackoff);
+    for (const char* name : {"down", "needs"}) {
+        const auto refused = stage.manager.request(Request::kStart, name);
+        REQUIRE_FALSE(refused);
+        CHECK(refused.error().message.find("the file of down has errors") != std::string::npos);
+    }
+    (void)stage.manager.load({up, down, needs});  // mended
+    CHECK(stage.manager.request(Request::kStart, "needs"));
+}
+
 TEST_CASE("restore: another engine asks again with the same tokens, and for nothing else",
           "[service]") {
     auto job = unit("job"), web = unit("web"), gone = unit("gone");
