@@ -111,8 +111,7 @@ struct Handed {
 
 const std::vector<std::string> kArguments{"jailsvc-init", "/nonexistent/jailsvcd", "role"};
 
-void stop(Keeper& keeper, int expected) {
-    const test::Role engine = keeper.started("engine");
+void stop(Keeper& keeper, const test::Role& engine, int expected) {
     engine.hello(ipc::Role::kEngine);
     (void)engine.snapshot();
     auto done = ipc::make<ipc::ShutdownDone>();
@@ -121,6 +120,10 @@ void stop(Keeper& keeper, int expected) {
     const int status = keeper.wait();
     REQUIRE(WIFEXITED(status));
     CHECK(WEXITSTATUS(status) == expected);
+}
+
+void stop(Keeper& keeper, int expected) {
+    stop(keeper, keeper.started("engine"), expected);
 }
 
 /// Ends the keeper when all of its first three have said who they are, to be started again.
@@ -246,8 +249,9 @@ TEST_CASE("stages: the end needs no disk", "[keeper]") {
     const test::Role jailer = keeper.started("jailer");
     Fd service;
     (void)jailer.ask("g", &service);
+    const test::Role engine = keeper.started("engine");  // the last of the three to be executed
     std::filesystem::remove_all(keeper.folder() + "/bin");
-    stop(keeper, 17);
+    stop(keeper, engine, 17);
     CHECK(test::has_ended(service));
     CHECK_FALSE(std::filesystem::exists(keeper.state() + "/run/control"));
 }
