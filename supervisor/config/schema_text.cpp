@@ -44,7 +44,9 @@ void append_table(std::string& out, const Table& table) {
 constexpr std::string_view kPreamble = R"(# Keys of unit files
 
 One TOML file per unit, `NAME.toml`, or a template `NAME@.toml` for all units `NAME@INSTANCE`. Unit
-directories are searched in order; the first file found is the unit.
+directories are searched in order, `/run/jailsvc/units`, `/etc/jailsvc/units` and
+`/usr/lib/jailsvc/units` (with `--config DIR` the last two are `DIR/units`); the first file found is
+the unit.
 
 - **Drop-ins** `NAME.toml.d/*.toml` (and `NAME@.toml.d/` for instances) of all directories are put on
   top, sorted by file name; a file in a higher directory masks one of the same name in a lower one.
