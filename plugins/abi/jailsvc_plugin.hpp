@@ -117,6 +117,17 @@ inline std::optional<std::uint64_t> parse_bytes(std::string_view text) {
     return *value << shift;
 }
 
+/// No empty, "." or ".." component: what such a path means does not depend on what it passes.
+inline bool is_plain(std::string_view path) {
+    while (true) {
+        const auto end = path.find('/');
+        const std::string_view part = path.substr(0, end);
+        if (part.empty() || part == "." || part == "..") return false;
+        if (end == std::string_view::npos) return true;
+        path.remove_prefix(end + 1);
+    }
+}
+
 /// Octal file mode of three to five digits: "0755", "01777".
 inline std::optional<std::uint32_t> parse_mode(std::string_view text) {
     if (text.size() < 3 || text.size() > 5) return std::nullopt;

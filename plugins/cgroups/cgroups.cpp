@@ -134,22 +134,12 @@ int plan(const jsv_host* host) {
     return planner.result();
 }
 
-constexpr jsv_plugin kPlugin = {
-    .size = sizeof(jsv_plugin),
-    .abi_major = JSV_ABI_MAJOR,
-    .abi_minor = JSV_ABI_MINOR,
-    .key_count = std::size(kKeys),
-    .name = "cgroups",
-    .version = "1.0",
-    .doc = "How much of the machine's memory, processors, disks and process ids the service gets.",
-    .keys = kKeys,
-    .plan = plan,
-    .prepare = nullptr,
-    .started = nullptr,
-    .stats = nullptr,
-    .doctor = nullptr,
-    .teardown = nullptr,
-};
+constexpr jsv_plugin kPlugin = jsv::plugin(
+    kKeys,
+    {.name = "cgroups",
+     .version = "1.0",
+     .doc = "How much of the machine's memory, processors, disks and process ids the service gets.",
+     .plan = plan});
 
 }  // namespace
 

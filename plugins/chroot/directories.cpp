@@ -30,7 +30,7 @@ std::vector<Bind> add_kind(Planner& plan, const DirectoryKind& kind, Mode mode) 
     const std::string jail_root = mode == Mode::kDirectory ? kind.image_root : host_root;
     for (const auto& name : list_or(plan, kind.key)) {
         // A colon separates the paths of the variable.
-        if (!is_plain(name) || name.find(':') != std::string::npos) {
+        if (!jsv::is_plain(name) || name.find(':') != std::string::npos) {
             plan.fail(kind.key, "\"" + name +
                                     "\" is no name; write a relative path without "
                                     "\"..\" or \":\", such as \"" +

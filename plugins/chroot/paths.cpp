@@ -9,20 +9,11 @@ bool is_within(std::string_view path, std::string_view folder) {
     return path.starts_with(folder) && path[folder.size()] == '/';
 }
 
-bool is_plain(std::string_view path) {
-    while (true) {
-        const auto end = path.find('/');
-        const std::string_view part = path.substr(0, end);
-        if (part.empty() || part == "." || part == "..") return false;
-        if (end == std::string_view::npos) return true;
-        path.remove_prefix(end + 1);
-    }
-}
-
 std::string absolute_path(jsv::Planner& plan, const char* name, std::string text) {
     if (text == "/") return text;
     if (text.ends_with('/')) text.pop_back();
-    if (text.size() < 2 || text.front() != '/' || !is_plain(std::string_view(text).substr(1))) {
+    if (text.size() < 2 || text.front() != '/' ||
+        !jsv::is_plain(std::string_view(text).substr(1))) {
         plan.fail(name, "\"" + text +
                             "\" is no absolute path; write one that begins with / and "
                             "has no \"..\", \".\" or \"//\" in it");

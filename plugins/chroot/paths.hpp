@@ -14,9 +14,6 @@ using Strings = std::vector<std::string>;
 /// Whether `path` is `folder` or lies in it.
 bool is_within(std::string_view path, std::string_view folder);
 
-/// No empty, "." or ".." component: what such a path means does not depend on what it passes.
-bool is_plain(std::string_view path);
-
 /// `text` without a trailing slash, if it is absolute and plain; else the unit is refused, and
 /// `name` is the key at fault.
 std::string absolute_path(jsv::Planner& plan, const char* name, std::string text);

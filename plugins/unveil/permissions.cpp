@@ -23,19 +23,8 @@ constexpr std::uint64_t kRights[] = {
     kRemoveDir | kRemoveFile | kMakeDir | kMakeReg | kMakeSock | kMakeFifo | kMakeSym | kRefer,
 };
 
-/// No empty, "." or ".." component.
-bool is_plain(std::string_view path) {
-    while (true) {
-        const auto end = path.find('/');
-        const std::string_view part = path.substr(0, end);
-        if (part.empty() || part == "." || part == "..") return false;
-        if (end == std::string_view::npos) return true;
-        path.remove_prefix(end + 1);
-    }
-}
-
 bool is_absolute(std::string_view path) {
-    return path == "/" || (path.starts_with('/') && is_plain(path.substr(1)));
+    return path == "/" || (path.starts_with('/') && jsv::is_plain(path.substr(1)));
 }
 
 Entry read_entry(jsv::Planner& plan, const std::string& name, const std::string& text) {

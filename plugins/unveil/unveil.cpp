@@ -213,22 +213,12 @@ int plan(const jsv_host* host) {
     return planner.result();
 }
 
-constexpr jsv_plugin kPlugin = {
-    .size = sizeof(jsv_plugin),
-    .abi_major = JSV_ABI_MAJOR,
-    .abi_minor = JSV_ABI_MINOR,
-    .key_count = std::size(kKeys),
-    .name = "unveil",
-    .version = "1.0",
-    .doc = "Which paths, ports and sockets a service can reach; everything else is out of reach.",
-    .keys = kKeys,
-    .plan = plan,
-    .prepare = nullptr,
-    .started = nullptr,
-    .stats = nullptr,
-    .doctor = nullptr,
-    .teardown = nullptr,
-};
+constexpr jsv_plugin kPlugin = jsv::plugin(
+    kKeys,
+    {.name = "unveil",
+     .version = "1.0",
+     .doc = "Which paths, ports and sockets a service can reach; everything else is out of reach.",
+     .plan = plan});
 
 }  // namespace
 

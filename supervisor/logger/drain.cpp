@@ -1,6 +1,7 @@
 #include "logger/drain.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include "base/clock.hpp"
@@ -19,11 +20,17 @@ Result<void> consume(int pipe, int nowhere, std::size_t size) {
         if (count < 0 && errno == EINTR) continue;
         // The pipe belongs to the service, which may read from it: what is gone needs no taking.
         // As an error it would end the unit's log, and with the next full pipe the unit.
-        if (count < 0 && errno == EAGAIN) return {};
-        if (count <= 0) return fail_errno("take logged bytes from a pipe", count < 0 ? errno : EIO);
+        if (count == 0 || (count < 0 && errno == EAGAIN)) return {};
+        if (count < 0) return fail_errno("take logged bytes from a pipe");
         size -= static_cast<std::size_t>(count);
     }
     return {};
+}
+
+/// Whether nothing is in the pipe and nobody holds its other end any more (poll(2)).
+bool is_over(int pipe) {
+    pollfd look{.fd = pipe, .events = POLLIN, .revents = 0};
+    return ::poll(&look, 1, 0) == 1 && (look.revents & (POLLIN | POLLHUP)) == POLLHUP;
 }
 
 Result<void> read_exactly(int fd, char* into, std::size_t size) {
@@ -56,7 +63,8 @@ Result<Drain> Drain::make() {
 
 Result<Drain::Outcome> Drain::move_block(int pipe, UnitLog& log) {
     const ssize_t count = ::tee(pipe, writer_.get(), kBlock, SPLICE_F_NONBLOCK);
-    if (count == 0) return Outcome::kEnd;
+    // Also where the service itself reads what was there between the kernel's look and its copying.
+    if (count == 0) return is_over(pipe) ? Outcome::kEnd : Outcome::kNothing;
     if (count < 0) {
         if (errno == EAGAIN || errno == EINTR) return Outcome::kNothing;
         return fail_errno("tee");

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <set>
@@ -70,8 +71,9 @@ struct Machine {
 std::string serving(const std::string& name, int port, const std::string& network) {
     return fmt::format(
         "[service]\nexec_start = [\"/usr/bin/python3\", \"-c\", '''\n"
-        "import socket\n"
+        "import os, socket\n"
         "s = socket.create_server((\"0.0.0.0\", {}), backlog=64)\n"
+        "os.write(1, b\".\")\n"
         "while True:\n"
         "    c = s.accept()[0]\n"
         "    c.sendall(b\"{}\")\n"
@@ -142,16 +144,20 @@ public:
     pid_t up(ipc::Token token, const std::string& unit, int port) {
         world.start(token, unit);
         const pid_t pid = world.wait_started(token).pid;
-        await_answer(token, address(unit), port, unit);
+        await_listening(unit);
+        REQUIRE(ask(of(token), address(unit), port) == unit);
         return pid;
     }
-    void await_answer(ipc::Token token, const std::string& address, int port,
-                      const std::string& wanted) {
-        const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-        while (ask(of(token), address, port) != wanted) {
-            REQUIRE(std::chrono::steady_clock::now() < end);
-            ::usleep(2000);  // between looks, not a wait for time to pass
-        }
+    /// Each unit writes a byte when it listens, which is left unread by a logger that is not there.
+    void await_listening(const std::string& unit) {
+        const auto log = std::ranges::find_if(world.kept, [&](const auto& item) {
+            return item.kind == ipc::Kept::kLogPipe && item.unit == unit;
+        });
+        REQUIRE(log != world.kept.end());
+        pollfd source{log->fd.get(), POLLIN, 0};
+        REQUIRE(::poll(&source, 1, 20'000) == 1);
+        char byte = 0;
+        REQUIRE(::read(log->fd.get(), &byte, 1) == 1);
     }
     [[nodiscard]] int of(ipc::Token token) { return world.processes.at(token).pidfd.get(); }
     /// As the jail itself has it in its /etc/hosts.
