@@ -55,6 +55,8 @@ JailerWorld::~JailerWorld() {
         // Not reaped, so the number is its own; without a jail it leads a group of its children.
         if (process.purpose == ipc::Purpose::kMain) ::kill(-process.pid, SIGKILL);
     }
+    for (const auto& stray : strays_) (void)sys::pidfd_signal(stray.pidfd.get(), SIGKILL);
+    reap_strays(true);
     for (auto& [token, process] : processes) {
         if (!process.status) reap(process);  // the jail's inits end last, whatever the order
     }
@@ -139,6 +141,25 @@ void JailerWorld::kill_jailer() {
     if (keeper_) read_keeper();  // what it had still said
     keeper_ = Fd();
     engine_ = Fd();
+    find_strays();
+}
+
+void JailerWorld::find_strays() {
+    for (const pid_t pid : jailer::children_of(::getpid())) {
+        const bool known =
+            std::ranges::any_of(processes,
+                                [pid](const auto& item) { return item.second.pid == pid; }) ||
+            std::ranges::find(strays_, pid, &Stray::pid) != strays_.end();
+        if (known) continue;
+        // Not reaped by anybody else, so the number is still its own.
+        strays_.push_back(Stray{pid, std::move(*sys::pidfd_open(pid))});
+    }
+}
+
+void JailerWorld::reap_strays(bool wait) {
+    std::erase_if(strays_, [wait](const Stray& stray) {
+        return ::waitpid(stray.pid, nullptr, __WALL | (wait ? 0 : WNOHANG)) == stray.pid;
+    });
 }
 
 void JailerWorld::write_unit(const std::string& name, const std::string& toml) {
@@ -193,11 +214,13 @@ void JailerWorld::pump(const char* what) {
         waited.push_back({process.pidfd.get(), POLLIN, 0});
         waiting.push_back(&process);
     }
+    for (const auto& stray : strays_) waited.push_back({stray.pidfd.get(), POLLIN, 0});
     if (::poll(waited.data(), waited.size(), kPatience) == 0)
         FAIL("waited in vain until " << what << ": nothing happened");
     for (std::size_t i = 0; i < waiting.size(); ++i) {
         if (waited[i + 2].revents != 0) reap(*waiting[i]);
     }
+    reap_strays(false);
     if (waited[0].revents != 0) read_keeper();
     if (waited[1].revents != 0) read_engine();
 }

@@ -99,11 +99,20 @@ private:
     void read_keeper();
     void read_engine();
     void reap(Registered& process);
+    void find_strays();
+    void reap_strays(bool wait);
     void snapshot();
     void send_exited(ipc::Token token, const Registered& process);
     void store(const ipc::Store& message, Fd fd);
     void check_sent(int code);
 
+    struct Stray {
+        pid_t pid = 0;
+        Fd pidfd;
+    };
+    /// What a killed jailer had cloned and not registered. A keeper reaps these as it reaps all of
+    /// its children; the init of a pid namespace ends only after each process in it was reaped.
+    std::vector<Stray> strays_;
     Fd keeper_, engine_, jailer_pidfd_;
     pid_t jailer_ = -1;
 };
