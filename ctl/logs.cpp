@@ -59,6 +59,7 @@ public:
     void print(std::string_view bytes) {
         if (!json_ && !terminal_) {
             std::fwrite(bytes.data(), 1, bytes.size(), stdout);
+            if (!bytes.empty()) line_is_open_ = bytes.back() != '\n';
             return;
         }
         rest_ += bytes;
@@ -72,6 +73,7 @@ public:
     void finish() {
         if (!rest_.empty()) print_line(rest_);
         rest_.clear();
+        if (line_is_open_) std::putchar('\n');
         std::fflush(stdout);
     }
 
@@ -89,6 +91,7 @@ private:
 
     bool json_;
     bool terminal_;
+    bool line_is_open_ = false;
     std::string rest_;
 };
 

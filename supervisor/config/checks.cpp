@@ -208,16 +208,6 @@ Check in_range(std::int64_t low, std::int64_t high) {
     };
 }
 
-Check bytes_in_range(std::uint64_t low, std::uint64_t high) {
-    return [low, high](const Value& value, const CheckContext& context) {
-        const auto bytes = parse_bytes(std::get<Text>(value.data).text);
-        if (!bytes || (*bytes >= low && *bytes <= high)) return;
-        context.complain(value.where, fmt::format("{} is out of range; use {} to {}",
-                                                  shown(std::get<Text>(value.data).text),
-                                                  format_bytes(low), format_bytes(high)));
-    };
-}
-
 void positive(const Value& value, const CheckContext& context) {
     const auto duration = parse_duration(std::get<Text>(value.data).text);
     if (duration && duration->count() > 0) return;

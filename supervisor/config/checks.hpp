@@ -15,7 +15,6 @@ namespace jailsvc::config {
 void check_document(const Document& document, const Schema& schema, Reporter& reporter);
 
 [[nodiscard]] Check in_range(std::int64_t low, std::int64_t high);
-[[nodiscard]] Check bytes_in_range(std::uint64_t low, std::uint64_t high);
 void positive(const Value& value, const CheckContext& context);
 void unit_names(const Value& value, const CheckContext& context);
 void signal_name(const Value& value, const CheckContext& context);

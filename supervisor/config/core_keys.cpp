@@ -332,8 +332,6 @@ std::vector<CoreKey> other_keys() {
                     environment_names),
         logging("stdout", &LoggingTable::stdout_, "Where standard output goes."),
         logging("stderr", &LoggingTable::stderr_, "Where standard error goes."),
-        logging("max_line", &LoggingTable::max_line, "Longer lines are split there.",
-                bytes_in_range(256, 1U << 20)),
         install("wanted_by", &InstallTable::wanted_by,
                 "Units that want this one: they start it with them. [\"default\"] starts it with "
                 "the supervisor; being named here counts as enabled.",

@@ -66,7 +66,6 @@ struct LoggingTable {
     enum class Sink { kLog, kNull };
     Sink stdout_ = Sink::kLog;
     Sink stderr_ = Sink::kLog;
-    std::uint64_t max_line = 16384;  ///< longer lines are split there [bytes]
 };
 
 /// [install]

@@ -68,6 +68,13 @@ void Asks::plan(const std::string& unit, ClientRef client) {
     jailer_.send(request);
 }
 
+void Asks::end_log_line(std::string_view unit) {
+    if (!logger_.up()) return;
+    auto message = ipc::make<ipc::LogRunEnded>();
+    ipc::set_text(message.unit, unit);
+    logger_.send(message);
+}
+
 void Asks::logs(const std::string& unit, bool follow, ClientRef client) {
     if (!may_ask(logger_, logs_, "logger", client)) return;
     auto request = ipc::make<ipc::LogOpen>();

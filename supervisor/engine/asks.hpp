@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <string_view>
 
 #include "engine/client.hpp"
 #include "engine/link.hpp"
@@ -19,6 +20,8 @@ public:
 
     void plan(const std::string& unit, ClientRef client);
     void logs(const std::string& unit, bool follow, ClientRef client);
+    /// Tells the logger that a program of the unit's has ended.
+    void end_log_line(std::string_view unit);
     /// A client that goes away takes its command with it: SIGHUP, then SIGKILL.
     void exec(const std::string& unit, service::Token token, service::Token main_token, Fd socket,
               ClientRef client);

@@ -155,6 +155,7 @@ void Engine::tell_exit(const ipc::Exited& exited) {
     ack.token = exited.token;
     if (!asks_.on_exited(exited)) {
         const std::string unit(ipc::get_text(exited.unit));
+        asks_.end_log_line(unit);  // before the next run can be asked for
         const bool is_main = exited.purpose == ipc::Purpose::kMain;
         auto info = exit_info(exited);
         info.executed = !(ended_before_exec(info) && early_exits_.take_unanswered(exited.token));

@@ -105,6 +105,8 @@ enum class Type : std::uint16_t {
     kLogOpened,
     // jailer -> engine
     kGroups,
+    // engine -> logger
+    kLogRunEnded,
 };
 
 struct Header {
@@ -435,6 +437,14 @@ struct LogOpened {
     std::uint64_t size;  ///< [bytes] of complete lines in the file at this moment
     std::int32_t code;   ///< errno; not 0: no descriptors
     std::uint32_t reserved;
+};
+
+/// engine -> logger: one of the unit's programs has ended. A line it left open is ended, so that the
+/// next one's output stands under a time of its own.
+struct LogRunEnded {
+    static constexpr Type kType = Type::kLogRunEnded;
+    Header header;
+    char unit[kNameSize];
 };
 
 /// client -> jailer over the socket of Exec, with SCM_CREDENTIALS, + stdin, stdout, stderr. argv

@@ -27,6 +27,8 @@ Loop::Loop(std::string directory, Drain drain)
     keeper_watcher_.data = this;
     ev_io_start(base_, &keeper_watcher_);
     ev_init(&engine_watcher_, on_engine);
+    // Before the pipes: that a run has ended is said before the next one can write.
+    ev_set_priority(&engine_watcher_, EV_MAXPRI);
     engine_watcher_.data = this;
     ev_init(&retry_, on_retry);
     retry_.repeat = kRetrySeconds;
@@ -191,7 +193,19 @@ void Loop::on_engine(struct ev_loop* /*base*/, ev_io* watcher, int /*events*/) n
 }
 
 void Loop::from_engine(const ipc::Packet& packet) {
-    if (const auto* request = packet.as<ipc::LogOpen>()) answer_open(*request);
+    if (const auto* request = packet.as<ipc::LogOpen>()) {
+        answer_open(*request);
+    } else if (const auto* ended = packet.as<ipc::LogRunEnded>()) {
+        end_line_of(std::string(ipc::get_text(ended->unit)));
+    }
+}
+
+void Loop::end_line_of(const std::string& unit) {
+    const auto source = sources_.find(unit);
+    if (source == sources_.end()) return;
+    pump(*source->second);  // what it wrote last
+    const auto log = logs_.find(unit);
+    if (log != logs_.end()) log->second.end_line();
 }
 
 void Loop::answer_open(const ipc::LogOpen& request) {

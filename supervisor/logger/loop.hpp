@@ -51,6 +51,7 @@ private:
     void drain_everything();
     [[nodiscard]] Result<UnitLog*> log_of(const std::string& unit);
     void answer_open(const ipc::LogOpen& request);
+    void end_line_of(const std::string& unit);
 
     struct ev_loop* base_;
     std::string directory_;

@@ -28,11 +28,13 @@ void Stamper::append_line_part(std::string& out, std::string_view part) {
         out += piece;
         line_length_ += piece.size();
         part.remove_prefix(piece.size());
-        if (line_length_ == kMaxLine && !part.empty()) {
-            out += '\n';
-            line_length_ = 0;
-        }
+        if (line_length_ == kMaxLine && !part.empty()) end_line(out);
     }
+}
+
+void Stamper::end_line(std::string& out) {
+    if (line_length_ > 0) out += '\n';
+    line_length_ = 0;
 }
 
 void Stamper::append(std::string& out, std::string_view bytes, std::uint64_t realtime_ns) {
@@ -40,10 +42,7 @@ void Stamper::append(std::string& out, std::string_view bytes, std::uint64_t rea
     while (!bytes.empty()) {
         const std::size_t end = bytes.find('\n');
         // A full line that goes on in the next block is ended before its next byte, not after.
-        if (line_length_ == kMaxLine && end != 0) {
-            out += '\n';
-            line_length_ = 0;
-        }
+        if (line_length_ == kMaxLine && end != 0) end_line(out);
         append_line_part(out, bytes.substr(0, end));
         if (end == std::string_view::npos) return;
         if (end == 0 && line_length_ == 0) out += stamp_;  // an empty line is stamped too

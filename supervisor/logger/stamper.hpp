@@ -21,7 +21,8 @@ public:
     /// Appends `bytes`, stamped with `realtime_ns`, to `out`.
     void append(std::string& out, std::string_view bytes, std::uint64_t realtime_ns);
 
-    [[nodiscard]] bool at_line_start() const noexcept { return line_length_ == 0; }
+    /// Appends the newline that is missing, if one is.
+    void end_line(std::string& out);
 
 private:
     std::size_t line_length_;

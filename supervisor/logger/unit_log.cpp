@@ -48,6 +48,16 @@ Result<UnitLog> UnitLog::open(const std::string& directory, const std::string& u
 void UnitLog::append(std::string_view bytes, std::uint64_t realtime_ns) {
     scratch_.clear();
     stamper_.append(scratch_, bytes, realtime_ns);
+    write_stamped();
+}
+
+void UnitLog::end_line() {
+    scratch_.clear();
+    stamper_.end_line(scratch_);
+    write_stamped();
+}
+
+void UnitLog::write_stamped() {
     if (!ring_empty() && !flush_ring()) {
         keep_in_ring(scratch_);
         return;

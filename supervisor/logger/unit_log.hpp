@@ -26,6 +26,9 @@ public:
     /// Stamps and writes what the service wrote.
     void append(std::string_view bytes, std::uint64_t realtime_ns);
 
+    /// Ends a line that was begun and not ended.
+    void end_line();
+
     /// Tries again to write what the ring holds; false if some is left.
     bool flush_ring();
     [[nodiscard]] bool ring_empty() const noexcept { return ring_.empty() && dropped_ == 0; }
@@ -45,6 +48,7 @@ public:
 private:
     UnitLog(std::string path, Fd file, std::uint64_t size, Stamper stamper);
 
+    void write_stamped();
     void write_out(std::string_view bytes);
     [[nodiscard]] std::size_t write_file(std::string_view bytes);
     void feed_followers(std::string_view bytes);

@@ -94,10 +94,14 @@ class Commands(SystemTest):
         lines = [line.split(" ", 1)[1] for line in self.ok("logs", "speaks").splitlines()]
         self.assertEqual(lines[:3], ["one", "two", "three"])
         last = self.ok("logs", "speaks", "-n", "1")
-        self.assertTrue(last.endswith("three"), last)
+        self.assertTrue(last.endswith("three\n"), last)
         self.assertEqual(self.ok("logs", "speaks", "--since", "2099-01-01"), "")
         parsed = json.loads(self.ok("logs", "speaks", "--json").splitlines()[0])
         self.assertEqual(parsed["message"], "one")
+        # Its last line has no newline: the next run's first stands on a line of its own.
+        self.ok("start", "speaks")
+        lines = [line.split(" ", 1)[1] for line in self.ok("logs", "speaks").splitlines()]
+        self.assertEqual(lines, ["one", "two", "three"] * 2)
 
     def test_a_template_makes_instances(self):
         self.ok("start", "worker@a", "worker@b")

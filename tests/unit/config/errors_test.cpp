@@ -147,10 +147,6 @@ TEST_CASE("config: each mistake is told with its place and its cure", "[config]"
         {service("[environment]\npass = [\"1A\"]"),
          "web.toml:4:9: pass: \"1A\" is no name of a variable; use letters, digits and _, not a "
          "digit first, at most 127 bytes\n"},
-        {service("[logging]\nmax_line = 100"),
-         "web.toml:4:12: max_line: \"100\" is out of range; use 256 to 1M\n"},
-        {service("[logging]\nmax_line = \"9E\""),
-         "web.toml:4:12: max_line: \"9E\" is too large; the largest size is 8E less one byte\n"},
         {service("[jail]\ndriver = \"microvm\""),
          "web.toml:4:10: driver: unknown value \"microvm\"; use \"native\"\n"},
         {service("[jail]\nprofile = \"../x\""),

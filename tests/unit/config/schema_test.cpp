@@ -53,7 +53,6 @@ TEST_CASE("schema: every core key is described, and defaults come from the struc
     CHECK(core_schema().find_key("service", "timeout_stop")->fallback == "\"1min 30s\"");
     CHECK(core_schema().find_key("service", "kill_signal")->fallback == "\"SIGTERM\"");
     CHECK(core_schema().find_key("unit", "start_limit_burst")->fallback == "5");
-    CHECK(core_schema().find_key("logging", "max_line")->fallback == "\"16K\"");
     CHECK(core_schema().find_key("service", "restart")->choices.size() == 5);
     CHECK(core_schema().find("health") == nullptr);
 }
@@ -85,7 +84,6 @@ TEST_CASE("schema: a written default means what an absent key means", "[config]"
         CHECK(written.service.remain_after_exit == plain.service.remain_after_exit);
         CHECK(written.unit.start_limit_burst == plain.unit.start_limit_burst);
         CHECK(written.unit.start_limit_interval == plain.unit.start_limit_interval);
-        CHECK(written.logging.max_line == plain.logging.max_line);
         CHECK(written.logging.stdout_ == plain.logging.stdout_);
         CHECK(written.jail.profile == plain.jail.profile);
     }

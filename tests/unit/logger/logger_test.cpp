@@ -75,6 +75,18 @@ TEST_CASE("stamper: a line beyond the limit is split, no byte lost", "[logger]")
     CHECK(stamp({full + full, "\n"}) == kStamp + full + "\n" + kStamp + full + "\n");
 }
 
+TEST_CASE("stamper: a line that its program left open can be ended", "[logger]") {
+    Stamper stamper;
+    std::string out;
+    stamper.end_line(out);
+    CHECK(out.empty());
+    stamper.append(out, "no end", kMoment);
+    stamper.end_line(out);
+    stamper.end_line(out);
+    stamper.append(out, "next\n", kMoment);
+    CHECK(out == kStamp + "no end\n" + kStamp + "next\n");
+}
+
 TEST_CASE("log: an unended line is gone on with after a reopen", "[logger]") {
     const TempDirectory directory;
     {
