@@ -62,6 +62,7 @@ void raise_limit(Options& options) noexcept {
 
 /// Returns only after an error, which was reported.
 void become_keeper(Options& options) noexcept {
+    if (options.config != nullptr && !is_trusted(options.config)) return;
     Fd made[5];
     made[0] = lock_run_directory(options.run);
     if (!made[0]) return;

@@ -88,11 +88,27 @@ bool find_program(const char* name, char (&path)[PATH_MAX]) noexcept {
     return false;
 }
 
+bool is_trusted(const char* directory) noexcept {
+    struct stat info{};
+    if (::stat(directory, &info) < 0) {
+        log("cannot look at the directory %s: %s", directory, ::strerrordesc_np(errno));
+        return false;
+    }
+    const bool is_ours = info.st_uid == 0 || info.st_uid == ::geteuid();
+    const bool is_closed = (info.st_mode & 022) == 0 || (info.st_mode & S_ISVTX) != 0;
+    if (is_ours && is_closed) return true;
+    log("%s: belongs to uid %u, mode %04o: others could exchange what is in it; chown it to root "
+        "and chmod go-w it, or use another directory",
+        directory, info.st_uid, info.st_mode & 07777U);
+    return false;
+}
+
 Fd lock_run_directory(const char* path) noexcept {
     char parent[PATH_MAX];
     std::snprintf(parent, sizeof parent, "%s", path);
     *std::strrchr(parent, '/') = '\0';
     ::mkdir(parent, 0755);
+    if (!is_trusted(parent)) return Fd();
     if (::mkdir(path, 0755) < 0 && errno != EEXIST) return fail("cannot make", path);
     Fd lock(::open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     struct stat info{};

@@ -15,6 +15,11 @@ void prepare_process() noexcept;
 /// Finds a program of ours beside this one or in ../lib/jailsvc.
 [[nodiscard]] bool find_program(const char* name, char (&path)[PATH_MAX]) noexcept;
 
+/// Whether nobody but root and ourselves can put other things in place of what is in a directory:
+/// it belongs to one of the two, and others may not write there, or not touch what is not theirs
+/// (the sticky bit, inode(7)). If not, or if it cannot be looked at, that was reported.
+[[nodiscard]] bool is_trusted(const char* directory) noexcept;
+
 /// The run directory, made if missing and locked for PID 1's lifetime against a second supervisor.
 [[nodiscard]] Fd lock_run_directory(const char* path) noexcept;
 

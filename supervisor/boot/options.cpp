@@ -55,6 +55,7 @@ int read_options(int argc, char** argv, Options& options) noexcept {
         char* path = argv[++i];  // the last one is followed by a null
         if (path == nullptr || *path != '/') return refuse(argv[i - 1], "give an absolute path");
         options.arguments[count++] = path;
+        if (name == "--config") options.config = path;
         if (name != "--state") continue;
         const int size = std::snprintf(options.run, sizeof options.run, "%s/run", path);
         // RUN/control must fit a socket's name (unix(7): 108 bytes).

@@ -9,7 +9,8 @@
 namespace jailsvc::boot {
 
 struct Options {
-    char run[100];  ///< run directory, short enough for a socket's name below it
+    char run[100];       ///< run directory, short enough for a socket's name below it
+    const char* config;  ///< --config DIR; null: the installed places
     /// Of the keeper, see pid1/handover.hpp: our own options follow its first three.
     char* arguments[16];
     std::size_t count;  ///< of them

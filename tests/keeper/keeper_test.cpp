@@ -426,6 +426,23 @@ TEST_CASE("keeper: refuses to start beside a living one and replaces a dead one'
     (void)keeper.started("engine");
 }
 
+TEST_CASE("keeper: refuses directories in which others could exchange its own", "[keeper]") {
+    Keeper keeper;
+    (void)keeper.started("engine");
+    keeper.crash();
+    const std::string config = keeper.folder() + "/config";
+    REQUIRE(::mkdir(config.c_str(), 0755) == 0);
+    REQUIRE(::chmod(config.c_str(), 0775) == 0);
+    CHECK(test::run(keeper.program(), {"--state", keeper.state(), "--config", config}) == 1);
+    REQUIRE(::chmod(keeper.state().c_str(), 0777) == 0);
+    CHECK(test::run(keeper.program(), {"--state", keeper.state()}) == 1);
+
+    // Whose names cannot be exchanged may be written to, as /tmp may.
+    REQUIRE(::chmod(keeper.state().c_str(), 01777) == 0);
+    keeper.start();
+    (void)keeper.started("engine");
+}
+
 TEST_CASE("keeper: is static and small", "[keeper]") {
     std::ifstream file(KEEPER_PROGRAM, std::ios::binary);
     Elf64_Ehdr header{};
