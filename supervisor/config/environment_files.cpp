@@ -7,6 +7,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/trust.hpp"
 #include "config/names.hpp"
 #include "config/nearest.hpp"
 
@@ -29,19 +30,10 @@ std::string why_not_found(int code) {
 }
 
 /// Why the file cannot be used; empty: it can.
-std::string objection(const struct stat& info, Trust trust) {
+std::string objection(const struct stat& info, Trust trust, const std::string& path) {
     if (S_ISLNK(info.st_mode)) return "is a symbolic link; name the file itself";
     if (!S_ISREG(info.st_mode)) return "is not a regular file";
-    if (trust == Trust::kAny) return {};
-    if (info.st_uid != 0 && info.st_uid != ::geteuid()) {
-        return fmt::format("belongs to uid {}; chown root it if you trust what is in it",
-                           info.st_uid);
-    }
-    if ((info.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-        return fmt::format("can be written by others (mode {:04o}); chmod go-w it",
-                           info.st_mode & 07777U);
-    }
-    return {};
+    return trust == Trust::kAny ? std::string() : trust_objection(info, path);
 }
 
 }  // namespace
@@ -60,7 +52,8 @@ std::map<std::string, std::string> stamp_environment_files(const Document& docum
         if (!is_absolute_path(file.text)) continue;  // reported by its own check
         struct stat info{};
         const bool found = ::lstat(file.text.c_str(), &info) == 0;
-        const std::string problem = found ? objection(info, trust) : why_not_found(errno);
+        const std::string problem =
+            found ? objection(info, trust, file.text) : why_not_found(errno);
         if (problem.empty()) {
             stamps[file.text] = stamp_of(info);
         } else {

@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "base/sys.hpp"
+#include "base/trust.hpp"
 #include "config/raw.hpp"
 
 namespace jailsvc::config {
@@ -16,22 +17,6 @@ namespace {
 
 /// Entries of one directory that are looked at; more is an accident or an attack.
 constexpr std::size_t kMaxEntries = 65536;
-
-Result<void> check_trust(const struct stat& info, Trust trust, const std::string& path) {
-    if (trust == Trust::kAny) return {};
-    if (info.st_uid != 0 && info.st_uid != ::geteuid()) {
-        return fail(fmt::format("owned by uid {}, so somebody else could change it; run: chown "
-                                "root {}",
-                                info.st_uid, path),
-                    EPERM);
-    }
-    if ((info.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-        return fail(fmt::format("writable by group or others (mode {:04o}); run: chmod go-w {}",
-                                info.st_mode & 07777U, path),
-                    EPERM);
-    }
-    return {};
-}
 
 /// The reason alone: messages begin with the file's path already.
 std::unexpected<Error> why(int code) {
@@ -45,7 +30,9 @@ Result<Fd> open_checked(Fd fd, mode_t type, Trust trust, const std::string& path
     if ((info.st_mode & S_IFMT) != type) {
         return fail(type == S_IFDIR ? "is not a directory" : "is not a regular file", EINVAL);
     }
-    TRY_VOID(check_trust(info, trust, path));
+    if (trust == Trust::kAny) return fd;
+    const std::string objection = trust_objection(info, path);
+    if (!objection.empty()) return fail(objection, EPERM);
     return fd;
 }
 

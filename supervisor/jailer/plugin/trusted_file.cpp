@@ -6,20 +6,10 @@
 
 #include <cerrno>
 
+#include "base/trust.hpp"
+
 namespace jailsvc::jailer {
 namespace {
-
-Result<void> check_owner(const struct stat& info, const std::string& shown) {
-    if (info.st_uid != 0 && info.st_uid != ::geteuid()) {
-        return fail(fmt::format("{}: belongs to uid {}; chown root it if you trust what is in it",
-                                shown, info.st_uid));
-    }
-    if ((info.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-        return fail(fmt::format("{}: can be written by others (mode {:04o}); chmod go-w it", shown,
-                                info.st_mode & 07777));
-    }
-    return {};
-}
 
 Result<Fd> open_trusted(int dir, const std::string& name, const std::string& shown, int flags,
                         mode_t type) {
@@ -36,7 +26,8 @@ Result<Fd> open_trusted(int dir, const std::string& name, const std::string& sho
     if ((info.st_mode & S_IFMT) != type) {
         return fail(shown + (type == S_IFDIR ? ": is no directory" : ": is no regular file"));
     }
-    TRY_VOID(check_owner(info, shown));
+    const std::string objection = trust_objection(info, shown);
+    if (!objection.empty()) return fail(fmt::format("{}: {}", shown, objection));
     return fd;
 }
 

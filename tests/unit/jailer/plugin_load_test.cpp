@@ -111,7 +111,7 @@ TEST_CASE("plugins: a file that others can write is refused", "[plugins]") {
     const PluginDirectory directory;
     const std::string path = directory.add("crash");
     ::chmod(path.c_str(), 0775);
-    CHECK(contains(refusal_beside_good(directory), "can be written by others (mode 0775)"));
+    CHECK(contains(refusal_beside_good(directory), "writable by group or others (mode 0775)"));
 }
 
 TEST_CASE("plugins: a symbolic link, a directory and a FIFO are refused", "[plugins]") {
@@ -140,7 +140,7 @@ TEST_CASE("plugins: a file of another user is refused", "[plugins]") {
     const PluginDirectory directory;
     const std::string path = directory.add("crash");
     REQUIRE(::chown(path.c_str(), 65534, 65534) == 0);
-    CHECK(contains(refusal_beside_good(directory), "belongs to uid 65534; chown root"));
+    CHECK(contains(refusal_beside_good(directory), "owned by uid 65534, so somebody else could change it"));
 }
 
 TEST_CASE("plugins: nothing is loaded from a directory that others can write", "[plugins]") {
@@ -150,7 +150,7 @@ TEST_CASE("plugins: nothing is loaded from a directory that others can write", "
     const PluginHost host = directory.load();
     CHECK(host.tables().empty());
     REQUIRE(host.refusals().size() == 1);
-    CHECK(contains(host.refusals().front(), "can be written by others"));
+    CHECK(contains(host.refusals().front(), "writable by group or others"));
 }
 
 TEST_CASE("plugins: a directory that is not there is a refusal, not an end", "[plugins]") {
