@@ -69,6 +69,7 @@ Result<Places> Places::from_arguments(const std::vector<std::string>& arguments)
     if (places.plugins.empty()) places.plugins = library + "/plugins";
     places.stub = library + "/jailsvc-stub";
     if (!state.empty()) keep_below(places, state);
+    places.ceiling = (config.empty() ? "/etc/jailsvc" : config) + "/ceiling.toml";
     if (config.empty()) {
         places.unit_dirs = {places.run + "/units", "/etc/jailsvc/units", library + "/units"};
         places.profile_dirs = {"/etc/jailsvc/profiles", library + "/units/profiles"};

@@ -22,6 +22,7 @@ struct Places {
     std::string config;                  ///< --config DIR; empty: the installed places
     std::vector<std::string> unit_dirs;  ///< highest priority first; --config DIR: DIR/units alone
     std::vector<std::string> profile_dirs;  ///< --config DIR: DIR/profiles, then the shipped ones
+    std::string ceiling;                    ///< docs/CEILING.md; --config DIR: DIR/ceiling.toml
     std::string plugins;                    ///< --plugins DIR
     std::string stub;                       ///< program that is PID 1 of a jail
     std::uint64_t files = 0;  ///< --files N: soft limit of open files that jailsvc-init was given

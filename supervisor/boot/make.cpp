@@ -91,6 +91,7 @@ bool find_program(const char* name, char (&path)[PATH_MAX]) noexcept {
 bool is_trusted(const char* directory) noexcept {
     struct stat info{};
     if (::stat(directory, &info) < 0) {
+        if (errno == ENOENT) return true;
         log("cannot look at the directory %s: %s", directory, ::strerrordesc_np(errno));
         return false;
     }

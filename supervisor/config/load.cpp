@@ -39,7 +39,7 @@ LoadedUnits load_all(const Sources& sources, const Schema& schema,
                      const std::vector<std::string>& instances) {
     Loader loader(sources, schema, UnitFiles::Look::kListed);
     LoadedUnits out;
-    for (const Diagnostic& problem : loader.files().problems()) {
+    for (const Diagnostic& problem : loader.problems()) {
         out.broken[problem.file].push_back(problem);
     }
     for (const Diagnostic& stray : loader.files().strays()) {
@@ -89,6 +89,7 @@ Checked<Unit> parse_effective(const Schema& schema, const std::string& name,
 Sources sources_of(const Places& places) {
     return {.unit_dirs = places.unit_dirs,
             .profile_dirs = places.profile_dirs,
+            .ceiling = places.ceiling,
             .require_trusted_owner = true,
             .state_root = places.state_root,
             .runtime_root = places.runtime_root};

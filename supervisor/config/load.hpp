@@ -19,6 +19,7 @@ namespace jailsvc::config {
 struct Sources {
     std::vector<std::string> unit_dirs;
     std::vector<std::string> profile_dirs;
+    std::string ceiling = {};  ///< file of what the site allows at most; it may be absent
     /// true: every file must belong to root (or to this process's user when that is not root) and
     /// be writable by nobody else, checked on the open descriptor (law 5).
     bool require_trusted_owner = true;
@@ -67,6 +68,9 @@ struct LoadedUnits {
 
 /// Whether the file is a profile's: it lies in a folder of profiles, or in one of that name.
 [[nodiscard]] bool is_profile_file(const Sources& sources, const std::string& path);
+
+/// Whether the file is a site's ceiling: of that name, and not in a folder of units.
+[[nodiscard]] bool is_ceiling_file(const Sources& sources, const std::string& path);
 
 /// Checks one file by itself (`jailsvc verify FILE`): syntax, keys, types, values.
 [[nodiscard]] Diagnostics verify_file(const Sources& sources, const Schema& schema,

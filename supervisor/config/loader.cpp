@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <iterator>
 
 #include "config/checks.hpp"
 #include "config/environment_files.hpp"
@@ -53,7 +55,28 @@ Value text_value(const std::string& text) {
 }  // namespace
 
 Loader::Loader(const Sources& sources, const Schema& schema, UnitFiles::Look look)
-    : sources_(sources), schema_(schema), files_(sources, look) {}
+    : sources_(sources), schema_(schema), files_(sources, look), problems_(files_.problems()) {
+    read_ceiling();
+}
+
+void Loader::read_ceiling() {
+    const std::string& path = sources_.ceiling;
+    const std::size_t slash = path.rfind('/');
+    if (slash == std::string::npos) return;
+    const Trust trust = sources_.require_trusted_owner ? Trust::kRootOnly : Trust::kAny;
+    const auto dir = TrustedDir::open(path.substr(0, slash), trust);
+    auto text = dir ? dir->read(path.substr(slash + 1)) : std::unexpected(dir.error());
+    if (!text) {
+        if (text.error().code != ENOENT) {
+            problems_.push_back(
+                {.file = dir ? path : path.substr(0, slash), .message = text.error().message});
+        }
+        return;
+    }
+    Reporter reporter;
+    ceiling_ = Ceiling::parse({.name = path, .text = std::move(*text)}, schema_, reporter);
+    std::ranges::move(reporter.take(), std::back_inserter(problems_));
+}
 
 Loader::Layer Loader::read_layer(const UnitFiles::File& file, FileKind kind,
                                  Reporter& reporter) const {
@@ -120,7 +143,7 @@ Checked<Unit> Loader::load(const std::string& name, JailPlaces* places) {
     if (!is_unit_name(name)) {
         return std::unexpected(one_problem(name.substr(0, kMaxName), "no name of a unit"));
     }
-    if (!files_.problems().empty()) return std::unexpected(files_.problems());
+    if (!problems_.empty()) return std::unexpected(problems_);
     Reporter reporter;
     std::vector<Layer> layers = read_layers(name, reporter);
     if (layers.empty()) {
@@ -144,6 +167,7 @@ Checked<Unit> Loader::load(const std::string& name, JailPlaces* places) {
     if (whole) check_whole(merged, reporter);
     if (is_service) {
         merged.sections["jail"].keys.try_emplace("profile", text_value(JailTable{}.profile));
+        if (ceiling_ && whole) ceiling_->check(name, merged, schema_, reporter);
     }
     const Trust trust = sources_.require_trusted_owner ? Trust::kRootOnly : Trust::kAny;
     auto stamps = stamp_environment_files(merged, trust, reporter);

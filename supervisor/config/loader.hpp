@@ -2,9 +2,11 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "config/ceiling.hpp"
 #include "config/document.hpp"
 #include "config/effective.hpp"
 #include "config/load.hpp"
@@ -20,6 +22,9 @@ public:
 
     [[nodiscard]] Checked<Unit> load(const std::string& name, JailPlaces* places = nullptr);
     [[nodiscard]] const UnitFiles& files() const { return files_; }
+    /// What keeps every unit from being loaded: directories that cannot be read or trusted, a
+    /// ceiling that cannot be understood.
+    [[nodiscard]] const Diagnostics& problems() const { return problems_; }
 
 private:
     /// One file of a unit.
@@ -33,6 +38,7 @@ private:
         Diagnostics errors;
     };
 
+    void read_ceiling();
     Layer read_layer(const UnitFiles::File& file, FileKind kind, Reporter& reporter) const;
     std::vector<Layer> read_layers(const std::string& name, Reporter& reporter) const;
     void add_profile(std::vector<Layer>& layers, const Specifiers& specifiers, Reporter& reporter);
@@ -42,6 +48,8 @@ private:
     const Sources& sources_;
     const Schema& schema_;
     UnitFiles files_;
+    std::optional<Ceiling> ceiling_;
+    Diagnostics problems_;
     std::map<std::string, Profile> profiles_;
 };
 

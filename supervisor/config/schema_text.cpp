@@ -52,7 +52,8 @@ the unit.
   top, sorted by file name; a file in a higher directory masks one of the same name in a lower one.
   A key of a later file replaces the earlier one's, lists as a whole; tables of strings are merged.
 - **Profiles**: `[jail] profile` names a file of `[jail.*]` tables that lies below the unit's own
-  keys. Order of rising priority: profile, unit, drop-ins.
+  keys. Order of rising priority: profile, unit, drop-ins. What a site allows at most is said in one
+  file: docs/CEILING.md.
 - **Durations** are strings (`"200ms"`, `"1min 30s"`, `"infinity"`) or numbers of seconds. **Sizes**
   are strings (`"512M"`, powers of 1024) or numbers of bytes.
 - **Commands** are arrays: an absolute path, then arguments. No shell is involved.

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "config/ceiling.hpp"
 #include "config/checks.hpp"
 #include "config/effective.hpp"
 #include "config/load.hpp"
@@ -95,6 +96,11 @@ Diagnostics check_source(const Sources& sources, const Schema& schema, const Sou
     return reporter.take();
 }
 
+bool is_one_of(const std::vector<std::string>& directories, const std::string& real) {
+    return std::ranges::any_of(directories,
+                               [&](const std::string& each) { return real_folder(each) == real; });
+}
+
 }  // namespace
 
 Diagnostics verify_text(const Schema& schema, const std::string& file_name, std::string_view text) {
@@ -104,9 +110,14 @@ Diagnostics verify_text(const Schema& schema, const std::string& file_name, std:
 
 bool is_profile_file(const Sources& sources, const std::string& path) {
     const std::string folder = real_folder(split_path(path).directory);
-    if (split_path(folder).name == "profiles") return true;
-    return std::any_of(sources.profile_dirs.begin(), sources.profile_dirs.end(),
-                       [&](const std::string& dir) { return real_folder(dir) == folder; });
+    return split_path(folder).name == "profiles" || is_one_of(sources.profile_dirs, folder);
+}
+
+bool is_ceiling_file(const Sources& sources, const std::string& path) {
+    const FilePath parts = split_path(path);
+    const std::string folder = real_folder(parts.directory);
+    return parts.name == "ceiling.toml" && split_path(folder).name != "units" &&
+           !is_one_of(sources.unit_dirs, folder) && !is_profile_file(sources, path);
 }
 
 Diagnostics verify_file(const Sources& sources, const Schema& schema, const std::string& path) {
@@ -120,6 +131,11 @@ Diagnostics verify_file(const Sources& sources, const Schema& schema, const std:
     auto text = dir->read(parts.name);
     if (!text) return complain(path, text.error());
 
+    if (is_ceiling_file(sources, path)) {
+        Reporter reporter;
+        (void)Ceiling::parse({.name = path, .text = std::move(*text)}, schema, reporter);
+        return reporter.take();
+    }
     const Identified identified = is_profile_file(sources, path)
                                       ? identify("profiles/" + parts.name)
                                       : identify(real_folder(parts.directory) + "/" + parts.name);

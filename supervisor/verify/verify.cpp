@@ -87,7 +87,10 @@ public:
             return;
         }
         const auto name = unit_name_of(path);
-        if (!name || config::is_profile_file(sources_, path)) return;
+        if (!name || config::is_profile_file(sources_, path) ||
+            config::is_ceiling_file(sources_, path)) {
+            return;
+        }
         folders_.push_back(folder_of(path));
         Known known;
         auto unit =

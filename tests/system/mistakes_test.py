@@ -44,6 +44,8 @@ class Mistakes(SystemTest):
                 'timeout_start = "200ms"\n',
         "stubborn": '[service]\nexec_start = ["/bin/sh", "-c", "trap \'\' TERM; echo up; while :;'
                     ' do sleep 1; done"]\ntimeout_stop = "300ms"\n',
+        "greedy": SLEEP + '[jail.identity]\ncapabilities = ["sys_admin"]\n',
+        "modest": SLEEP + '[jail.identity]\ncapabilities = ["net_bind_service"]\n',
         "misspelt": '[service]\nexec_strat = ["/bin/true"]\n',
         "refused": SLEEP + '[jail.chroot]\nmode = "directory"\nroot = ""\n'
                            '[jail.identity]\numask = "9"\ncapabilities = ["flying"]\n',
@@ -54,6 +56,19 @@ class Mistakes(SystemTest):
     def tearDownClass(cls):
         cls.TAKEN.close()
         super().tearDownClass()
+
+    def test_a_unit_above_the_site_s_ceiling(self):
+        ceiling = self.supervisor.folder / "config/ceiling.toml"
+        ceiling.write_text('[jail.identity]\ncapabilities = ["net_bind_service"]\n')
+        self.addCleanup(self.fails, 1, "daemon-reload")  # of the other units
+        self.addCleanup(ceiling.unlink)
+        self.addCleanup(self.ok, "stop", "modest")
+        sentence = ('[jail.identity] capabilities: "sys_admin" is not among them; the site allows '
+                    f"net_bind_service ({ceiling}:2)")
+        self.assertIn(sentence, self.start("greedy"))
+        self.fails(1, "daemon-reload")
+        self.assertIn(sentence, self.start("greedy"))
+        self.ok("start", "modest")
 
     def start(self, unit, code=1):
         """What `jailsvc start` says, without the words that are the same for all."""

@@ -32,6 +32,7 @@ TEST_CASE("places: --config takes the place of the installed units, not of shipp
     const auto places = Places::from_arguments({"--config", "/c", "--state", "/s", "--quiet"});
     REQUIRE(places);
     CHECK(places->quiet);
+    CHECK(places->ceiling == "/c/ceiling.toml");
     CHECK(places->unit_dirs == std::vector<std::string>{"/s/run/units", "/c/units"});
     REQUIRE(places->profile_dirs.size() == 2);
     CHECK(places->profile_dirs.front() == "/c/profiles");

@@ -41,6 +41,7 @@ public:
         Sources out;
         out.unit_dirs = {path("etc"), path("usr")};
         out.profile_dirs = {path("profiles")};
+        out.ceiling = path("ceiling.toml");
         return out;
     }
 
