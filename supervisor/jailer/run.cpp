@@ -76,6 +76,7 @@ Result<void> run_loop(const Places& places) {
     TRY_VOID(reduce_effective_capabilities());
     // What a process inherits when its unit names no umask; our own files are given their modes.
     ::umask(022);
+    ignore_no_signals();
     // Not SIG_IGN, which every service would inherit: a handler is gone at exec (signal(7)).
     ::signal(SIGPIPE, [](int) {});
     TRY(SpawnContext spawn, prepare_spawning(places));

@@ -115,6 +115,7 @@ TempDirectory::~TempDirectory() {
 const SpawnContext& spawn_context() {
     static const TempDirectory stage;
     static const SpawnContext context = [] {
+        ignore_no_signals();
         const auto here = sys::program_directory();
         if (!here) throw std::runtime_error(here.error().message);
         auto stub = sys::open(*here + "/../lib/jailsvc/jailsvc-stub", O_PATH);

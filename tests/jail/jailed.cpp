@@ -211,6 +211,7 @@ Site::Site()
         expect(sys::make_directories(path));
     }
     for (const auto& refusal : plugins_.refusals()) FAIL(refusal);
+    jailer::ignore_no_signals();
     context_.clone_parent = false;
     context_.stub_program = stub_program_.get();
     context_.stage_directory = directory_ + "/stage";

@@ -1,6 +1,7 @@
 #include <linux/filter.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
+#include <signal.h>
 
 #include <algorithm>
 
@@ -176,6 +177,29 @@ TEST_CASE("attest: values other than the plan's are refused", "[jail][S2.10]") {
     }
     SECTION("another umask") {
         changed(JSV_OP_UMASK, [](Op& op) { op.number[0] = 022; });
+    }
+}
+
+TEST_CASE("attest: a program that would ignore a signal is refused", "[jail]") {
+    REQUIRE_JAILS();
+    Jail jail(default_plan());
+    REQUIRE(jail.stands());
+    Program program;
+    program.argv = {"/bin/true"};
+    REQUIRE(::signal(SIGUSR2, SIG_IGN) != SIG_ERR);
+    auto deaf = jail.park(program);
+    jailsvc::jailer::ignore_no_signals();
+    auto parked = jail.park(program);
+    REQUIRE(deaf);
+    REQUIRE(parked);
+    const auto held = attest_program(jail.plan(), {}, jail.stub(), deaf->pid, 0);
+    REQUIRE_FALSE(held);
+    CHECK(held.error().op == kStepIsolation);
+    CHECK(held.error().text.find("signals") != std::string::npos);
+    CHECK(attest_program(jail.plan(), {}, jail.stub(), parked->pid, 0));  // control
+    for (auto* one : {&*deaf, &*parked}) {
+        (void)jailsvc::jailer::open_gate(*one);
+        (void)await_end(*one);
     }
 }
 

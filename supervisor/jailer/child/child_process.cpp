@@ -214,16 +214,7 @@ Outcome lock_stub() noexcept {
     return outcome(code);
 }
 
-/// CLONE_CLEAR_SIGHAND has reset handlers already; ignored signals stay ignored over an exec, and
-/// blocked ones blocked (signal(7)).
-void reset_signals() noexcept {
-    constexpr int kSignals = 64;
-    struct {
-        std::uint64_t handler, flags, restorer, mask;
-    } const fresh{};
-    for (int signo = 1; signo <= kSignals; ++signo) {
-        raw::call(SYS_rt_sigaction, signo, &fresh, nullptr, sizeof fresh.mask);
-    }
+void unblock_signals() noexcept {
     const std::uint64_t none = 0;
     raw::call(SYS_rt_sigprocmask, 2 /* SIG_SETMASK */, &none, nullptr, sizeof none);
 }

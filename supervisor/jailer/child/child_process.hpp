@@ -32,7 +32,8 @@ struct StepOutcome {
 /// inherits that possesses the keys in it, whatever his uid (keyrings(7), session-keyring(7)).
 [[nodiscard]] Outcome leave_session_keyring() noexcept;
 
-/// Signals as a program expects them: nothing blocked, nothing ignored.
-void reset_signals() noexcept;
+/// Signals as a program expects them: nothing blocked. Handlers are gone with CLONE_CLEAR_SIGHAND,
+/// and ignored is none, see ignore_no_signals; attest_program reads both back.
+void unblock_signals() noexcept;
 
 }  // namespace jailsvc::jailer

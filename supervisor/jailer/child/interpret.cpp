@@ -215,7 +215,7 @@ void run_stub(const StubJob& job) noexcept {
         require(job.gate, kStepCgroup, raw::call(SYS_unshare, CLONE_NEWCGROUP));
     }
     arrange_stub_descriptors(job);
-    reset_signals();
+    unblock_signals();
     hide_from_tracers();
     raw::call(SYS_umask, 0);
     // The jailer writes the maps, which only a privileged process of the parent namespace may.
@@ -235,7 +235,7 @@ void run_program(const ProgramJob& job) noexcept {
     int gate = job.gate;
     int stub = job.stub;
     enter_cgroups(job);
-    reset_signals();
+    unblock_signals();
     arrange_program_descriptors(job, gate, stub, here.probe);
     for (const ChildOp* op = job.ops; op != job.ops + job.count; ++op) {
         settle(gate, *op, apply_before_entry(*op));

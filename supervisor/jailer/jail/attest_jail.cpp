@@ -19,7 +19,7 @@ using Verdict = std::optional<JailFailure>;
 Verdict attest_namespace(std::uint32_t index, const Op& op, pid_t stub) {
     for (const NamespaceType& type : namespace_types()) {
         if (type.flag != op.number[0]) continue;
-        const auto ours = namespace_id(index, ::getpid(), type.name);
+        const auto ours = own_namespace_id(index, type);
         if (!ours) return ours.error();
         const auto theirs = namespace_id(index, stub, type.name);
         if (!theirs) return theirs.error();

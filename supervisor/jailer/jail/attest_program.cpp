@@ -234,13 +234,21 @@ Verdict check_op(const Attest& attest, std::uint32_t index, const Op& op) {
     return not_held(index, "unknown kind");
 }
 
+/// A blocked or ignored signal stays so over the exec, and could be the one that is to stop it.
+Verdict attest_signals(const Attest& attest) {
+    const ProcessFacts& facts = attest.facts;
+    if (facts.blocked_signals == 0 && facts.ignored_signals == 0) return std::nullopt;
+    return not_held(kStepIsolation, fmt::format("signals: {:x} blocked, {:x} ignored, not 0",
+                                                facts.blocked_signals, facts.ignored_signals));
+}
+
 /// Every namespace is the stub's, also those that the plan left to the host.
 Verdict attest_namespaces(const Attest& attest) {
-    const pid_t other = attest.stub > 0 ? attest.stub : ::getpid();
     for (const NamespaceType& type : namespace_types()) {
         const auto seen = namespace_id(kStepEnter, attest.program, type.name);
         if (!seen) return seen.error();
-        const auto wanted = namespace_id(kStepEnter, other, type.name);
+        const auto wanted = attest.stub > 0 ? namespace_id(kStepEnter, attest.stub, type.name)
+                                            : own_namespace_id(kStepEnter, type);
         if (!wanted) return wanted.error();
         if (*seen == *wanted) continue;
         return not_held(kStepEnter,
@@ -312,7 +320,8 @@ Jailed<std::vector<JailFailure>> attest_program(const CompiledPlan& compiled,
         if (!plan.ops[index].optional) return std::unexpected(std::move(*verdict));
         weakened.push_back(std::move(*verdict));
     }
-    for (const auto check : {attest_namespaces, attest_places, attest_descriptors}) {
+    for (const auto check :
+         {attest_signals, attest_namespaces, attest_places, attest_descriptors}) {
         if (auto verdict = check(attest)) return std::unexpected(std::move(*verdict));
     }
     return weakened;

@@ -125,6 +125,10 @@ using Jailed = std::expected<T, JailFailure>;
 /// must be denied.
 [[nodiscard]] Result<Fd> open_probe();
 
+/// What this process ignores, whatever started it, its children would ignore, and over their exec
+/// (signal(7)): once, before the first of them.
+void ignore_no_signals() noexcept;
+
 /// JSV_STAGE_PARENT operations, as the jailer, before any process exists. Directories to be made
 /// anew are moved into `trash` (see trash.hpp); without one they are emptied here and now.
 [[nodiscard]] Jailed<void> apply_parent_operations(const CompiledPlan& plan, const ResolvedIds& ids,

@@ -3,6 +3,10 @@
 #include <fmt/format.h>
 #include <linux/sched.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
 
 #include "jailer/jail/failure.hpp"
 
@@ -21,6 +25,22 @@ Jailed<std::uint64_t> namespace_id(std::uint32_t op, pid_t pid, std::string_view
     struct stat status{};
     if (::stat(path.c_str(), &status) == -1) return std::unexpected(failed(op, path, errno));
     return std::uint64_t{status.st_ino};
+}
+
+Jailed<std::uint64_t> own_namespace_id(std::uint32_t op, const NamespaceType& type) {
+    static struct {
+        pid_t pid = 0;  // whose they are: a forked copy may have gone elsewhere
+        std::array<std::uint64_t, 8> ids{};
+    } known;
+    const pid_t self = ::getpid();
+    if (type.flag == CLONE_NEWNET) return namespace_id(op, self, type.name);
+    if (known.pid != self) known = {.pid = self, .ids = {}};
+    const auto place = std::ranges::find(namespace_types(), type.flag, &NamespaceType::flag);
+    std::uint64_t& id = known.ids.at(static_cast<std::size_t>(place - namespace_types().begin()));
+    if (id != 0) return id;
+    const auto read = namespace_id(op, self, type.name);
+    if (read) id = *read;
+    return read;
 }
 
 }  // namespace jailsvc::jailer

@@ -19,5 +19,8 @@ struct NamespaceType {
 /// Identifies a namespace (its inode in nsfs, namespaces(7)). `op` is named in the failure.
 [[nodiscard]] Jailed<std::uint64_t> namespace_id(std::uint32_t op, pid_t pid,
                                                  std::string_view name);
+/// The same of this process, read once: it leaves none of its namespaces for good, and but the
+/// network's, which is read each time, for no moment in which anything is attested.
+[[nodiscard]] Jailed<std::uint64_t> own_namespace_id(std::uint32_t op, const NamespaceType& type);
 
 }  // namespace jailsvc::jailer

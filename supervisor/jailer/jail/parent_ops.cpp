@@ -111,11 +111,11 @@ Jailed<void> apply_parent_operations(const CompiledPlan& compiled, const Resolve
 }
 
 void undo_parent_operations(const CompiledPlan& plan, const std::string& trash) {
-    for (const ChildOp& op : plan.child_ops()) {
-        if (op.kind != JSV_OP_HOST_DIRECTORY || (op.flags & JSV_DIR_RECREATE) == 0) continue;
+    plan.for_each(JSV_OP_HOST_DIRECTORY, [&](std::uint32_t /*index*/, const Op& op) {
+        if ((op.flags & JSV_DIR_RECREATE) == 0) return;
         // Nothing depends on it: what is left is emptied before the next start.
         (void)remove_directory(op.text[0], trash);
-    }
+    });
 }
 
 }  // namespace jailsvc::jailer

@@ -98,11 +98,11 @@ Result<ProcessFacts> parse_status(std::string_view text) {
         facts.groups.push_back(static_cast<std::uint32_t>(group));
     }
     std::ranges::sort(facts.groups);
-    const std::pair<std::string_view, std::uint64_t*> sets[] = {{"CapInh", &facts.inheritable},
-                                                                {"CapPrm", &facts.permitted},
-                                                                {"CapEff", &facts.effective},
-                                                                {"CapBnd", &facts.bounding},
-                                                                {"CapAmb", &facts.ambient}};
+    const std::pair<std::string_view, std::uint64_t*> sets[] = {
+        {"CapInh", &facts.inheritable},    {"CapPrm", &facts.permitted},
+        {"CapEff", &facts.effective},      {"CapBnd", &facts.bounding},
+        {"CapAmb", &facts.ambient},        {"SigBlk", &facts.blocked_signals},
+        {"SigIgn", &facts.ignored_signals}};
     for (const auto& [key, set] : sets) {
         TRY(const auto values, fields(text, key, 16, 1));
         *set = values[0];

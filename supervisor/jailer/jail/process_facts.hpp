@@ -19,6 +19,7 @@ struct ProcessFacts {
     std::array<std::uint32_t, 4> gids{};
     std::vector<std::uint32_t> groups;  ///< sorted
     std::uint64_t inheritable = 0, permitted = 0, effective = 0, bounding = 0, ambient = 0;
+    std::uint64_t blocked_signals = 0, ignored_signals = 0;  ///< 1 << (number - 1)
     std::uint32_t umask = 0;
     bool no_new_privs = false;
     std::uint64_t seccomp_mode = 0;     ///< 2: filters; 0 also on a kernel without them

@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/sched.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -198,6 +199,14 @@ Jailed<void> check_sockets(const CompiledPlan& plan, const std::vector<int>& des
 }
 
 }  // namespace
+
+void ignore_no_signals() noexcept {
+    for (int signo = 1; signo < NSIG; ++signo) {
+        struct sigaction present{};
+        if (::sigaction(signo, nullptr, &present) == -1 || present.sa_handler != SIG_IGN) continue;
+        (void)::signal(signo, SIG_DFL);
+    }
+}
 
 Jailed<Parked> spawn_stub(const SpawnContext& context, const CompiledPlan& plan,
                           const ResolvedIds& /*ids*/, int network, const CgroupEntry& groups) {

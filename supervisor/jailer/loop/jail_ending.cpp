@@ -121,10 +121,16 @@ void Jails::undo(Jail& jail) {
     });
 }
 
+/// To look for trash takes a dozen system calls, and most plans make none.
+void Jails::collect_trash(const Jail& jail) {
+    if (jail.loaded && jail.loaded->plan.find(JSV_OP_HOST_DIRECTORY) == nullptr) return;
+    core_.trash.collect();
+}
+
 void Jails::ended(const std::string& unit) {
     const auto jail = jails_.extract(unit);
     const auto ending = ending_.extract(unit);
-    core_.trash.collect();
+    collect_trash(*jail.mapped());
     if (jail.mapped()->forgotten) {
         (void)core_.groups.remove(unit);
     } else if (jail.mapped()->loaded) {

@@ -133,7 +133,7 @@ Attempt Jails::prepare(Jail& jail) {
     note_weakened(jail, *limited);
     limits_.listen();
     const auto done = apply_parent_operations(loaded.plan, jail.ids, core_.trash.directory());
-    core_.trash.collect();
+    collect_trash(jail);
     if (!done) {
         return std::unexpected(to_failure(loaded.plan.plan(), done.error()));
     }

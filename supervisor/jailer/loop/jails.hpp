@@ -143,6 +143,7 @@ private:
     [[nodiscard]] std::vector<Found> left_of(const Jail& jail);
     bool kill_stragglers(Jail& jail, Ending& ending);
     void undo(Jail& jail);
+    void collect_trash(const Jail& jail);
     void ended(const std::string& unit);
 
     void watch_stub(Jail& jail);

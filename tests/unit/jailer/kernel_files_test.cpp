@@ -48,12 +48,15 @@ TEST_CASE("status: what attest needs is read, and its absence is an error", "[ja
     const std::string text =
         "Name:\tx\nUmask:\t0027\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\nGroups:\t20 10 \n"
         "CapInh:\t0000000000000000\nCapPrm:\t000001ffffffffff\nCapEff:\t0000000000000400\n"
-        "CapBnd:\t0000000000000001\nCapAmb:\t0000000000000002\nNoNewPrivs:\t1\n";
+        "CapBnd:\t0000000000000001\nCapAmb:\t0000000000000002\nNoNewPrivs:\t1\n"
+        "SigBlk:\t0000000000000100\nSigIgn:\t0000000000001000\n";
     const auto facts = parse_status(text);
     REQUIRE(facts);
     CHECK(facts->uids == std::array<std::uint32_t, 4>{1, 2, 3, 4});
     CHECK(facts->groups == std::vector<std::uint32_t>{10, 20});
     CHECK(facts->permitted == 0x1ffffffffffULL);
+    CHECK(facts->blocked_signals == 0x100);
+    CHECK(facts->ignored_signals == 0x1000);
     CHECK(facts->umask == 027);
     CHECK(facts->no_new_privs);
     CHECK_FALSE(parse_status("Uid:\t1\t2\t3\t4\n"));
