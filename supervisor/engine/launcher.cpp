@@ -45,9 +45,10 @@ void JailerLauncher::signal(std::string_view unit, service::Token token, int sig
     collect(signal);
 }
 
-void JailerLauncher::teardown(std::string_view unit, service::Token token) {
+void JailerLauncher::teardown(std::string_view unit, service::Token token, bool restarts) {
     auto teardown = ipc::make<ipc::Teardown>();
     teardown.token = token;
+    teardown.restarts = restarts ? 1 : 0;
     ipc::set_text(teardown.unit, unit);
     collect(teardown);
 }

@@ -25,7 +25,7 @@ public:
     void launch(const service::LaunchRequest& request) override;
     void signal(std::string_view unit, service::Token token, int signo,
                 service::Whom whom) override;
-    void teardown(std::string_view unit, service::Token token) override;
+    void teardown(std::string_view unit, service::Token token, bool restarts) override;
 
     /// Sends what was collected.
     void flush();

@@ -300,7 +300,8 @@ struct Signal {
 struct Teardown {
     static constexpr Type kType = Type::kTeardown;
     Header header;
-    Token token;  ///< of the service that ended
+    Token token;             ///< of the service that ended
+    std::uint32_t restarts;  ///< 1: it starts again by itself; what no process needs may go later
     char unit[kNameSize];
 };
 

@@ -23,6 +23,7 @@ struct Effect {
     LaunchRequest launch{};
     Token token = 0;
     int signo = 0;
+    bool restarts = false;  ///< of kTeardown
     Whom whom = Whom::kProcess;
     TimerKind timer = TimerKind::kStartTimeout;
     config::Duration after{};

@@ -256,8 +256,10 @@ void Manager::Impl::kill_all(Entry& entry) {
 }
 
 void Manager::Impl::tear_down(Entry& entry) {
-    effects.push_back(
-        {.kind = Effect::Kind::kTeardown, .entry = &entry, .token = entry.record().main_token});
+    effects.push_back({.kind = Effect::Kind::kTeardown,
+                       .entry = &entry,
+                       .token = entry.record().main_token,
+                       .restarts = entry.record().after == State::kBackoff});
 }
 
 void Manager::Impl::signal(Entry& entry, Token token, int signo, Whom whom) {
@@ -295,7 +297,7 @@ void Manager::Impl::execute() {
                 launcher.signal(unit, effect.token, effect.signo, effect.whom);
                 break;
             case Effect::Kind::kTeardown:
-                launcher.teardown(unit, effect.token);
+                launcher.teardown(unit, effect.token, effect.restarts);
                 break;
             case Effect::Kind::kArm:
                 timers.arm(unit, effect.timer, effect.after);

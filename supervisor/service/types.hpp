@@ -94,7 +94,8 @@ public:
     virtual void launch(const LaunchRequest& request) = 0;
     virtual void signal(std::string_view unit, Token token, int signo, Whom whom) = 0;
     /// Ends whatever is left of the start `token` and frees its jail; answered by on_torn_down.
-    virtual void teardown(std::string_view unit, Token token) = 0;
+    /// What holds no process may be freed after the answer if the unit restarts by itself.
+    virtual void teardown(std::string_view unit, Token token, bool restarts) = 0;
 };
 
 /// One-shot timers, one of each kind per unit; arming again replaces.

@@ -5,6 +5,7 @@
 #include "jailer/jail/jail.hpp"
 #include "jailer/loop/link.hpp"
 #include "jailer/loop/log_pipes.hpp"
+#include "jailer/loop/old_mounts.hpp"
 #include "jailer/loop/trash_collector.hpp"
 #include "jailer/loop/uids.hpp"
 #include "jailer/loop/unit_cache.hpp"
@@ -24,6 +25,7 @@ struct Core {
     UnitCache units;
     LogPipes logs;
     TrashCollector trash;
+    OldMounts old_mounts;
     NamespacePool networks;
     cgroup::Tree groups;
     PrivateNetworks private_networks;

@@ -26,6 +26,7 @@ Dispatch::Dispatch(struct ev_loop* loop, const Places& places, PluginHost plugin
             .units = UnitCache(loop, core_.plugins, config::sources_of(places)),
             .logs = {},
             .trash = TrashCollector(loop, trash_directory(places)),
+            .old_mounts = OldMounts(loop),
             .networks = NamespacePool(loop),
             .groups = cgroup::Tree::open(),
             .private_networks = std::move(networks),
@@ -150,7 +151,7 @@ void Dispatch::teardown(const ipc::Teardown& request) {
         tell::torn_down(core_.engine, token, unit);
     };
     if (jail == nullptr) return answer();
-    jails_.end(*jail, answer);
+    jails_.end(*jail, answer, request.restarts != 0);
 }
 
 void Dispatch::forget(const ipc::Forget& request) {

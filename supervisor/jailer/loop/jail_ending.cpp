@@ -1,5 +1,6 @@
 // How a jail ends: every process first, then what its making did on the host.
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
 #include <spdlog/spdlog.h>
@@ -19,7 +20,7 @@ constexpr int kMaxRounds = 32;
 
 }  // namespace
 
-void Jails::end(Jail& jail, Ended done) {
+void Jails::end(Jail& jail, Ended done, bool restarts) {
     const std::string unit = jail.unit;
     if (const auto known = ending_.find(unit); known != ending_.end()) {
         known->second->waiters.push_back(std::move(done));
@@ -34,8 +35,23 @@ void Jails::end(Jail& jail, Ended done) {
     ending_.emplace(unit, std::move(ending));
     cancel_making(jail);
     if (ending_hook_) ending_hook_(unit);
+    if (restarts) ending_.at(unit)->mounts = hold_mounts(jail);
     kill_everything(jail);
     check_ended(unit);
+}
+
+/// The mount namespace, so that the end of the jail's init does not free it. Not where memory is
+/// limited: what fills the old jail's /tmp counts for the new one until it is freed. If the pid is
+/// another's by now, no harm is done.
+Fd Jails::hold_mounts(const Jail& jail) {
+    if (!jail.has_stub() || !jail.loaded) return {};
+    bool limited = false;
+    jail.loaded->plan.for_each(JSV_OP_CGROUP, [&](std::uint32_t /*index*/, const Op& op) {
+        limited = limited || op.text[0].starts_with("memory.");
+    });
+    if (limited) return {};
+    auto mounts = sys::open(fmt::format("/proc/{}/ns/mnt", jail.stub_pid), O_RDONLY);
+    return mounts ? std::move(*mounts) : Fd();
 }
 
 void Jails::forget_group(const std::string& unit) {
@@ -136,6 +152,7 @@ void Jails::ended(const std::string& unit) {
     } else if (jail.mapped()->loaded) {
         core_.units.remember(jail.mapped()->loaded);
     }
+    core_.old_mounts.free_later(std::move(ending.mapped()->mounts));
     core_.plugins.teardown(unit);
     core_.private_networks.remove(unit);
     forget_text(unit, jail.mapped()->token);

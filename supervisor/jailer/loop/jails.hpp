@@ -91,7 +91,8 @@ public:
     [[nodiscard]] Result<void> begin_main(Jail& jail, ipc::Token token);
 
     /// Ends every process of the jail, undoes what its making did, forgets it; then calls `done`.
-    void end(Jail& jail, Ended done);
+    /// With `restarts`, its mounts may go after that.
+    void end(Jail& jail, Ended done, bool restarts = false);
 
     /// Reads back that the process is in the jail's control group and every limit in force there.
     [[nodiscard]] Attempt attest_group(Jail& jail, pid_t pid);
@@ -137,6 +138,7 @@ private:
     void cancel_making(Jail& jail);
 
     // jail_ending.cpp
+    static Fd hold_mounts(const Jail& jail);
     void kill_everything(Jail& jail);
     void check_ended(const std::string& unit);
     void forget_text(const std::string& unit, ipc::Token token);

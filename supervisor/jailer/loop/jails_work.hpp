@@ -21,6 +21,7 @@ struct Jails::Ending {
         IoWatch ended;
     };
     std::vector<Ended> waiters;
+    Fd mounts;  ///< to be freed when the unit has started again; empty: by its last process
     std::vector<std::unique_ptr<Straggler>> stragglers;
     std::size_t stragglers_left = 0;
     int rounds = 0;

@@ -200,9 +200,10 @@ void Starts::place(Job& job) {
     if (jail != nullptr && may_make_jail(purpose) &&
         (jail->state == Jail::State::kEnding || is_stale(*jail, purpose))) {
         if (purpose == ipc::Purpose::kStopPost) inherit(job, *jail);
-        return jails_.end(*jail, [this, token] {
+        const auto ended = [this, token] {
             if (Job* waiting = find(token); waiting != nullptr) place(*waiting);
-        });
+        };
+        return jails_.end(*jail, ended, true);
     }
     if (jail == nullptr && may_make_jail(purpose)) {
         Digest digest;

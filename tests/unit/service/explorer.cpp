@@ -86,7 +86,7 @@ void Explorer::launch(const LaunchRequest& request) {
 
 void Explorer::signal(std::string_view, Token, int, Whom) {}
 
-void Explorer::teardown(std::string_view unit, Token token) {
+void Explorer::teardown(std::string_view unit, Token token, bool) {
     Side& side = sides_[index(unit)];
     const std::string name(unit);
     if (resuming_) return expect(side.tearing, name + ": resume tears down what is gone");

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -41,6 +42,7 @@ struct World : Launcher, Timers, Observer {
     std::vector<Launched> launches;
     std::vector<Signalled> signals;
     std::vector<std::pair<std::string, Token>> teardowns;
+    std::set<Token> restarting;  ///< of these, those after which the unit starts by itself
     std::map<std::pair<std::string, TimerKind>, config::Duration> timers;
     std::map<JobId, std::vector<JobResult>> results;
     std::map<std::string, Record> records;  ///< what a new engine would find
@@ -54,7 +56,8 @@ struct World : Launcher, Timers, Observer {
     void signal(std::string_view unit, Token token, int signo, Whom whom) override {
         signals.push_back({std::string(unit), token, signo, whom});
     }
-    void teardown(std::string_view unit, Token token) override {
+    void teardown(std::string_view unit, Token token, bool restarts) override {
+        if (restarts) restarting.insert(token);
         teardowns.emplace_back(unit, token);
     }
     void arm(std::string_view unit, TimerKind kind, config::Duration after) override {

@@ -151,6 +151,16 @@ TEST_CASE("policy: nothing restarts past its limit, within the interval", "[serv
     }
 }
 
+TEST_CASE("policy: the teardown after a crash tells that a start follows", "[service]") {
+    Stage stage({restarting(Restart::kUnlessStopped)});
+    stage.up("web");
+    const Token crashed = stage.main("web");
+    stage.died("web", SIGKILL);
+    CHECK(stage.world.restarting == std::set<Token>{crashed});
+    stage.torn_down("web");
+    CHECK(stage.state("web") == State::kBackoff);
+}
+
 TEST_CASE("policy: a manual stop is not answered by a restart", "[service][S1.10]") {
     Stage stage({restarting(Restart::kUnlessStopped)});
     stage.up("web");
@@ -159,6 +169,7 @@ TEST_CASE("policy: a manual stop is not answered by a restart", "[service][S1.10
     stage.torn_down("web");
     CHECK(stage.state("web") == State::kInactive);
     CHECK(stage.record("web").wanted_up == 0);
+    CHECK(stage.world.restarting.empty());
     CHECK(stage.result(stop).outcome == JobOutcome::kDone);
 }
 
@@ -174,6 +185,7 @@ TEST_CASE("stop: the signal, SIGCONT, and after the timeout SIGKILL to all", "[s
     CHECK(stage.world.teardowns.empty());
     stage.died("web", SIGKILL);
     CHECK(stage.world.teardowns.size() == 1);
+    CHECK(stage.world.restarting.empty());
     stage.torn_down("web");
     CHECK(stage.state("web") == State::kFailed);
     CHECK(stage.because("web") ==
