@@ -115,6 +115,25 @@ void add_tools(CLI::App& app, Options& options) {
     explain->add_option("key", options.key, "\"service.restart\"; all tables if left out");
     explain->callback(
         [&options] { options.exit_code = run_explain(options.context, options.key); });
+    CLI::App* pledge = app.add_subcommand("pledge", "Find out which promises a unit needs");
+    pledge->require_subcommand(1);
+    const struct {
+        const char* name;
+        const char* what;
+        const char* help;
+    } lessons[] = {
+        {"learn", "propose",
+         "Print the promises and paths that a unit with on_violation = \"log\" was seen to use"},
+        {"forget", "forget", "Drop what was learned of a unit"},
+    };
+    for (const auto& lesson : lessons) {
+        CLI::App* command = pledge->add_subcommand(lesson.name, lesson.help);
+        command->add_option("unit", options.unit)->required();
+        const std::string what = lesson.what;
+        command->callback([&options, what] {
+            options.exit_code = run_pledge(options.context, what, options.unit);
+        });
+    }
     app.add_subcommand("doctor", "Try what jails need of this machine; 1 if something fails")
         ->callback([&options] { options.exit_code = run_doctor(options.context); });
     app.add_subcommand("version", "Print versions")->callback([&options] {

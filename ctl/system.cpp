@@ -22,22 +22,27 @@ void print_names(const char* what, const Json& parameters, const char* key) {
     }
 }
 
-/// Becomes `jailsvcd ARGUMENTS`, which knows the plugins' keys; needs no running supervisor.
-int become_jailsvcd(const Context& context, std::vector<std::string> arguments) {
+/// Becomes one of lib/jailsvc's programs; needs no running supervisor.
+int become(const Context& context, const std::string& program, std::vector<std::string> arguments) {
     const auto folder = sys::program_directory();
     if (!folder) return report(context, folder.error());
     std::vector<char*> argv;
-    arguments.insert(arguments.begin(), "jailsvcd");
+    arguments.insert(arguments.begin(), program);
     for (auto& argument : arguments) argv.push_back(argument.data());
     argv.push_back(nullptr);
-    // Beside us in a build tree; PREFIX/lib/jailsvc of PREFIX/bin when installed.
-    ::execv((*folder + "/jailsvcd").c_str(), argv.data());
-    ::execv((*folder + "/../lib/jailsvc/jailsvcd").c_str(), argv.data());
+    // PREFIX/lib/jailsvc of PREFIX/bin; a build tree has jailsvcd beside us.
+    ::execv((*folder + "/" + program).c_str(), argv.data());
+    ::execv((*folder + "/../lib/jailsvc/" + program).c_str(), argv.data());
     return report(context,
-                  {fmt::format("jailsvcd is neither in {} nor in ../lib/jailsvc beside it; install "
+                  {fmt::format("{} is neither in {} nor in ../lib/jailsvc beside it; install "
                                "it again",
-                               *folder),
+                               program, *folder),
                    kFailure});
+}
+
+/// `jailsvcd ARGUMENTS`, which knows the plugins' keys.
+int become_jailsvcd(const Context& context, const std::vector<std::string>& arguments) {
+    return become(context, "jailsvcd", arguments);
 }
 
 /// What a child writes until it ends, both outputs together, and its exit code.
@@ -65,16 +70,21 @@ Result<Said> listen_to(const std::function<int()>& child) {
     return said;
 }
 
-/// `jailsvcd ARGUMENTS`, its words wrapped for --json.
-int run_jailsvcd(const Context& context, const std::vector<std::string>& arguments) {
-    if (!context.json) return become_jailsvcd(context, arguments);
+/// A program's words wrapped for --json.
+int run_wrapped(const Context& context, const std::string& program,
+                const std::vector<std::string>& arguments) {
+    if (!context.json) return become(context, program, arguments);
     Context plain = context;
     plain.json = false;
-    const auto said = listen_to([&] { return become_jailsvcd(plain, arguments); });
+    const auto said = listen_to([&] { return become(plain, program, arguments); });
     if (!said) return report(context, said.error());
     if (said->code != kOk) return report(context, {said->text, said->code});
     print_json({{"text", said->text}});
     return kOk;
+}
+
+int run_jailsvcd(const Context& context, const std::vector<std::string>& arguments) {
+    return run_wrapped(context, "jailsvcd", arguments);
 }
 
 std::vector<std::string> with_places(const Context& context, const char* verb) {
@@ -149,6 +159,11 @@ int run_doctor(const Context& context) {
     if (context.json) arguments.emplace_back("--json");
     if (context.colour) arguments.emplace_back("--colour");
     return become_jailsvcd(context, arguments);
+}
+
+int run_pledge(const Context& context, const std::string& what, const std::string& unit) {
+    const std::string lib = context.state.empty() ? "/var/lib/jailsvc" : context.state + "/lib";
+    return run_wrapped(context, "jailsvc-learn", {what, lib + "/learned", unit});
 }
 
 int run_explain(const Context& context, const std::string& key) {

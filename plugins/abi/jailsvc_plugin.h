@@ -141,6 +141,9 @@ typedef enum jsv_kind {
 /* A program that was given a Unix socket (as a standard stream, or passed) is not started: the
  * filter lets pass what sends descriptors over one. */
 #define JSV_SECCOMP_NO_UNIX_SOCKETS 2u
+/* No barrier: the filter's verdict SECCOMP_RET_USER_NOTIF has a call recorded and let go on. Not with
+ * JSV_SECCOMP_EXEC_ONCE. It must let close pass too. */
+#define JSV_SECCOMP_LEARN 4u
 
 #define JSV_ENV_SECRET 1u /* the value is left out where plans are printed */
 

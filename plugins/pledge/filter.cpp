@@ -35,7 +35,15 @@ struct FreeContext {
 using Context = std::unique_ptr<void, FreeContext>;
 
 std::uint32_t action_of(Violation violation) {
-    return violation == Violation::kKill ? SCMP_ACT_KILL_PROCESS : SCMP_ACT_ERRNO(EPERM);
+    switch (violation) {
+        case Violation::kErrno:
+            return SCMP_ACT_ERRNO(EPERM);
+        case Violation::kKill:
+            return SCMP_ACT_KILL_PROCESS;
+        case Violation::kAsk:
+            return SCMP_ACT_NOTIFY;
+    }
+    return SCMP_ACT_KILL_PROCESS;
 }
 
 /// __NR_SCMP_ERROR for a call that neither libseccomp nor the table knows; other negative numbers
@@ -63,7 +71,7 @@ int add(void* context, std::uint32_t action, int number, const Rule& rule) {
 
 std::string add_all(void* context, Promises promises) {
     std::map<std::string_view, bool> whole;  // permitted whatever the arguments
-    const std::vector<Rule> rules = rules_for(promises | kExec);
+    const std::vector<Rule> rules = rules_for(promises);
     for (const Rule& rule : rules) whole[rule.call] |= rule.count == 0;
     for (const Rule& rule : rules) {
         if (rule.count > 0 && whole[rule.call]) continue;
@@ -138,7 +146,9 @@ Filter compile(Promises promises, Violation violation) {
     int code = ::seccomp_attr_set(context.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
     if (code == 0) code = ::seccomp_attr_set(context.get(), SCMP_FLTATR_CTL_OPTIMIZE, kTree);
     if (code != 0) return {{}, "libseccomp is too old; 2.5 is needed"};
-    if (auto error = add_all(context.get(), promises); !error.empty()) return {{}, error};
+    // The first exec is the gate's to let pass, see JSV_SECCOMP_EXEC_ONCE.
+    const Promises permitted = violation == Violation::kAsk ? promises : promises | kExec;
+    if (auto error = add_all(context.get(), permitted); !error.empty()) return {{}, error};
     Filter filter{prologue()};
     std::vector<sock_filter> tree;
     if (auto error = read_program(context.get(), tree); !error.empty()) return {{}, error};

@@ -11,8 +11,9 @@
 /// From promises to the program that the kernel runs at every system call.
 namespace pledge {
 
-/// What becomes of a call that no promise permits.
-enum class Violation { kErrno, kKill };
+/// What becomes of a call that no promise permits. kAsk: whoever has the filter's listener decides,
+/// for execution too.
+enum class Violation { kErrno, kKill, kAsk };
 
 struct Filter {
     std::vector<sock_filter> program;

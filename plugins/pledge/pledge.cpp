@@ -1,8 +1,11 @@
 // pledge: which parts of the kernel a service may call, in OpenBSD's words.
 //
 //   [jail.pledge]
-//   promises = "stdio rpath inet"   # nothing else; "stdio" is always needed
-//   on_violation = "errno"          # default: a call not promised gives EPERM; or "kill"
+//   promises = "stdio rpath inet"   # nothing else; "stdio" is always needed; "any": no filter
+//   add = "flock"                   # besides those of the profile
+//   drop = "inet"                   # without these of the profile
+//   on_violation = "errno"          # default: a call not promised gives EPERM; or "kill"; "log":
+//                                   # nothing is enforced, `jailsvc pledge learn` says what it used
 //
 // Sources: pledge(2) of OpenBSD, seccomp(2). promises.cpp is the table, filter.cpp makes a BPF
 // program of it with libseccomp, in the [plan] phase; the core installs it right before the exec.
@@ -24,12 +27,16 @@ using namespace pledge;
 constexpr jsv_key kKeys[] = {
     key(JSV_STRING, "promises", nullptr,
         "What the service may do, in words of pledge(2): \"stdio rpath inet\"; see the plugin's "
-        "README."),
+        "README. \"any\": no filter, also where the profile has one."),
+    key(JSV_STRING, "add", nullptr,
+        "Promises made besides: in a unit, besides those of its profile."),
+    key(JSV_STRING, "drop", nullptr, "Promises taken back, from those of the profile too."),
     key(JSV_STRING, "exec_promises", nullptr,
         "Refused: Linux cannot change a filter at an exec; programs it executes keep promises."),
     key(JSV_STRING, "on_violation", "\"errno\"",
-        "A call that was not promised fails with EPERM, or ends the process (SIGSYS).",
-        "errno|kill"),
+        "A call that was not promised fails with EPERM, or ends the process (SIGSYS); log: nothing "
+        "is enforced, and `jailsvc pledge learn UNIT` proposes promises from what was used.",
+        "errno|kill|log"),
 };
 
 constexpr std::string_view kBlanks = " \t\n";
@@ -50,20 +57,29 @@ std::string known_words() {
     return all;
 }
 
-/// The set that `text` names; what is no promise is refused.
-Promises parse(Planner& plan, const std::string& text) {
+/// The set that a key's text names; what is no promise is refused.
+Promises parse(Planner& plan, const char* key, const std::string& text) {
     Promises promises = 0;
     for (const std::string_view word : words_of(text)) {
         const auto found = std::ranges::find(names(), word, &Name::name);
         if (found != names().end()) {
             promises |= found->promise;
         } else if (const auto why = why_not(word)) {
-            plan.fail("promises", "\"" + std::string(word) + "\": " + std::string(*why));
+            plan.fail(key, "\"" + std::string(word) + "\": " + std::string(*why));
         } else {
-            plan.fail("promises",
+            plan.fail(key,
                       "\"" + std::string(word) + "\" is no promise; there are: " + known_words());
         }
     }
+    return promises;
+}
+
+/// What is promised in the end: the profile's and the unit's words are one text, in which the
+/// unit's `promises` stand for the profile's.
+Promises read_promises(Planner& plan, const std::string& text) {
+    const Promises promises =
+        (parse(plan, "promises", text) | parse(plan, "add", plan.text("add").value_or(""))) &
+        ~parse(plan, "drop", plan.text("drop").value_or(""));
     if ((promises & kStdio) == 0) {
         plan.fail("promises", "\"stdio\" is missing: no program can start without it; add it");
     }
@@ -96,6 +112,18 @@ std::vector<std::uint32_t> words_of(const std::vector<sock_filter>& program) {
     return words;
 }
 
+const char* otherwise(Violation violation) {
+    switch (violation) {
+        case Violation::kErrno:
+            return "EPERM";
+        case Violation::kKill:
+            return "kill";
+        case Violation::kAsk:
+            return "recorded";
+    }
+    return "";
+}
+
 void check_surroundings(Planner& plan) {
     if (plan.text("exec_promises")) {
         plan.fail("exec_promises",
@@ -109,27 +137,40 @@ void check_surroundings(Planner& plan) {
     }
 }
 
+void add_filter(Planner& plan, Promises promises, Violation violation, std::uint32_t flags) {
+    const Filter filter = compile(promises, violation);
+    if (!filter.error.empty()) plan.fail("promises", filter.error);
+    plan.add({.kind = JSV_OP_SECCOMP,
+              .key = "promises",
+              .text = {text_of(promises), otherwise(violation)},
+              .number = {kOwnPid},
+              .flags = flags,
+              .blob = words_of(filter.program)});
+}
+
 int plan(const jsv_host* host) {
     Planner plan(host);
     const auto text = plan.text("promises");
-    if (!text) {
-        if (plan.text("on_violation") || plan.text("exec_promises")) {
+    const auto reaction = plan.text("on_violation");
+    const bool learn = reaction == "log";
+    if (!text && !learn) {
+        if (reaction || plan.text("exec_promises") || plan.text("add") || plan.text("drop")) {
             plan.fail("promises", "is missing, and without it there is no filter; add it");
         }
         return plan.result();
     }
-    const Promises promises = parse(plan, *text);
+    const bool any = text == "any";
+    if (any && !learn) return plan.result();
+    const Promises promises = text && !any ? read_promises(plan, *text) : kStdio;
     check_surroundings(plan);
     if (plan.failed()) return plan.result();
-    const bool kill = plan.text("on_violation") == "kill";
-    const Filter filter = compile(promises, kill ? Violation::kKill : Violation::kErrno);
-    if (!filter.error.empty()) plan.fail("promises", filter.error);
-    plan.add({.kind = JSV_OP_SECCOMP,
-              .key = "promises",
-              .text = {text_of(promises), kill ? "kill" : "EPERM"},
-              .number = {kOwnPid},
-              .flags = flags_of(promises),
-              .blob = words_of(filter.program)});
+    // What stdio permits is used by every program: it is not asked about.
+    if (learn) {
+        add_filter(plan, kStdio, Violation::kAsk, JSV_SECCOMP_LEARN);
+    } else {
+        add_filter(plan, promises, reaction == "kill" ? Violation::kKill : Violation::kErrno,
+                   flags_of(promises));
+    }
     return plan.result();
 }
 

@@ -341,6 +341,45 @@ TEST_CASE("pledge: one operation, the promises in the table's order", "[plugin][
     CHECK(host.ops.empty());
 }
 
+TEST_CASE("pledge: a unit adds to a profile's promises and takes from them", "[plugin][pledge]") {
+    const auto promised = [](std::map<std::string, FakeHost::Value> keys) {
+        FakeHost host;
+        host.keys = std::move(keys);
+        REQUIRE(host.plan(*jailsvc_plugin_entry()) == 0);
+        return host.ops.empty() ? "no filter"s : host.ops[0].text[0];
+    };
+    CHECK(promised({{"promises", "stdio rpath tcp"s}, {"drop", "tcp id"s}}) == "stdio rpath");
+    CHECK(promised({{"promises", "stdio rpath"s}, {"add", "flock tcp"s}}) ==
+          "stdio rpath flock tcp");
+    CHECK(promised({{"promises", "stdio"s}, {"add", "tcp"s}, {"drop", "tcp"s}}) == "stdio");
+    CHECK(promised({{"promises", "any"s}, {"on_violation", "kill"s}}) == "no filter");
+}
+
+TEST_CASE("pledge: to learn is to be asked about all but stdio", "[plugin][pledge]") {
+    FakeHost host;
+    host.keys = {{"on_violation", "log"s}};
+    REQUIRE(host.plan(*jailsvc_plugin_entry()) == 0);
+    REQUIRE(host.ops.size() == 1);
+    CHECK(host.ops[0].flags == JSV_SECCOMP_LEARN);
+    CHECK(host.ops[0].text[1] == "recorded");
+    // What was promised meanwhile makes no difference, but has to be right.
+    const auto blob = host.ops[0].blob;
+    host.keys = {{"on_violation", "log"s}, {"promises", "stdio inet exec"s}};
+    REQUIRE(host.plan(*jailsvc_plugin_entry()) == 0);
+    CHECK(host.ops.at(0).blob == blob);
+    host.keys = {{"on_violation", "log"s}, {"promises", "stdio inte"s}};
+    CHECK(host.plan(*jailsvc_plugin_entry()) == -ECANCELED);
+
+    const auto program = make(kStdio, Violation::kAsk);
+    CHECK(ask(program, number("read")) == SECCOMP_RET_ALLOW);
+    CHECK(ask(program, number("close")) == SECCOMP_RET_ALLOW);
+    for (const char* call : {"execve", "execveat", "openat", "mount", "sendmsg"}) {
+        CHECK(ask(program, number(call)) == SECCOMP_RET_USER_NOTIF);
+    }
+    CHECK(ask(program, number("clone3")) == (SECCOMP_RET_ERRNO | ENOSYS));
+    CHECK(ask(make(kStdio), number("openat")) == kDenied);  // control
+}
+
 TEST_CASE("pledge: what cannot be promised is refused with the cure", "[plugin][pledge]") {
     const auto refusal = [](std::map<std::string, FakeHost::Value> keys, bool gains = false) {
         FakeHost host;
@@ -359,6 +398,10 @@ TEST_CASE("pledge: what cannot be promised is refused with the cure", "[plugin][
     CHECK(refusal({{"promises", ""s}}).find("\"stdio\" is missing") != std::string::npos);
     CHECK(refusal({{"promises", "rpath"s}}).find("\"stdio\" is missing") != std::string::npos);
     CHECK(refusal({{"on_violation", "kill"s}}).find("is missing") != std::string::npos);
+    CHECK(refusal({{"drop", "inet"s}}).find("is missing") != std::string::npos);
+    CHECK(refusal({{"promises", "stdio"s}, {"drop", "stdio"s}}).find("\"stdio\" is missing") !=
+          std::string::npos);
+    CHECK(refusal({{"promises", "stdio"s}, {"add", "any"s}}).starts_with("add: \"any\""));
     CHECK(refusal({{"promises", "stdio"s}, {"exec_promises", "stdio"s}})
               .starts_with("exec_promises: "));
     CHECK(refusal({{"promises", "stdio"s}}, true).find("no_new_privileges = true") !=

@@ -25,12 +25,16 @@ struct Places {
     std::string ceiling;                    ///< docs/CEILING.md; --config DIR: DIR/ceiling.toml
     std::string plugins;                    ///< --plugins DIR
     std::string stub;                       ///< program that is PID 1 of a jail
+    std::string learner;                    ///< program that records what a unit uses
     std::uint64_t files = 0;  ///< --files N: soft limit of open files that jailsvc-init was given
     bool quiet = false;       ///< --quiet: warnings and errors only
 
     [[nodiscard]] std::string control_socket() const { return run + "/control"; }
     /// What units of a private network have as /etc/hosts, by unit's name.
     [[nodiscard]] std::string hosts_root() const { return run + "/hosts"; }
+
+    /// What jailsvc-learn has recorded, by unit's name.
+    [[nodiscard]] std::string records() const { return lib + "/learned"; }
 
     /// From `--config DIR --state DIR --plugins DIR --files N --quiet`; paths must be absolute.
     /// Anything else is an error that names it.

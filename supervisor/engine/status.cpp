@@ -50,6 +50,16 @@ void add_identity(const config::Unit& unit, std::vector<std::string>& parts) {
                                           : fmt::format("{}", fmt::join(*capabilities, " ")));
 }
 
+void add_promises(const config::Unit& unit, std::vector<std::string>& parts) {
+    const auto view = config::JailView::open(unit, "jail.pledge");
+    if (!view || !view->present()) return;
+    if (view->get_string("on_violation") == "log") {
+        parts.emplace_back("not pledged (learning)");
+    } else if (const auto promises = view->get_string("promises")) {
+        parts.push_back("pledge " + *promises);
+    }
+}
+
 std::int64_t microseconds(std::uint64_t nanoseconds) {
     return static_cast<std::int64_t>(nanoseconds / 1000);
 }
@@ -86,6 +96,7 @@ std::string jail_summary(const config::Unit& unit) {
     add_filesystem(unit, parts);
     add_namespaces(unit, parts);
     add_identity(unit, parts);
+    add_promises(unit, parts);
     return parts.empty() ? "unconfined" : fmt::format("{}", fmt::join(parts, ", "));
 }
 

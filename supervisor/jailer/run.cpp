@@ -55,6 +55,8 @@ Result<SpawnContext> prepare_spawning(const Places& places) {
         ::geteuid() == 0 ? open_unwritable(places.stub) : sys::open(places.stub, O_PATH));
     spawn.stub_program = program.release();  // held as long as the process lives
     spawn.stage_directory = places.run + "/stage";
+    spawn.learner = places.learner;
+    spawn.records = places.records();
     TRY_VOID(make_private(spawn.stage_directory));
     TRY_VOID(make_private(trash_directory(places)));
     if (::geteuid() == 0) {

@@ -38,16 +38,40 @@ constexpr sock_filter kExecGate[] = {
     BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
 };
 
+/// Upper half of the flags of the one sendmsg(2) that hands a learning filter's listener over; the
+/// kernel looks at the lower half alone.
+constexpr std::uint32_t kHandOver = 0x6a61696c;
+constexpr std::size_t kUpperFlags = offsetof(seccomp_data, args) + 2 * sizeof(std::uint64_t) + 4;
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__);
+
+/// Before a filter that asks about calls: nobody could answer until somebody has the listener.
+constexpr sock_filter kLetHandOver[] = {
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_sendmsg, 0, 3),
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kUpperFlags),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kHandOver, 0, 1),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+};
+
+#ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+#define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)  // since Linux 5.19
+#endif
+
+/// A listener, or a negative errno.
+int install_with_listener(const sock_fprog& program, unsigned long flags) noexcept {
+    return raw::call_int(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+                         SECCOMP_FILTER_FLAG_NEW_LISTENER | flags, &program);
+}
+
 /// Listener of the gate, or a negative errno.
 int install_gate() noexcept {
-    const sock_fprog program{sizeof kExecGate / sizeof kExecGate[0],
-                             const_cast<sock_filter*>(kExecGate)};
-    return raw::call_int(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER,
-                         &program);
+    return install_with_listener(
+        {sizeof kExecGate / sizeof kExecGate[0], const_cast<sock_filter*>(kExecGate)}, 0);
 }
 
 /// The jailer gets the listener; we keep none, and never hold both ends.
 int hand_over(int gate, int listener, std::uint32_t evidence) noexcept {
+    constexpr std::uint64_t kFlags = std::uint64_t{kHandOver} << 32 | MSG_NOSIGNAL;
     GateReport packet{GateReport::Kind::kListener, evidence, 0, GateReport::About::kWhole};
     iovec part{&packet, sizeof packet};
     alignas(cmsghdr) char space[CMSG_SPACE(sizeof listener)]{};
@@ -61,7 +85,7 @@ int hand_over(int gate, int listener, std::uint32_t evidence) noexcept {
     header->cmsg_type = SCM_RIGHTS;
     header->cmsg_len = CMSG_LEN(sizeof listener);
     std::memcpy(CMSG_DATA(header), &listener, sizeof listener);
-    const int sent = raw::call_int(SYS_sendmsg, gate, &message, MSG_NOSIGNAL);
+    const int sent = raw::call_int(SYS_sendmsg, gate, &message, kFlags);
     raw::close(listener);
     return sent;
 }
@@ -75,14 +99,47 @@ void put_pid(sock_filter* filter, std::size_t count, std::uint32_t placeholder) 
     }
 }
 
-int install_filter(const ChildOp& op) noexcept {
+/// A filter of the plan's, as the program is to have it.
+struct Copy {
     sock_filter filter[BPF_MAXINSNS];
-    if (op.blob_size > sizeof filter) return -E2BIG;
-    const std::size_t count = op.blob_size / sizeof(sock_filter);
-    std::memcpy(filter, op.blob, op.blob_size);
-    if (op.number[0] != 0) put_pid(filter, count, static_cast<std::uint32_t>(op.number[0]));
-    const sock_fprog program{static_cast<unsigned short>(count), filter};
+    unsigned short count = 0;
+
+    /// 0, or -E2BIG.
+    int add(const void* filters, std::size_t size) noexcept {
+        const std::size_t more = size / sizeof(sock_filter);
+        if (count + more > BPF_MAXINSNS) return -E2BIG;
+        std::memcpy(filter + count, filters, size);
+        count = static_cast<unsigned short>(count + more);
+        return 0;
+    }
+    int add_planned(const ChildOp& op) noexcept {
+        const int code = add(op.blob, op.blob_size);
+        if (code == 0 && op.number[0] != 0) {
+            put_pid(filter, count, static_cast<std::uint32_t>(op.number[0]));
+        }
+        return code;
+    }
+    [[nodiscard]] sock_fprog program() noexcept { return {count, filter}; }
+};
+
+int install_filter(const ChildOp& op) noexcept {
+    Copy copy;
+    if (const int code = copy.add_planned(op); code != 0) return code;
+    const sock_fprog program = copy.program();
     return raw::call_int(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program);
+}
+
+/// The filter that asks, and at once its listener to the jailer.
+int install_learning(const ChildOp& op, int gate, std::uint32_t evidence) noexcept {
+    Copy copy;
+    int code = copy.add(kLetHandOver, sizeof kLetHandOver);
+    if (code == 0) code = copy.add_planned(op);
+    if (code != 0) return code;
+    const sock_fprog program = copy.program();
+    // A signal shall not take back a call that is being looked at; older kernels know no better.
+    int listener = install_with_listener(program, SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV);
+    if (listener == -EINVAL) listener = install_with_listener(program, 0);
+    return listener < 0 ? listener : hand_over(gate, listener, evidence);
 }
 
 Outcome outcome(int result) noexcept {
@@ -97,6 +154,11 @@ Sealing seal(const ProgramJob& job, int gate, std::uint32_t evidence) noexcept {
         if (op->kind == JSV_OP_SECCOMP) sealing.op = op;
     }
     if (sealing.op == nullptr) return sealing;
+    if ((sealing.op->flags & JSV_SECCOMP_LEARN) != 0) {
+        sealing.exec_is_gate = true;
+        sealing.outcome = outcome(install_learning(*sealing.op, gate, evidence));
+        return sealing;
+    }
     if ((sealing.op->flags & JSV_SECCOMP_EXEC_ONCE) != 0) {
         const int listener = install_gate();
         if (listener < 0) {

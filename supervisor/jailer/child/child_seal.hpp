@@ -12,7 +12,8 @@ struct Sealing {
     Outcome outcome;
     /// The jailer holds the listener of a filter that asks about every exec: no other gate is
     /// needed. It lets the first one pass and closes the listener; from then on each fails with
-    /// ENOSYS (seccomp_unotify(2)), in this process and all that come of it.
+    /// ENOSYS (seccomp_unotify(2)), in this process and all that come of it. A filter that learns
+    /// asks about other calls too; its listener goes on to somebody who answers.
     bool exec_is_gate = false;
 };
 

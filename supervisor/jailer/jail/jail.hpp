@@ -69,6 +69,8 @@ struct SpawnContext {
     int stub_program = -1;        ///< O_PATH|O_CLOEXEC descriptor of jailsvc-stub
     std::string stage_directory;  ///< empty directory, root's, where new roots are put together
     int probe = -1;               ///< open_probe(); -1: no plan with Landlock can be started
+    std::string learner{};        ///< the program jailsvc-learn
+    std::string records{};        ///< directory of what it has learned, made at the first need
 };
 
 /// The control groups that a child goes into before anything else: none, where there are none.
@@ -94,6 +96,7 @@ struct Parked {
     std::uint32_t evidence = 0;  ///< came with it, see Report
     std::uint64_t notice = 0;    ///< the kernel's id of the exec that waits; 0: none does
     bool opened = false;
+    bool learns = false;  ///< its calls have to be answered: start_learner, not open_gate
 };
 
 /// A program to run in a jail.
@@ -174,5 +177,11 @@ struct Report {
 
 /// Lets the program's exec go on.
 [[nodiscard]] Result<void> open_gate(Parked& parked);
+
+/// The same for one that learns: a process that answers its calls, and records them for `unit`,
+/// takes over the listener and lets the exec go on. It ends with the last process that is asked
+/// about, and does not depend on us.
+[[nodiscard]] Result<void> start_learner(const SpawnContext& context, const std::string& unit,
+                                         const std::string& program, Parked& parked);
 
 }  // namespace jailsvc::jailer

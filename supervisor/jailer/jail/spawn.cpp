@@ -57,7 +57,10 @@ Jailed<Parked> clone_child(const SpawnContext& context, std::uint64_t namespaces
     const long pid = raw::call(SYS_clone3, &arguments, sizeof arguments);
     if (pid == 0) entry(gate.theirs.get());
     if (pid < 0) return std::unexpected(failed(kStepClone, "clone3", static_cast<int>(-pid)));
-    return Parked{static_cast<pid_t>(pid), Fd(pidfd), std::move(gate.ours), Fd()};
+    return Parked{.pid = static_cast<pid_t>(pid),
+                  .pidfd = Fd(pidfd),
+                  .gate = std::move(gate.ours),
+                  .listener = Fd()};
 }
 
 /// Ends a child that nobody has been told of yet.
@@ -278,7 +281,10 @@ Jailed<Parked> spawn_program(const SpawnContext& context, const CompiledPlan& pl
                    .cgroup_tasks = groups.tasks,
                    .cgroup_task_count = static_cast<std::uint32_t>(groups.task_count)};
     const bool new_pids = (namespaces & CLONE_NEWPID) != 0;
-    return clone_into(context, new_pids, stub, groups, std::move(*gate), job);
+    auto parked = clone_into(context, new_pids, stub, groups, std::move(*gate), job);
+    const Op* filter = plan.find(JSV_OP_SECCOMP);
+    if (parked && filter != nullptr) parked->learns = (filter->flags & JSV_SECCOMP_LEARN) != 0;
+    return parked;
 }
 
 }  // namespace jailsvc::jailer

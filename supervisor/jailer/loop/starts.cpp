@@ -367,11 +367,17 @@ void Starts::at_gate(Job& job, std::uint32_t evidence) {
         if (ready == nullptr) return;
         ready->gate_opened = true;
         ready->exec.stop();  // before its descriptor is closed
-        if (auto opened = open_gate(ready->child); !opened) {
+        if (auto opened = let_go(*ready); !opened) {
             return fail_job(*ready, to_failure("gate", opened.error()));
         }
         watch_exec(*ready);
     });
+}
+
+Result<void> Starts::let_go(Job& job) {
+    if (!job.child.learns) return open_gate(job.child);
+    spdlog::warn("{}: is being learned: its promises are not in force", job.unit);
+    return start_learner(core_.spawn, job.unit, job.program, job.child);
 }
 
 void Starts::executed(Job& job) {

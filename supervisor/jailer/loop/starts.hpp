@@ -51,6 +51,7 @@ private:
     void watch_exec(Job& job);
     void reported(Job& job);
     void at_gate(Job& job, std::uint32_t evidence);
+    [[nodiscard]] Result<void> let_go(Job& job);
     void executed(Job& job);
     void fail_job(Job& job, StartFailure failure);
     void give_up(const std::string& unit, bool all);

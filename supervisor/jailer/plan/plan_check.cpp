@@ -66,7 +66,9 @@ std::uint32_t allowed_flags(const Op& op) {
     if (op.kind == JSV_OP_REVEAL) {
         return JSV_MOUNT_READ_ONLY | JSV_MOUNT_NOEXEC | JSV_MOUNT_OPTIONAL;
     }
-    if (op.kind == JSV_OP_SECCOMP) return JSV_SECCOMP_EXEC_ONCE | JSV_SECCOMP_NO_UNIX_SOCKETS;
+    if (op.kind == JSV_OP_SECCOMP) {
+        return JSV_SECCOMP_EXEC_ONCE | JSV_SECCOMP_NO_UNIX_SOCKETS | JSV_SECCOMP_LEARN;
+    }
     const bool mounts = op.stage == JSV_STAGE_MOUNTS && find_kind(op.kind)->paths > 0;
     return mounts ? kMountFlags : 0;
 }
@@ -153,8 +155,13 @@ Result<void> check_landlock(const Op& op) {
 
 /// The kernel checks jumps and loads. What it allows and we do not: an answer that a supervisor or
 /// tracer gives. A filter that asks would be answered by whoever holds its listener, and would
-/// override the gate that an exec waits at (linux/seccomp.h, SECCOMP_USER_NOTIF_FLAG_CONTINUE).
+/// override the gate that an exec waits at (linux/seccomp.h, SECCOMP_USER_NOTIF_FLAG_CONTINUE). A
+/// filter that learns is no barrier and has no such gate.
 Result<void> check_filter(const Op& op) {
+    const bool learns = (op.flags & JSV_SECCOMP_LEARN) != 0;
+    if (learns && (op.flags & JSV_SECCOMP_EXEC_ONCE) != 0) {
+        return refuse(op, "a filter that learns cannot keep a program from executing others");
+    }
     const std::size_t count = op.blob.size() / sizeof(sock_filter);
     if (op.blob.size() % sizeof(sock_filter) != 0) return refuse(op, "an instruction cut short");
     if (count == 0 || count > BPF_MAXINSNS) {
@@ -167,7 +174,8 @@ Result<void> check_filter(const Op& op) {
         if (BPF_CLASS(instruction.code) != BPF_RET) continue;
         if (BPF_RVAL(instruction.code) != BPF_K) return refuse(op, "a verdict that is not fixed");
         const std::uint32_t action = instruction.k & SECCOMP_RET_ACTION_FULL;
-        if (action == SECCOMP_RET_USER_NOTIF || action == SECCOMP_RET_TRACE) {
+        const bool asks = action == SECCOMP_RET_USER_NOTIF && !learns;
+        if (asks || action == SECCOMP_RET_TRACE) {
             return refuse(op, "a verdict that is left to another process");
         }
     }

@@ -69,7 +69,8 @@ constexpr Named kDirectoryFlags[] = {{JSV_DIR_RECREATE, "recreate"}};
 constexpr Named kIdFlags[] = {{JSV_IDS_DYNAMIC, "dynamic"}};
 constexpr Named kEnvironmentFlags[] = {{JSV_ENV_SECRET, "secret"}};
 constexpr Named kFilterFlags[] = {{JSV_SECCOMP_EXEC_ONCE, "exec_once"},
-                                  {JSV_SECCOMP_NO_UNIX_SOCKETS, "no_unix_sockets"}};
+                                  {JSV_SECCOMP_NO_UNIX_SOCKETS, "no_unix_sockets"},
+                                  {JSV_SECCOMP_LEARN, "learn"}};
 
 std::span<const Named> flags_of(jsv_kind kind) {
     if (kind == JSV_OP_HOST_DIRECTORY) return kDirectoryFlags;

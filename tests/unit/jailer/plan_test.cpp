@@ -1,5 +1,7 @@
 // Plans: checking, ordering, printing, and the bytes a worker hands back.
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 
 #include <catch2/catch.hpp>
@@ -140,6 +142,20 @@ TEST_CASE("plan: values out of range and fields that a kind lacks are refused", 
     Op unknown = make_op(JSV_OP_SESSION);
     unknown.stage = JSV_STAGE_PARENT;
     CHECK_FALSE(check_op(unknown));
+}
+
+TEST_CASE("plan: only a filter that learns may leave a verdict to others", "[plan]") {
+    const auto filter = [](std::uint32_t verdict, std::uint32_t flags) {
+        const sock_filter only = BPF_STMT(BPF_RET | BPF_K, verdict);
+        Op op = with_flags(make_op(JSV_OP_SECCOMP, "all", "none"), flags);
+        op.blob.assign(reinterpret_cast<const char*>(&only), sizeof only);
+        return check_op(op).has_value();
+    };
+    CHECK(filter(SECCOMP_RET_ALLOW, JSV_SECCOMP_EXEC_ONCE));
+    CHECK(filter(SECCOMP_RET_USER_NOTIF, JSV_SECCOMP_LEARN));
+    CHECK_FALSE(filter(SECCOMP_RET_USER_NOTIF, 0));
+    CHECK_FALSE(filter(SECCOMP_RET_TRACE, JSV_SECCOMP_LEARN));
+    CHECK_FALSE(filter(SECCOMP_RET_USER_NOTIF, JSV_SECCOMP_LEARN | JSV_SECCOMP_EXEC_ONCE));
 }
 
 TEST_CASE("plan: mounts need one root, first, and a mount namespace", "[plan][S2.10]") {
