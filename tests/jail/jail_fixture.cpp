@@ -129,7 +129,9 @@ const SpawnContext& spawn_context() {
 
 Report await_report(const CompiledPlan& plan, Parked& parked) {
     for (;;) {
-        if (auto report = read_report(plan, parked)) return *report;
+        const auto report = read_report(plan, parked);
+        if (report && report->kind == Report::Kind::kBuilt) continue;
+        if (report) return *report;
         pollfd waiting[] = {{parked.gate.get(), POLLIN, 0}, {parked.listener.get(), POLLIN, 0}};
         if (::poll(waiting, 2, kPatienceMs) < 1) throw std::runtime_error("nothing came in time");
     }

@@ -89,6 +89,7 @@ std::string await_ready(const jailer::CompiledPlan& plan, jailer::Parked& parked
             case jailer::Report::Kind::kReady:
                 if (evidence != nullptr) *evidence = report->evidence;
                 return "";
+            case jailer::Report::Kind::kBuilt:
             case jailer::Report::Kind::kWeakened:
                 continue;
             case jailer::Report::Kind::kFailed:

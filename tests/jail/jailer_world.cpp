@@ -144,6 +144,23 @@ void JailerWorld::kill_jailer() {
     find_strays();
 }
 
+void JailerWorld::pause_jailer() {
+    REQUIRE(sys::pidfd_signal(jailer_pidfd_.get(), SIGSTOP));
+    int status = 0;
+    REQUIRE(::waitpid(jailer_, &status, WUNTRACED) == jailer_);
+    REQUIRE(WIFSTOPPED(status));
+    read_keeper();
+}
+
+void JailerWorld::resume_jailer() {
+    REQUIRE(sys::pidfd_signal(jailer_pidfd_.get(), SIGCONT));
+}
+
+pid_t JailerWorld::registered_stub(ipc::Token token) const {
+    const auto known = processes.find(token | ipc::kStubBit);
+    return known == processes.end() ? 0 : known->second.pid;
+}
+
 void JailerWorld::find_strays() {
     for (const pid_t pid : jailer::children_of(::getpid())) {
         const bool known =

@@ -45,6 +45,11 @@ public:
     /// Forks a jailer, and answers its Hello with what an earlier one left.
     void start_jailer();
     void kill_jailer();
+    /// Stops it as it is (SIGSTOP); everything that it has said is read when this returns.
+    void pause_jailer();
+    void resume_jailer();
+    /// Pid of the init of the jail whose first start has this token; 0: not registered (yet).
+    [[nodiscard]] pid_t registered_stub(ipc::Token token) const;
 
     void write_unit(const std::string& name, const std::string& toml);
     [[nodiscard]] Digest digest_of_unit(const std::string& name);

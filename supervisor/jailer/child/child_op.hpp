@@ -19,10 +19,11 @@ struct ChildOp {
 };
 
 /// What a child tells the jailer over its gate: at which operation it failed, or that it is ready.
+/// A jail's init first says that the jail stands (kBuilt), and when it is executed that it runs.
 struct GateReport {
     /// kListener is a kReady to come, with a descriptor: the exec that follows waits for an
     /// answer over it.
-    enum class Kind : std::uint32_t { kReady, kFailed, kWeakened, kListener };
+    enum class Kind : std::uint32_t { kReady, kFailed, kWeakened, kListener, kBuilt };
     /// Which part of an operation it was, so that the text can name the path that was at fault.
     enum class About : std::uint32_t { kWhole, kSource, kTarget, kMount, kReadBack };
     Kind kind;

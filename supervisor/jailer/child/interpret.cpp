@@ -223,6 +223,8 @@ void run_stub(const StubJob& job) noexcept {
     build_file_system(job);
     require(kStubGate, kStepLockStub, lock_stub());
     end_with_keeper();
+    // The first program may be on its way while our own is executed.
+    report(kStubGate, Kind::kBuilt, 0);
     const char* const argv[] = {"jailsvc-stub", nullptr};
     const char* const environment[] = {nullptr};
     const long code = raw::call(SYS_execveat, kStubProgram, "", argv, environment, AT_EMPTY_PATH);

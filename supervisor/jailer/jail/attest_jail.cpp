@@ -41,17 +41,6 @@ Verdict attest_id_map(std::uint32_t index, const Op& op, pid_t stub) {
     return std::nullopt;
 }
 
-/// The stub lives as long as the jail, in all of its namespaces: it must be harmless.
-Verdict attest_stub(pid_t stub) {
-    const auto facts = read_process_facts(kStepLockStub, stub);
-    if (!facts) return facts.error();
-    if (facts->permitted != 0 || facts->effective != 0 || facts->ambient != 0) {
-        return not_held(kStepLockStub, fmt::format("CapPrm is {:x}, not 0", facts->permitted));
-    }
-    if (facts->no_new_privs) return std::nullopt;
-    return not_held(kStepLockStub, "NoNewPrivs is 0, not 1");
-}
-
 Verdict attest_op(std::uint32_t index, const Op& op, pid_t stub, std::uint64_t network) {
     const bool network_op = op.kind == JSV_OP_NETWORK || op.kind == JSV_OP_NETWORK_JOIN;
     if (network_op) return attest_network(index, op, stub, network);
@@ -73,7 +62,9 @@ Jailed<std::vector<JailFailure>> attest_jail(const CompiledPlan& compiled,
         if (!plan.ops[index].optional) return std::unexpected(std::move(*verdict));
         weakened.push_back(std::move(*verdict));
     }
-    if (auto verdict = attest_stub(stub)) return std::unexpected(std::move(*verdict));
+    if (auto harmless = attest_init(stub); !harmless) {
+        return std::unexpected(std::move(harmless).error());
+    }
     if ((plan.namespace_flags() & CLONE_NEWNS) == 0) return weakened;
     const auto view = JailView::open(stub);
     if (!view) return std::unexpected(view.error());
@@ -81,6 +72,17 @@ Jailed<std::vector<JailFailure>> attest_jail(const CompiledPlan& compiled,
         return std::unexpected(std::move(*verdict));
     }
     return weakened;
+}
+
+Jailed<void> attest_init(pid_t stub) {
+    const auto facts = read_process_facts(kStepLockStub, stub);
+    if (!facts) return std::unexpected(facts.error());
+    if (facts->permitted != 0 || facts->effective != 0 || facts->ambient != 0) {
+        return std::unexpected(
+            not_held(kStepLockStub, fmt::format("CapPrm is {:x}, not 0", facts->permitted)));
+    }
+    if (facts->no_new_privs) return {};
+    return std::unexpected(not_held(kStepLockStub, "NoNewPrivs is 0, not 1"));
 }
 
 }  // namespace jailsvc::jailer

@@ -90,6 +90,8 @@ std::optional<Report> read_report(const CompiledPlan& plan, Parked& parked) {
     switch (packet.report.kind) {
         case GateReport::Kind::kReady:
             return Report{Report::Kind::kReady, {}, packet.report.op};
+        case GateReport::Kind::kBuilt:
+            return Report{Report::Kind::kBuilt, {}};
         case GateReport::Kind::kFailed:
             return Report{Report::Kind::kFailed, from_report(plan.plan(), packet.report)};
         case GateReport::Kind::kWeakened:

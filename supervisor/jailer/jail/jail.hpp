@@ -20,13 +20,16 @@
 ///   CompiledPlan::make            once per load
 ///   apply_parent_operations       host directories and the like
 ///   spawn_stub                    clone3 into new namespaces; mounts; parks as their PID 1
-///     gate readable → read_report → kReady
+///     gate readable → read_report → kBuilt: programs may be spawned into it; later
+///     kReady: jailsvc-stub runs, and nobody in the jail can trace it
 ///   attest_jail                   from outside: namespaces, mounts, hostname, files
 ///   spawn_program                 clone3(CLONE_PARENT) into the stub's pid namespace, setns to the
 ///                                 rest, limits, ids, capabilities, lockdown; waits at its gate
 ///     gate readable → read_report → kReady (the keeper has the pid by then)
 ///   attest_program                ids, capabilities, no_new_privs, limits, namespaces, descriptors
-///   open_gate                     the program is executed; end of file on the gate says it was,
+///   attest_init                   once it is kReady: the jail's init is harmless
+///   open_gate                     after all of these: the program is executed; end of file on the
+///   gate says it was,
 ///                                 a kFailed report (kStepExec) that it was not
 /// A plan whose programs execute once has no other gate than that exec: the child hands over a
 /// seccomp listener, goes on into its exec, and stands there (seccomp_unotify(2)). read_report then
@@ -139,8 +142,9 @@ void ignore_no_signals() noexcept;
 /// Removes what they made with JSV_DIR_RECREATE.
 void undo_parent_operations(const CompiledPlan& plan, const std::string& trash = {});
 
-/// The jail's init in new namespaces; it reports kReady when all mounts stand and jailsvc-stub
-/// runs. `network`, if not -1, is the network namespace it is born into, instead of a new one.
+/// The jail's init in new namespaces; it reports kBuilt when all mounts stand, and kReady when
+/// jailsvc-stub runs. `network`, if not -1, is the network namespace it is born into, instead of a
+/// new one.
 [[nodiscard]] Jailed<Parked> spawn_stub(const SpawnContext& context, const CompiledPlan& plan,
                                         const ResolvedIds& ids, int network = -1,
                                         const CgroupEntry& groups = {});
@@ -153,7 +157,7 @@ void undo_parent_operations(const CompiledPlan& plan, const std::string& trash =
 /// Next report of a parked process. nullopt: nothing there yet. End of file is kEnd. An exec that
 /// waits is kReady.
 struct Report {
-    enum class Kind { kReady, kFailed, kWeakened, kEnd };
+    enum class Kind { kReady, kFailed, kWeakened, kBuilt, kEnd };
     Kind kind = Kind::kEnd;
     JailFailure failure;         ///< for kFailed, kWeakened
     std::uint32_t evidence = 0;  ///< with kReady: what the child found denied, for attest_program
@@ -166,6 +170,8 @@ struct Report {
 [[nodiscard]] Jailed<std::vector<JailFailure>> attest_jail(const CompiledPlan& plan,
                                                            const ResolvedIds& ids, pid_t stub,
                                                            std::uint64_t network = 0);
+/// The init, which lives as long as the jail and in all of its namespaces, has no privilege left.
+[[nodiscard]] Jailed<void> attest_init(pid_t stub);
 /// The same for the program at its gate: process, identity and lockdown operations, and that it
 /// is in the stub's namespaces and below the jail's root with no descriptor but the declared:
 /// 0, 1, 2, as many as Program::passed had, and the gate. `stub` is -1 where the plan needs none.

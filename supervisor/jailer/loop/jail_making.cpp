@@ -49,18 +49,22 @@ StartFailure init_failure(const Jail& jail, const Report& report) {
 
 }  // namespace
 
-void Jails::make(Jail& jail, Made done) {
+void Jails::make(Jail& jail, Waiter waiter) {
     if (const auto known = making_.find(jail.unit); known != making_.end()) {
-        known->second->waiters.push_back(std::move(done));
+        known->second->waiters.push_back(waiter);
+        if (known->second->entered) waiter.enter();
         return;
     }
-    if (jail.state == Jail::State::kStanding) return done({});
+    if (jail.state == Jail::State::kStanding) {
+        waiter.enter();
+        return waiter.done({});
+    }
     if (jail.state == Jail::State::kEnding) {
-        return done(std::unexpected(StartFailure{
+        return waiter.done(std::unexpected(StartFailure{
             ECANCELED, "core", "jail", fmt::format("{}: its jail is being torn down", jail.unit)}));
     }
     auto making = std::make_shared<Making>(core_.loop);
-    making->waiters.push_back(std::move(done));
+    making->waiters.push_back(std::move(waiter));
     making_.emplace(jail.unit, making);
     jail.state = Jail::State::kMaking;
     load(jail, making);
@@ -106,7 +110,7 @@ void Jails::number_and_build() {
 
 void Jails::build(Jail& jail, Making& making) {
     if (auto ready = prepare(jail); !ready) return made(jail, ready);
-    if (jail.has_stub()) return attest(jail);
+    if (jail.has_stub()) return made(jail, look_at(jail));
     if (jail.adopted || !jail.loaded->plan.needs_stub()) return made(jail, {});
     spawn_init(jail, making);
 }
@@ -174,6 +178,7 @@ void Jails::spawn_init(Jail& jail, Making& making) {
     jail.stub_pid = init->pid;
     auto watched = sys::duplicate(init->pidfd.get());
     making.init = std::move(*init);
+    making.fresh = true;
     if (!watched) {
         (void)sys::pidfd_signal(making.init.pidfd.get(), SIGKILL);
         jail.stub_pid = -1;
@@ -193,18 +198,21 @@ void Jails::spawn_init(Jail& jail, Making& making) {
 }
 
 void Jails::init_reported(const std::string& unit) {
-    Jail& jail = *find(unit);
-    Making& making = *making_.at(unit);
-    for (;;) {
-        const auto report = read_report(jail.loaded->plan, making.init);
+    const std::weak_ptr<Making> weak = making_.at(unit);
+    while (const auto making = weak.lock()) {
+        Jail& jail = *find(unit);
+        const auto report = read_report(jail.loaded->plan, making->init);
         if (!report) return;
         switch (report->kind) {
             case Report::Kind::kWeakened:
                 ++jail.weakened;
                 spdlog::warn("{}", describe(jail.loaded->plan.plan(), report->failure));
                 continue;
+            case Report::Kind::kBuilt:
+                built(unit);
+                continue;
             case Report::Kind::kReady:
-                return attest(jail);
+                return init_runs(jail, *making);
             case Report::Kind::kFailed:
             case Report::Kind::kEnd:
                 return made(jail, std::unexpected(init_failure(jail, *report)));
@@ -212,26 +220,73 @@ void Jails::init_reported(const std::string& unit) {
     }
 }
 
-void Jails::attest(Jail& jail) {
+void Jails::ask_init(const std::string& unit) {
+    const auto making = making_.find(unit);
+    if (making != making_.end() && making->second->init.gate) init_reported(unit);
+}
+
+/// Calls every waiter, those that come by it too. Any of them may give the jail up.
+void Jails::let_in(const std::string& unit) {
+    const auto making = making_.at(unit);
+    making->entered = true;
+    const auto is_current = [&] {
+        const auto known = making_.find(unit);
+        return known != making_.end() && known->second == making;
+    };
+    const std::size_t count = making->waiters.size();  // later ones were told it is entered
+    for (std::size_t i = 0; i < count && is_current(); ++i) {
+        const auto enter = making->waiters[i].enter;
+        enter();
+    }
+}
+
+/// What can be told from outside, but for the init's program.
+Attempt Jails::look_at(Jail& jail) {
     jail.pid_namespace = in_other_pid_namespace(jail.stub_pid);
     const auto seen = attest_jail(jail.loaded->plan, jail.ids, jail.stub_pid, jail.network);
-    if (!seen) {
-        return made(jail, std::unexpected(to_failure(jail.loaded->plan.plan(), seen.error())));
-    }
+    if (!seen) return std::unexpected(to_failure(jail.loaded->plan.plan(), seen.error()));
     jail.weakened = std::max(jail.weakened, static_cast<std::uint32_t>(seen->size()));
-    if (auto held = attest_group(jail, jail.stub_pid); !held) return made(jail, held);
+    if (auto held = attest_group(jail, jail.stub_pid); !held) return held;
     const auto network = attest_network_of(jail);
-    if (!network) return made(jail, std::unexpected(to_failure("network", network.error())));
-    made(jail, {});
+    if (!network) return std::unexpected(to_failure("network", network.error()));
+    return {};
+}
+
+/// The jail is looked at while the first program goes to its gate, and its init is executed.
+void Jails::built(const std::string& unit) {
+    const auto making = making_.at(unit);
+    if (making->entered) return;
+    find(unit)->pid_namespace = in_other_pid_namespace(find(unit)->stub_pid);
+    let_in(unit);
+    const auto known = making_.find(unit);
+    if (known == making_.end() || known->second != making) return;  // given up
+    Jail& jail = *find(unit);
+    const Attempt held = look_at(jail);
+    if (!held) return made(jail, held);
+    making->attested = true;
+}
+
+void Jails::init_runs(Jail& jail, const Making& making) {
+    if (!making.attested) {
+        return made(jail, std::unexpected(StartFailure{EPROTO, "core", "init",
+                                                       jail.unit + ": its init said too little"}));
+    }
+    const auto harmless = attest_init(jail.stub_pid);
+    if (harmless) return made(jail, {});
+    made(jail, std::unexpected(to_failure(jail.loaded->plan.plan(), harmless.error())));
 }
 
 void Jails::made(Jail& jail, const Attempt& result) {
-    const auto making = std::move(making_.extract(jail.unit).mapped());
+    const std::string unit = jail.unit;
+    if (result && !making_.at(unit)->entered) let_in(unit);
+    auto node = making_.extract(unit);
+    if (node.empty()) return;  // given up by one that was let in
+    const auto making = std::move(node.mapped());
     making->gate.stop();
     making->limit.stop();
     making->init = Parked();
     const auto answer = [waiters = std::move(making->waiters), result] {
-        for (const auto& done : waiters) done(result);
+        for (const auto& waiter : waiters) waiter.done(result);
     };
     if (result) {
         jail.state = Jail::State::kStanding;
@@ -240,7 +295,7 @@ void Jails::made(Jail& jail, const Attempt& result) {
     }
     jail.state = Jail::State::kNew;
     // A jail with a service in it stays: what failed was to enter it again.
-    if (!jail.members.empty()) return answer();
+    if (!making->fresh && !jail.members.empty()) return answer();
     end(jail, answer);
 }
 
@@ -249,7 +304,7 @@ void Jails::cancel_making(Jail& jail) {
     if (node.empty()) return;
     const Attempt failure = std::unexpected(StartFailure{
         ECANCELED, "core", "jail", fmt::format("{}: torn down before its jail stood", jail.unit)});
-    for (const auto& done : node.mapped()->waiters) done(failure);
+    for (const auto& waiter : node.mapped()->waiters) waiter.done(failure);
 }
 
 }  // namespace jailsvc::jailer

@@ -68,7 +68,12 @@ struct Jail {
 /// All jails, at most one per unit: made, adopted from an earlier jailer, ended.
 class Jails {
 public:
-    using Made = std::function<void(const Attempt&)>;
+    /// Who waits for a jail. First `enter` is called, when a program may be spawned into it, then
+    /// `done`: only if that says so a gate may be opened. Without the first: it cannot be entered.
+    struct Waiter {
+        std::function<void()> enter;
+        std::function<void(const Attempt&)> done;
+    };
     using Ended = std::function<void()>;
 
     Jails(Core& core, LimitEvents& limits);
@@ -82,7 +87,10 @@ public:
 
     /// Sees to it that the jail stands and is attested: makes it, or attests again one that an
     /// earlier jailer made. A jail that could not be made is undone before `done` hears of it.
-    void make(Jail& jail, Made done);
+    void make(Jail& jail, Waiter waiter);
+
+    /// Learns now what the init of a jail in the making has said of it.
+    void ask_init(const std::string& unit);
 
     Member& add_member(Jail& jail, ipc::Token token, pid_t pid, Fd pidfd, ipc::Purpose purpose);
 
@@ -133,7 +141,10 @@ private:
     Result<void> attest_network_of(const Jail& jail);
     void fill_networks(const Jail& jail);
     void init_reported(const std::string& unit);
-    void attest(Jail& jail);
+    void let_in(const std::string& unit);
+    Attempt look_at(Jail& jail);
+    void built(const std::string& unit);
+    void init_runs(Jail& jail, const Making& making);
     void made(Jail& jail, const Attempt& result);
     void cancel_making(Jail& jail);
 

@@ -7,8 +7,11 @@ namespace jailsvc::jailer {
 
 struct Jails::Making {
     explicit Making(struct ev_loop* loop) : gate(loop), limit(loop) {}
-    std::vector<Made> waiters;
-    Parked init;  ///< gate of the jail's init until it is ready; its pidfd is the jail's
+    std::vector<Waiter> waiters;
+    bool fresh = false;     ///< nothing lives in it but what was spawned for the waiters
+    bool entered = false;   ///< programs may be spawned into it
+    bool attested = false;  ///< it is as planned; its init may not run yet
+    Parked init;            ///< gate of the jail's init until it is ready; its pidfd is the jail's
     IoWatch gate;
     TimerWatch limit;
 };

@@ -8,10 +8,10 @@
 #include <algorithm>
 #include <sstream>
 
-#include "base/clock.hpp"
 #include "base/sys.hpp"
 #include "jailer/jail/id_map.hpp"
 #include "jailer/loop/invocation.hpp"
+#include "jailer/loop/starts_work.hpp"
 #include "jailer/loop/tell.hpp"
 
 namespace jailsvc::jailer {
@@ -70,46 +70,12 @@ const Member* running_main(const Jail& jail) {
     return nullptr;
 }
 
-/// The two mistakes that people make with the name of a program (execve(2)).
-std::string_view cure_of_exec(int code) {
-    switch (code) {
-        case ENOENT:
-            return "the path is looked up inside the jail: install it there or bind it, and check "
-                   "its #! line";
-        case EACCES:
-            return "make it executable (chmod +x) and readable for the user it runs as";
-        default:
-            return "it must be a program or a script with a #! line";
-    }
-}
-
 StartFailure not_running(const std::string& unit) {
     return StartFailure{ESRCH, "core", "jail",
                         fmt::format("{}: has no jail to enter; start the unit first", unit)};
 }
 
 }  // namespace
-
-struct Starts::Job {
-    explicit Job(struct ev_loop* loop)
-        : client_readable(loop), gate(loop), exec(loop), limit(loop) {}
-    ipc::Start request{};
-    std::string unit;
-    Fd client_socket;                   ///< of an exec
-    std::optional<ExecRequest> client;  ///< what it asked for
-    LoadedPtr loaded;                   ///< of the jail that ended before an exec_stop_post
-    std::string text;                   ///< the same, where an earlier jailer made it
-    std::string program;                ///< what is to be executed, for errors
-    IoWatch client_readable;
-    Parked child;
-    bool announced = false;  ///< the keeper has an Intent of it
-    bool gate_opened = false;
-    bool first = false;  ///< this start made the jail
-    std::uint32_t weakened = 0;
-    IoWatch gate;
-    IoWatch exec;  ///< where that is the gate, see jail.hpp
-    TimerWatch limit;
-};
 
 Starts::Starts(Core& core, Jails& jails) : core_(core), jails_(jails) {
     jails_.on_ending([this](const std::string& unit) { give_up(unit, false); });
@@ -228,12 +194,18 @@ void Starts::inherit(Job& job, const Jail& jail) {
 }
 
 void Starts::make_and_launch(Job& job, Jail& jail) {
-    jails_.make(jail, [this, token = job.request.token](const Attempt& made) {
+    const auto enter = [this, token = job.request.token] {
+        Job* waiting = find(token);
+        if (waiting != nullptr) launch(*waiting, *jails_.find(waiting->unit));
+    };
+    const auto done = [this, token = job.request.token](const Attempt& made) {
         Job* waiting = find(token);
         if (waiting == nullptr) return;
         if (!made) return fail_job(*waiting, made.error());
-        launch(*waiting, *jails_.find(waiting->unit));
-    });
+        waiting->jail_holds = true;
+        if (waiting->at_gate) let_through(*waiting);
+    };
+    jails_.make(jail, {enter, done});
 }
 
 Result<void> Starts::give_log(Program& program, Jail& jail) {
@@ -282,6 +254,7 @@ Result<Program> Starts::program_for(Job& job, Jail& jail) {
 
 void Starts::launch(Job& job, Jail& jail) {
     const ipc::Token token = job.request.token;
+    job.entered = true;
     auto program = program_for(job, jail);
     if (!program) return fail_job(job, to_failure("program", program.error()));
     job.program = program->argv[0];
@@ -312,97 +285,6 @@ void Starts::launch(Job& job, Jail& jail) {
     });
 }
 
-StartFailure Starts::told_by_child(const Job& job, const Plan& plan, const JailFailure& failure) {
-    StartFailure told = to_failure(plan, failure);
-    if (failure.op == kStepExec) {
-        told.text = fmt::format("{}: {}: {}; {}", job.unit, job.program,
-                                ::strerrordesc_np(failure.code), cure_of_exec(failure.code));
-    }
-    return told;
-}
-
-/// Watches the listener as long as there is one.
-void Starts::watch_exec(Job& job) {
-    if (!job.child.listener) return job.exec.stop();
-    if (job.exec.active()) return;
-    job.exec.start(job.child.listener.get(), EV_READ, [this, &job] { reported(job); });
-}
-
-void Starts::reported(Job& job) {
-    const Jail& jail = *jails_.find(job.unit);
-    const CompiledPlan& plan = jail.loaded->plan;
-    for (;;) {
-        const auto report = read_report(plan, job.child);
-        watch_exec(job);
-        if (!report) return;
-        switch (report->kind) {
-            case Report::Kind::kWeakened:
-                ++job.weakened;
-                spdlog::warn("{}", describe(plan.plan(), report->failure));
-                continue;
-            case Report::Kind::kReady:
-                return at_gate(job, report->evidence);
-            case Report::Kind::kFailed:
-                return fail_job(job, told_by_child(job, plan.plan(), report->failure));
-            case Report::Kind::kEnd:
-                if (job.gate_opened) return executed(job);
-                return fail_job(job, {0, "core", "start",
-                                      job.unit + ": its process ended before it was ready"});
-        }
-    }
-}
-
-void Starts::at_gate(Job& job, std::uint32_t evidence) {
-    Jail& jail = *jails_.find(job.unit);
-    const auto seen =
-        attest_program(jail.loaded->plan, jail.ids, jail.stub_pid, job.child.pid, 0, evidence);
-    if (!seen) return fail_job(job, to_failure(jail.loaded->plan.plan(), seen.error()));
-    job.weakened = std::max(job.weakened, static_cast<std::uint32_t>(seen->size()));
-    if (auto held = jails_.attest_group(jail, job.child.pid); !held) {
-        return fail_job(job, held.error());
-    }
-    // Not before the keeper has the Register: no exit of a program that ran may be unknown to it.
-    core_.keeper.when_drained([this, token = job.request.token] {
-        Job* ready = find(token);
-        if (ready == nullptr) return;
-        ready->gate_opened = true;
-        ready->exec.stop();  // before its descriptor is closed
-        if (auto opened = let_go(*ready); !opened) {
-            return fail_job(*ready, to_failure("gate", opened.error()));
-        }
-        watch_exec(*ready);
-    });
-}
-
-Result<void> Starts::let_go(Job& job) {
-    if (!job.child.learns) return open_gate(job.child);
-    spdlog::warn("{}: is being learned: its promises are not in force", job.unit);
-    return start_learner(core_.spawn, job.unit, job.program, job.child);
-}
-
-void Starts::executed(Job& job) {
-    const ipc::Token token = job.request.token;
-    Jail& jail = *jails_.find(job.unit);
-    const auto member = jail.members.find(token);
-    const auto message =
-        tell::make_started(token, job.unit, job.child.pid,
-                           jail.weakened + jail.weakened_limits + job.weakened, boottime_ns());
-    if (member != jail.members.end()) {
-        member->second->executed = true;
-        member->second->exec_ns = message.exec_ns;
-        member->second->weakened = message.weakened;
-    }
-    const bool is_main = job.request.purpose == ipc::Purpose::kMain;
-    const pid_t pid = job.child.pid;
-    const std::string unit = job.unit;
-    jobs_.erase(token);  // `job` is gone from here on
-    answer(token, message);
-    if (!is_main) return;
-    if (auto done = core_.plugins.started(unit, pid); !done) {
-        spdlog::error("{}: {}", unit, done.error().message);
-    }
-}
-
 void Starts::fail_job(Job& job, StartFailure failure) {
     const auto owned = std::move(jobs_.extract(job.request.token).mapped());
     const ipc::Token token = owned->request.token;
@@ -418,7 +300,9 @@ void Starts::fail_job(Job& job, StartFailure failure) {
     const bool alone = jail != nullptr && std::ranges::all_of(jail->members, [&](const auto& m) {
                            return m.first == token;
                        });
-    if (begins && alone && jail->state == Jail::State::kStanding) {
+    const bool stands = alone && (jail->state == Jail::State::kStanding ||
+                                  (jail->state == Jail::State::kMaking && owned->entered));
+    if (begins && stands) {
         return jails_.end(*jail, [this, token, message] { answer(token, message); });
     }
     answer(token, message);
@@ -432,7 +316,8 @@ void Starts::cancel(const std::string& unit) {
 void Starts::give_up(const std::string& unit, bool all) {
     std::vector<ipc::Token> tokens;
     for (const auto& [token, job] : jobs_) {
-        if (job->unit == unit && (all || job->announced)) tokens.push_back(token);
+        if (job->unit == unit && (all || (job->announced && job->jail_holds)))
+            tokens.push_back(token);
     }
     for (const ipc::Token token : tokens) {
         // A process that has ended already may have said more: that it was executed, or why not.

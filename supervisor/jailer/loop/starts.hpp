@@ -14,8 +14,10 @@ namespace jailsvc::jailer {
 
 /// Every start on its way from the engine's request to the answer. One start:
 ///   place     which jail: the unit's, a new one, or first the end of a stale one
-///   launch    Intent, spawn, Register; the child works through its operations
-///   reported  at its gate: attested from outside, and the gate opened once the keeper has the pid
+///   launch    Intent, spawn, Register; the child works through its operations, meanwhile the jail
+///             is attested
+///   reported  at its gate: attested from outside, and the gate opened once the jail is, and
+///             the keeper has the pid
 ///   executed  end of file on the gate: Started; a report instead: StartFailed
 /// A failure ends the child before the answer goes out, and the jail if this start was its first.
 class Starts {
@@ -51,7 +53,9 @@ private:
     void watch_exec(Job& job);
     void reported(Job& job);
     void at_gate(Job& job, std::uint32_t evidence);
+    void let_through(Job& job);
     [[nodiscard]] Result<void> let_go(Job& job);
+    void fail_in_jail(Job& job, StartFailure failure);
     void executed(Job& job);
     void fail_job(Job& job, StartFailure failure);
     void give_up(const std::string& unit, bool all);

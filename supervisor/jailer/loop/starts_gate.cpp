@@ -1,0 +1,144 @@
+// A start from its process's first report to the exec: what it says, the attest, the gate.
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/clock.hpp"
+#include "jailer/loop/starts_work.hpp"
+#include "jailer/loop/tell.hpp"
+
+namespace jailsvc::jailer {
+namespace {
+
+/// The two mistakes that people make with the name of a program (execve(2)).
+std::string_view cure_of_exec(int code) {
+    switch (code) {
+        case ENOENT:
+            return "the path is looked up inside the jail: install it there or bind it, and check "
+                   "its #! line";
+        case EACCES:
+            return "make it executable (chmod +x) and readable for the user it runs as";
+        default:
+            return "it must be a program or a script with a #! line";
+    }
+}
+
+}  // namespace
+
+StartFailure Starts::told_by_child(const Job& job, const Plan& plan, const JailFailure& failure) {
+    StartFailure told = to_failure(plan, failure);
+    if (failure.op == kStepExec) {
+        told.text = fmt::format("{}: {}: {}; {}", job.unit, job.program,
+                                ::strerrordesc_np(failure.code), cure_of_exec(failure.code));
+    }
+    return told;
+}
+
+/// Watches the listener as long as there is one.
+void Starts::watch_exec(Job& job) {
+    if (!job.child.listener) return job.exec.stop();
+    if (job.exec.active()) return;
+    job.exec.start(job.child.listener.get(), EV_READ, [this, &job] { reported(job); });
+}
+
+void Starts::reported(Job& job) {
+    const Jail& jail = *jails_.find(job.unit);
+    const CompiledPlan& plan = jail.loaded->plan;
+    for (;;) {
+        const auto report = read_report(plan, job.child);
+        watch_exec(job);
+        if (!report) return;
+        switch (report->kind) {
+            case Report::Kind::kWeakened:
+                ++job.weakened;
+                spdlog::warn("{}", describe(plan.plan(), report->failure));
+                continue;
+            case Report::Kind::kReady:
+                return at_gate(job, report->evidence);
+            case Report::Kind::kFailed:
+                return fail_in_jail(job, told_by_child(job, plan.plan(), report->failure));
+            case Report::Kind::kBuilt:
+            case Report::Kind::kEnd:
+                if (job.gate_opened) return executed(job);
+                return fail_in_jail(job, {0, "core", "start",
+                                          job.unit + ": its process ended before it was ready"});
+        }
+    }
+}
+
+/// A process fails, whatever it is at, when the jail in the making turns out not to hold and ends:
+/// then that is what has to be told, once it has ended.
+void Starts::fail_in_jail(Job& job, StartFailure failure) {
+    if (job.jail_holds) return fail_job(job, std::move(failure));
+    const ipc::Token token = job.request.token;
+    const std::string unit = job.unit;
+    jails_.ask_init(unit);
+    if (find(token) == nullptr) return;
+    const Jail* jail = jails_.find(unit);
+    if (jail == nullptr || jail->state != Jail::State::kEnding) {
+        return fail_job(job, std::move(failure));
+    }
+    job.gate.stop();
+    job.exec.stop();
+}
+
+void Starts::at_gate(Job& job, std::uint32_t evidence) {
+    Jail& jail = *jails_.find(job.unit);
+    const auto seen =
+        attest_program(jail.loaded->plan, jail.ids, jail.stub_pid, job.child.pid, 0, evidence);
+    if (!seen) return fail_in_jail(job, to_failure(jail.loaded->plan.plan(), seen.error()));
+    job.weakened = std::max(job.weakened, static_cast<std::uint32_t>(seen->size()));
+    if (auto held = jails_.attest_group(jail, job.child.pid); !held) {
+        return fail_in_jail(job, held.error());
+    }
+    job.at_gate = true;
+    if (job.jail_holds) let_through(job);
+}
+
+void Starts::let_through(Job& job) {
+    // Not before the keeper has the Register: no exit of a program that ran may be unknown to it.
+    core_.keeper.when_drained([this, token = job.request.token] {
+        Job* ready = find(token);
+        if (ready == nullptr || !ready->jail_holds || !ready->at_gate) return;
+        ready->gate_opened = true;
+        ready->exec.stop();  // before its descriptor is closed
+        if (auto opened = let_go(*ready); !opened) {
+            return fail_job(*ready, to_failure("gate", opened.error()));
+        }
+        watch_exec(*ready);
+    });
+}
+
+Result<void> Starts::let_go(Job& job) {
+    if (!job.child.learns) return open_gate(job.child);
+    spdlog::warn("{}: is being learned: its promises are not in force", job.unit);
+    return start_learner(core_.spawn, job.unit, job.program, job.child);
+}
+
+void Starts::executed(Job& job) {
+    const ipc::Token token = job.request.token;
+    Jail& jail = *jails_.find(job.unit);
+    const auto member = jail.members.find(token);
+    const auto message =
+        tell::make_started(token, job.unit, job.child.pid,
+                           jail.weakened + jail.weakened_limits + job.weakened, boottime_ns());
+    if (member != jail.members.end()) {
+        member->second->executed = true;
+        member->second->exec_ns = message.exec_ns;
+        member->second->weakened = message.weakened;
+    }
+    const bool is_main = job.request.purpose == ipc::Purpose::kMain;
+    const pid_t pid = job.child.pid;
+    const std::string unit = job.unit;
+    jobs_.erase(token);  // `job` is gone from here on
+    answer(token, message);
+    if (!is_main) return;
+    if (auto done = core_.plugins.started(unit, pid); !done) {
+        spdlog::error("{}: {}", unit, done.error().message);
+    }
+}
+
+}  // namespace jailsvc::jailer
