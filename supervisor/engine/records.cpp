@@ -67,10 +67,13 @@ public:
 
     /// The value before it stays whole.
     void write(const T& value) {
-        const std::size_t older = next();
+        // Each is hashed once: a unit's record is written several times in a start.
+        const std::uint64_t first = sequence_of(0);
+        const std::uint64_t second = sequence_of(1);
+        const std::size_t older = first > second ? 1 : 0;
         Slot<T> slot;
         std::memset(static_cast<void*>(&slot), 0, sizeof slot);
-        slot.sequence = std::max(sequence_of(0), sequence_of(1)) + 1;
+        slot.sequence = std::max(first, second) + 1;
         std::memcpy(static_cast<void*>(&slot.value), &value, sizeof value);
         slot.check = checksum(slot, name_);
         std::memcpy(&slots_[older], &slot, sizeof slot);
