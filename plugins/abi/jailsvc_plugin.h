@@ -108,13 +108,20 @@ typedef enum jsv_kind {
                                   below jail path text[0]; JSV_MOUNT_OPTIONAL */
     JSV_OP_LANDLOCK_PORT = 83, /* since 1.2: it allows the LANDLOCK_ACCESS_NET_* number[1] on port
                                   number[0] */
-    JSV_OP_SECCOMP = 84 /* since 1.2: the system call filter in `blob`, struct sock_filter each
+    JSV_OP_SECCOMP = 84, /* since 1.2: the system call filter in `blob`, struct sock_filter each
                            (linux/filter.h), applied last of all; needs JSV_OP_NO_NEW_PRIVS, and one
                            a plan. text[0] what it permits and text[1] what becomes of the rest, for
                            people; where number[0] is not 0, comparisons with it are made with the
                            program's own pid instead. It must let execve, execveat, sendto without
                            an address, read and exit_group pass: the core makes them after it.
                            JSV_SECCOMP_* */
+    JSV_OP_SECCOMP_MAIN =
+        85 /* since 1.2: a second filter, described as the first, which the program gets when its
+              loader is done, at main: jailsvc-main.so of the directory "preload", which has to be
+              preloaded, installs it. A program in which that does not happen is ended. The first
+              filter must be JSV_SECCOMP_EXEC_ONCE, and both let pass what that object calls:
+              read, getpid, sendto without an address, close, exit_group, and the first of them
+              seccomp(2) with a filter and without a listener. */
 } jsv_kind;
 
 #define JSV_MOUNT_READ_ONLY 1u
@@ -213,7 +220,7 @@ typedef struct jsv_host {
     int (*private_directory)(void* ctx, size_t i, const char** path);
     /* [plan] Root below which "state", "runtime", "cache", "logs" directories of units are made;
      * since 1.2 "hosts": the directory that holds, by unit's name, the /etc/hosts of
-     * JSV_NET_PRIVATE. */
+     * JSV_NET_PRIVATE; "preload": the one of JSV_OP_SECCOMP_MAIN's object. */
     int (*directory_root)(void* ctx, const char* what, const char** path);
 
     /* [plan] Appends a deep copy of `op` to the plan. -EINVAL (with the reason reported): unknown

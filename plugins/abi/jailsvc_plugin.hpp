@@ -240,6 +240,13 @@ public:
         while (note(host_.private_directory(host_.ctx, all.size(), &path))) all.emplace_back(path);
         return all;
     }
+    /// Where the jail has the directory "preload": in a mount namespace with a root of its own it
+    /// is bound there, see JSV_OP_SECCOMP_MAIN.
+    [[nodiscard]] std::string preload_directory() {
+        const bool rooted = other_text("chroot", "mode").value_or("host") != "none";
+        const bool bound = rooted && other_flag("namespaces", "mount").value_or(false);
+        return bound ? "/run/jailsvc" : directory_root("preload");
+    }
     [[nodiscard]] std::string directory_root(const char* what) {
         const char* path = nullptr;
         return note(host_.directory_root(host_.ctx, what, &path)) ? path : "";

@@ -69,9 +69,8 @@ int add(void* context, std::uint32_t action, int number, const Rule& rule) {
     return code == -EEXIST ? 0 : code;  // two promises with the same rule
 }
 
-std::string add_all(void* context, Promises promises) {
+std::string add_all(void* context, const std::vector<Rule>& rules) {
     std::map<std::string_view, bool> whole;  // permitted whatever the arguments
-    const std::vector<Rule> rules = rules_for(promises);
     for (const Rule& rule : rules) whole[rule.call] |= rule.count == 0;
     for (const Rule& rule : rules) {
         if (rule.count > 0 && whole[rule.call]) continue;
@@ -138,7 +137,7 @@ std::vector<sock_filter> prologue() {
 
 }  // namespace
 
-Filter compile(Promises promises, Violation violation) {
+Filter compile(Promises promises, Violation violation, Besides besides) {
     // Otherwise it tries what the kernel has, with calls that a sandbox may forbid.
     ::seccomp_api_set(kApiLevel);
     const Context context(::seccomp_init(action_of(violation)));
@@ -148,7 +147,11 @@ Filter compile(Promises promises, Violation violation) {
     if (code != 0) return {{}, "libseccomp is too old; 2.5 is needed"};
     // The first exec is the gate's to let pass, see JSV_SECCOMP_EXEC_ONCE.
     const Promises permitted = violation == Violation::kAsk ? promises : promises | kExec;
-    if (auto error = add_all(context.get(), permitted); !error.empty()) return {{}, error};
+    std::vector<Rule> rules = rules_for(permitted);
+    if (besides == Besides::kSecondStage) {
+        rules.insert(rules.end(), second_stage().begin(), second_stage().end());
+    }
+    if (auto error = add_all(context.get(), rules); !error.empty()) return {{}, error};
     Filter filter{prologue()};
     std::vector<sock_filter> tree;
     if (auto error = read_program(context.get(), tree); !error.empty()) return {{}, error};

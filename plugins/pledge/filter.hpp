@@ -20,8 +20,15 @@ struct Filter {
     std::string error{};  ///< not empty: why there is none, with the cure
 };
 
+/// What a filter permits besides, which no promise stands for.
+enum class Besides {
+    kNothing,
+    kSecondStage,  ///< what is done at main: another filter, to be added to this one
+};
+
 /// Asks nothing of the kernel but a pipe, so that a sandboxed process can make filters; whether the
 /// kernel takes this one shows where it is installed.
-[[nodiscard]] Filter compile(Promises promises, Violation violation);
+[[nodiscard]] Filter compile(Promises promises, Violation violation,
+                             Besides besides = Besides::kNothing);
 
 }  // namespace pledge

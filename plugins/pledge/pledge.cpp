@@ -15,8 +15,10 @@
 
 #include <jailsvc_plugin.hpp>
 
+#include "doctor.hpp"
 #include "filter.hpp"
 #include "promises.hpp"
+#include "stage.hpp"
 
 namespace {
 
@@ -31,6 +33,10 @@ constexpr jsv_key kKeys[] = {
     key(JSV_STRING, "add", nullptr,
         "Promises made besides: in a unit, besides those of its profile."),
     key(JSV_STRING, "drop", nullptr, "Promises taken back, from those of the profile too."),
+    key(JSV_STRING, "stage", "\"exec\"",
+        "From when on they hold: the program's exec, or its main, so that what only the loader "
+        "needs (rpath, prot_exec) need not be promised; dynamic programs.",
+        "exec|main"),
     key(JSV_STRING, "exec_promises", nullptr,
         "Refused: Linux cannot change a filter at an exec; programs it executes keep promises."),
     key(JSV_STRING, "on_violation", "\"errno\"",
@@ -137,15 +143,27 @@ void check_surroundings(Planner& plan) {
     }
 }
 
-void add_filter(Planner& plan, Promises promises, Violation violation, std::uint32_t flags) {
-    const Filter filter = compile(promises, violation);
+void add_filter(Planner& plan, jsv_kind kind, Promises promises, Violation violation,
+                std::uint32_t flags, Besides besides = Besides::kNothing) {
+    const Filter filter = compile(promises, violation, besides);
     if (!filter.error.empty()) plan.fail("promises", filter.error);
-    plan.add({.kind = JSV_OP_SECCOMP,
+    plan.add({.kind = kind,
               .key = "promises",
               .text = {text_of(promises), otherwise(violation)},
               .number = {kOwnPid},
               .flags = flags,
               .blob = words_of(filter.program)});
+}
+
+void enforce(Planner& plan, Promises promises, Violation violation) {
+    if (plan.text("stage") != "main") {
+        return add_filter(plan, JSV_OP_SECCOMP, promises, violation, flags_of(promises));
+    }
+    check_second_stage(plan, promises);
+    add_preload(plan);
+    add_filter(plan, JSV_OP_SECCOMP, promises | kForLoader, violation, flags_of(promises),
+               Besides::kSecondStage);
+    add_filter(plan, JSV_OP_SECCOMP_MAIN, promises, violation, 0);
 }
 
 int plan(const jsv_host* host) {
@@ -154,7 +172,8 @@ int plan(const jsv_host* host) {
     const auto reaction = plan.text("on_violation");
     const bool learn = reaction == "log";
     if (!text && !learn) {
-        if (reaction || plan.text("exec_promises") || plan.text("add") || plan.text("drop")) {
+        if (reaction || plan.text("exec_promises") || plan.text("stage") || plan.text("add") ||
+            plan.text("drop")) {
             plan.fail("promises", "is missing, and without it there is no filter; add it");
         }
         return plan.result();
@@ -164,12 +183,11 @@ int plan(const jsv_host* host) {
     const Promises promises = text && !any ? read_promises(plan, *text) : kStdio;
     check_surroundings(plan);
     if (plan.failed()) return plan.result();
-    // What stdio permits is used by every program: it is not asked about.
     if (learn) {
-        add_filter(plan, kStdio, Violation::kAsk, JSV_SECCOMP_LEARN);
+        // What stdio permits is used by every program: it is not asked about.
+        add_filter(plan, JSV_OP_SECCOMP, kStdio, Violation::kAsk, JSV_SECCOMP_LEARN);
     } else {
-        add_filter(plan, promises, reaction == "kill" ? Violation::kKill : Violation::kErrno,
-                   flags_of(promises));
+        enforce(plan, promises, reaction == "kill" ? Violation::kKill : Violation::kErrno);
     }
     return plan.result();
 }
@@ -178,7 +196,8 @@ constexpr jsv_plugin kPlugin =
     jsv::plugin(kKeys, {.name = "pledge",
                         .version = "1.0",
                         .doc = "Which system calls a service may make, by OpenBSD's promises.",
-                        .plan = plan});
+                        .plan = plan,
+                        .doctor = doctor});
 
 }  // namespace
 

@@ -638,12 +638,16 @@ constexpr Rule kSettimeRules[] = {
 
 // A listener would answer in the place of ours, and so let a program execute others (the warning
 // at SECCOMP_USER_NOTIF_FLAG_CONTINUE in linux/seccomp.h).
+constexpr Rule kAddFilter =
+    when("seccomp", "a filter without a listener", is(0, SECCOMP_SET_MODE_FILTER),
+         clear(1, SECCOMP_FILTER_FLAG_NEW_LISTENER));
+constexpr Rule kSecondStage[] = {kAddFilter};
+
 constexpr Rule kUnveilRules[] = {
     {"landlock_create_ruleset"},
     {"landlock_add_rule"},
     {"landlock_restrict_self"},
-    when("seccomp", "a filter without a listener", is(0, SECCOMP_SET_MODE_FILTER),
-         clear(1, SECCOMP_FILTER_FLAG_NEW_LISTENER)),
+    kAddFilter,
     when("seccomp", "asking what there is", is(0, SECCOMP_GET_ACTION_AVAIL)),
     process(PR_SET_SECCOMP, "PR_SET_SECCOMP"),
 };
@@ -791,6 +795,10 @@ std::optional<std::string_view> why_not(std::string_view word) {
     const auto* found = std::ranges::find(kRefused, word, &Refused::word);
     if (found == std::end(kRefused)) return std::nullopt;
     return found->why;
+}
+
+std::span<const Rule> second_stage() {
+    return kSecondStage;
 }
 
 std::vector<Rule> rules_for(Promises promises) {

@@ -89,6 +89,9 @@ inline constexpr int kNewestCall = 469;  // file_setattr, Linux 6.17
 /// Words of OpenBSD's that are no promise here, and what to say instead; nullopt: no such word.
 [[nodiscard]] std::optional<std::string_view> why_not(std::string_view word);
 
+/// What adds a filter to those there are, without a listener.
+[[nodiscard]] std::span<const Rule> second_stage();
+
 /// All rules that hold for these promises.
 [[nodiscard]] std::vector<Rule> rules_for(Promises promises);
 

@@ -136,6 +136,18 @@ void add_libraries(Planner& plan, std::vector<Entry>& entries, bool view) {
     std::ranges::stable_sort(entries, {}, &Entry::path);
 }
 
+/// What the promises' second stage has preloaded has to be there, whatever the unit lists.
+void add_preload(Planner& plan, std::vector<Entry>& entries) {
+    const bool learns = plan.other_text("pledge", "on_violation") == "log";
+    if (entries.empty() || learns || plan.other_text("pledge", "stage") != "main") return;
+    entries.push_back(
+        {.name = "pledge.stage",
+         .path = plan.preload_directory(),
+         .permissions = unveil::Permissions::parse("rx").value_or(unveil::Permissions{}),
+         .if_present = true});
+    std::ranges::stable_sort(entries, {}, &Entry::path);
+}
+
 std::uint32_t mount_flags(const Entry& entry) {
     const auto& may = entry.permissions;
     std::uint32_t flags = entry.if_present ? JSV_MOUNT_OPTIONAL : 0U;
@@ -201,6 +213,7 @@ int plan(const jsv_host* host) {
     std::vector<Entry> entries = unveil::read_entries(planner);
     const bool landlock = planner.flag("landlock").value_or(true);
     const bool view = planner.flag("view").value_or(true) && can_view(planner);
+    add_preload(planner, entries);
     if (planner.flag("libraries").value_or(false)) add_libraries(planner, entries, view);
     unveil::check_nesting(planner, entries, view);
     if (!landlock && !view && !entries.empty()) {

@@ -68,6 +68,7 @@ Result<Places> Places::from_arguments(const std::vector<std::string>& arguments)
     const std::string library = library_of(folder);
     if (places.plugins.empty()) places.plugins = library + "/plugins";
     places.stub = library + "/jailsvc-stub";
+    places.preload = library + "/preload";
     places.learner = library + "/jailsvc-learn";
     if (!state.empty()) keep_below(places, state);
     places.ceiling = (config.empty() ? "/etc/jailsvc" : config) + "/ceiling.toml";

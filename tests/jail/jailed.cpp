@@ -95,6 +95,7 @@ std::string await_ready(const jailer::CompiledPlan& plan, jailer::Parked& parked
             case jailer::Report::Kind::kFailed:
                 return jailer::describe(plan.plan(), report->failure);
             case jailer::Report::Kind::kEnd:
+            case jailer::Report::Kind::kMain:
                 return "it ended before it was ready";
         }
     }
@@ -102,9 +103,19 @@ std::string await_ready(const jailer::CompiledPlan& plan, jailer::Parked& parked
 }
 
 std::string await_exec(const jailer::CompiledPlan& plan, jailer::Parked& parked) {
+    if (!jailer::send_main_filter(plan, parked)) return "no filter for main";
     if (!jailer::open_gate(parked)) return "the gate did not open";
     if (!wait_readable(parked.gate.get())) return "no exec in time";
-    const auto report = jailer::read_report(plan, parked);
+    auto report = jailer::read_report(plan, parked);
+    if (report && report->kind == jailer::Report::Kind::kMain) {
+        const auto held = jailer::attest_main(plan, parked.pid);
+        if (!held) return jailer::describe(plan.plan(), held.error());
+        parked.main = jailer::Parked::Main::kReached;
+        if (!jailer::open_gate(parked)) return "the gate did not open at main";
+        if (!wait_readable(parked.gate.get())) return "no main in time";
+        report = jailer::read_report(plan, parked);
+    }
+    if (parked.main == jailer::Parked::Main::kAwaited) return "it ended before its main";
     if (!report) return "nothing at the gate";
     return report->kind == jailer::Report::Kind::kEnd
                ? ""

@@ -27,7 +27,7 @@ class Doctor(unittest.TestCase):
         for profile in ("default", "host", "trusted"):
             one = found["core", f"a program in profile {profile}"]
             self.assertEqual(one["outcome"], "works", one["hint"])
-        for owner in ("chroot", "identity", "namespaces"):
+        for owner in ("chroot", "identity", "namespaces", "pledge"):
             outcomes = {one["outcome"] for (who, _), one in found.items() if who == owner}
             self.assertIn("works", outcomes, owner)
         failed = [key for key, one in found.items() if one["outcome"] == "fails"]

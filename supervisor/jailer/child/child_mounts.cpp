@@ -285,6 +285,7 @@ Outcome apply_mount(MountState& state, std::uint32_t index) noexcept {
         case JSV_OP_LANDLOCK_PATH:
         case JSV_OP_LANDLOCK_PORT:
         case JSV_OP_SECCOMP:
+        case JSV_OP_SECCOMP_MAIN:
             return {};  // not of this stage
     }
     return {EINVAL, About::kWhole};

@@ -22,8 +22,8 @@ struct ChildOp {
 /// A jail's init first says that the jail stands (kBuilt), and when it is executed that it runs.
 struct GateReport {
     /// kListener is a kReady to come, with a descriptor: the exec that follows waits for an
-    /// answer over it.
-    enum class Kind : std::uint32_t { kReady, kFailed, kWeakened, kListener, kBuilt };
+    /// answer over it. kMain comes from the program itself, see main_stage.h.
+    enum class Kind : std::uint32_t { kReady, kFailed, kWeakened, kListener, kBuilt, kMain };
     /// Which part of an operation it was, so that the text can name the path that was at fault.
     enum class About : std::uint32_t { kWhole, kSource, kTarget, kMount, kReadBack };
     Kind kind;
@@ -62,6 +62,7 @@ inline constexpr std::uint32_t kStepLockStub = 0xfffffff7;   ///< the stub gives
 inline constexpr std::uint32_t kStepIsolation = 0xfffffff8;  ///< what no single operation asked for
 inline constexpr std::uint32_t kStepDirectory = 0xfffffff9;  ///< the working directory
 inline constexpr std::uint32_t kStepCgroup = 0xfffffffb;     ///< entering the unit's control groups
+inline constexpr std::uint32_t kStepMain = 0xfffffffc;       ///< the filter's second stage
 inline constexpr std::uint32_t kStepKeyring = 0xfffffffa;    ///< a session keyring of its own
 
 }  // namespace jailsvc::jailer

@@ -136,7 +136,8 @@ void arrange_program_descriptors(const ProgramJob& job, int& gate, int& stub, in
     int next = static_cast<int>(count);
     for (int* const fd : kept) {
         if (*fd < 0) continue;
-        require(gate, kStepDescriptors, raw::call(SYS_dup3, *fd, next, O_CLOEXEC));
+        const bool stays = fd == &gate && job.gate_stays;
+        require(gate, kStepDescriptors, raw::call(SYS_dup3, *fd, next, stays ? 0 : O_CLOEXEC));
         *fd = next++;
     }
     require(gate, kStepDescriptors, raw::call(SYS_close_range, next, ~0U, 0));

@@ -39,6 +39,7 @@ struct ProgramJob {
     std::uint32_t descriptor_count;  ///< at least 3
     const char* const* argv;
     const char* const* environment;
+    bool gate_stays;  ///< open over the exec, right after the descriptors: the program reports too
     const char* working_directory;  ///< "" for what the plan says
     bool new_session;
     bool terminal;  ///< descriptor 0 is to be the session's controlling terminal

@@ -296,6 +296,7 @@ Verdict check_op(Attest& attest, std::uint32_t index, const Op& op, const Place&
         case JSV_OP_LANDLOCK_PATH:
         case JSV_OP_LANDLOCK_PORT:
         case JSV_OP_SECCOMP:
+        case JSV_OP_SECCOMP_MAIN:
             return std::nullopt;
     }
     return not_held(index, "unknown kind");

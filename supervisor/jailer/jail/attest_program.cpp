@@ -151,16 +151,16 @@ std::uint64_t inherited_filters() {
 
 /// What a filter says cannot be read back without tracing; that it is there can, and so that none
 /// was left out. A gated exec has one of its own.
-Verdict check_filter(const Attest& attest, std::uint32_t index, const Op& op) {
+Verdict check_filter(const ProcessFacts& facts, std::uint32_t index, const Op& op,
+                     std::uint64_t more = 0) {
     constexpr std::int64_t kFilterMode = 2;
-    if (auto verdict = check_equal(
-            index, "Seccomp", static_cast<std::int64_t>(attest.facts.seccomp_mode), kFilterMode)) {
+    if (auto verdict = check_equal(index, "Seccomp", static_cast<std::int64_t>(facts.seccomp_mode),
+                                   kFilterMode)) {
         return verdict;
     }
     const std::uint64_t own = (op.flags & JSV_SECCOMP_EXEC_ONCE) != 0 ? 2 : 1;
-    return check_equal(index, "Seccomp_filters",
-                       static_cast<std::int64_t>(attest.facts.seccomp_filters),
-                       static_cast<std::int64_t>(inherited_filters() + own));
+    return check_equal(index, "Seccomp_filters", static_cast<std::int64_t>(facts.seccomp_filters),
+                       static_cast<std::int64_t>(inherited_filters() + own + more));
 }
 
 Jailed<struct statx> status_of(std::uint32_t op, const std::string& path) {
@@ -202,11 +202,12 @@ Verdict check_op(const Attest& attest, std::uint32_t index, const Op& op) {
         case JSV_OP_LANDLOCK_PORT:
             return std::nullopt;
         case JSV_OP_SECCOMP:
-            return check_filter(attest, index, op);
+            return check_filter(attest.facts, index, op);
         // Visible to the process alone, and read back by it: securebits, hostname, sysctls. The
         // working directory may be the program's own; where it lies is checked for all.
         case JSV_OP_SECUREBITS:
         case JSV_OP_CHDIR:
+        case JSV_OP_SECCOMP_MAIN:  // comes later: attest_main
         case JSV_OP_ENVIRONMENT:
         case JSV_OP_HOST_DIRECTORY:
         case JSV_OP_CGROUP:
@@ -325,6 +326,18 @@ Jailed<std::vector<JailFailure>> attest_program(const CompiledPlan& compiled,
         if (auto verdict = check(attest)) return std::unexpected(std::move(*verdict));
     }
     return weakened;
+}
+
+Jailed<void> attest_main(const CompiledPlan& compiled, pid_t program) {
+    const Plan plan = compiled.plan();
+    const auto first = std::ranges::find(plan.ops, JSV_OP_SECCOMP, &Op::kind);
+    const auto second = std::ranges::find(plan.ops, JSV_OP_SECCOMP_MAIN, &Op::kind);
+    if (first == plan.ops.end() || second == plan.ops.end()) return {};
+    const auto index = static_cast<std::uint32_t>(second - plan.ops.begin());
+    const auto facts = read_process_facts(index, program);
+    if (!facts) return std::unexpected(facts.error());
+    if (auto verdict = check_filter(*facts, index, *first, 1)) return std::unexpected(*verdict);
+    return {};
 }
 
 }  // namespace jailsvc::jailer

@@ -17,10 +17,11 @@ constexpr std::size_t kFileBytes = 2U << 20;  // half of the child's scratch tmp
 
 /// Kinds that a plan may hold once; for the others order and repetition have a meaning.
 constexpr jsv_kind kSingle[] = {
-    JSV_OP_ID_MAP,       JSV_OP_HOSTNAME,     JSV_OP_ROOT,         JSV_OP_DEV,     JSV_OP_NICE,
-    JSV_OP_UMASK,        JSV_OP_CHDIR,        JSV_OP_OOM_SCORE,    JSV_OP_SESSION, JSV_OP_IDS,
-    JSV_OP_CAPABILITIES, JSV_OP_SECUREBITS,   JSV_OP_NO_NEW_PRIVS, JSV_OP_NETWORK, JSV_OP_LANDLOCK,
-    JSV_OP_VIEW,         JSV_OP_NETWORK_JOIN, JSV_OP_SECCOMP};
+    JSV_OP_ID_MAP,       JSV_OP_HOSTNAME, JSV_OP_ROOT,         JSV_OP_DEV,
+    JSV_OP_NICE,         JSV_OP_UMASK,    JSV_OP_CHDIR,        JSV_OP_OOM_SCORE,
+    JSV_OP_SESSION,      JSV_OP_IDS,      JSV_OP_CAPABILITIES, JSV_OP_SECUREBITS,
+    JSV_OP_NO_NEW_PRIVS, JSV_OP_NETWORK,  JSV_OP_LANDLOCK,     JSV_OP_VIEW,
+    JSV_OP_NETWORK_JOIN, JSV_OP_SECCOMP,  JSV_OP_SECCOMP_MAIN};
 
 std::size_t count_kind(const Plan& plan, jsv_kind kind) {
     return static_cast<std::size_t>(

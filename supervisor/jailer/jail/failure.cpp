@@ -42,6 +42,8 @@ std::string_view step_name(std::uint32_t step) {
             return "entering its control group";
         case kStepKeyring:
             return "joining a session keyring";
+        case kStepMain:
+            return "the second stage of its promises, at main";
         default:
             return "a step";
     }

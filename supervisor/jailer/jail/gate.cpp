@@ -7,12 +7,19 @@
 
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 
+#include "jailer/child/main_stage.h"
 #include "jailer/jail/failure.hpp"
 #include "jailer/jail/jail.hpp"
 
 namespace jailsvc::jailer {
 namespace {
+
+static_assert(sizeof(main_stage_report) == sizeof(GateReport));
+static_assert(MAIN_STAGE_REACHED == static_cast<unsigned>(GateReport::Kind::kMain));
+static_assert(MAIN_STAGE_FAILED == static_cast<unsigned>(GateReport::Kind::kFailed));
+static_assert(MAIN_STAGE_STEP == kStepMain);
 
 struct Packet {
     GateReport report{};
@@ -85,8 +92,13 @@ std::optional<Report> read_report(const CompiledPlan& plan, Parked& parked) {
     if (packet.count == -1 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
         return parked.listener ? read_listener(parked) : std::nullopt;
     }
-    if (packet.count == 1) return Report{Report::Kind::kReady, {}};  // jailsvc-stub itself
+    const bool executed = parked.main != Parked::Main::kPlain && parked.opened;
+    if (packet.count == 1 && !executed) return Report{Report::Kind::kReady, {}};  // jailsvc-stub
     if (packet.count != sizeof packet.report) return Report{Report::Kind::kEnd, {}};
+    // It is the service that writes.
+    const bool told = packet.report.kind == GateReport::Kind::kMain ||
+                      packet.report.kind == GateReport::Kind::kFailed;
+    if (executed && !told) return Report{Report::Kind::kEnd, {}};
     switch (packet.report.kind) {
         case GateReport::Kind::kReady:
             return Report{Report::Kind::kReady, {}, packet.report.op};
@@ -100,8 +112,29 @@ std::optional<Report> read_report(const CompiledPlan& plan, Parked& parked) {
             parked.listener = std::move(packet.listener);
             parked.evidence = packet.report.op;
             return read_report(plan, parked);
+        case GateReport::Kind::kMain:
+            return Report{
+                parked.main == Parked::Main::kAwaited ? Report::Kind::kMain : Report::Kind::kEnd,
+                {}};
     }
     return Report{Report::Kind::kEnd, {}};
+}
+
+Result<void> send_main_filter(const CompiledPlan& plan, Parked& parked) {
+    const Op* op = plan.find(JSV_OP_SECCOMP_MAIN);
+    if (op == nullptr) return {};
+    main_stage_filter head{static_cast<std::uint32_t>(op->number[0]),
+                           static_cast<std::uint32_t>(op->blob.size() / sizeof(sock_filter))};
+    iovec parts[] = {{&head, sizeof head}, {const_cast<char*>(op->blob.data()), op->blob.size()}};
+    msghdr message{};
+    message.msg_iov = parts;
+    message.msg_iovlen = std::size(parts);
+    ssize_t count = 0;
+    do {
+        count = ::sendmsg(parked.gate.get(), &message, MSG_NOSIGNAL);
+    } while (count == -1 && errno == EINTR);
+    if (count == -1) return fail_errno("send the filter for main");
+    return {};
 }
 
 Result<void> open_gate(Parked& parked) {

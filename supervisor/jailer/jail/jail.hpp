@@ -33,7 +33,8 @@
 ///                                 a kFailed report (kStepExec) that it was not
 /// A plan whose programs execute once has no other gate than that exec: the child hands over a
 /// seccomp listener, goes on into its exec, and stands there (seccomp_unotify(2)). read_report then
-/// wants to be called when either descriptor is readable.
+/// wants to be called when either descriptor is readable. Where the filter has a second stage, the
+/// gate outlives the exec: send_main_filter → exec → kMain → attest_main → open_gate → end of file.
 namespace jailsvc::jailer {
 
 /// A plan that has been checked, as it is kept while its unit is loaded: small, the operations
@@ -99,7 +100,9 @@ struct Parked {
     std::uint32_t evidence = 0;  ///< came with it, see Report
     std::uint64_t notice = 0;    ///< the kernel's id of the exec that waits; 0: none does
     bool opened = false;
-    bool learns = false;  ///< its calls have to be answered: start_learner, not open_gate
+    enum class Main { kPlain, kAwaited, kReached };
+    Main main = Main::kPlain;  ///< whether it has to report from its main, and has
+    bool learns = false;       ///< its calls have to be answered: start_learner, not open_gate
 };
 
 /// A program to run in a jail.
@@ -157,7 +160,7 @@ void undo_parent_operations(const CompiledPlan& plan, const std::string& trash =
 /// Next report of a parked process. nullopt: nothing there yet. End of file is kEnd. An exec that
 /// waits is kReady.
 struct Report {
-    enum class Kind { kReady, kFailed, kWeakened, kBuilt, kEnd };
+    enum class Kind { kReady, kFailed, kWeakened, kBuilt, kEnd, kMain };
     Kind kind = Kind::kEnd;
     JailFailure failure;         ///< for kFailed, kWeakened
     std::uint32_t evidence = 0;  ///< with kReady: what the child found denied, for attest_program
@@ -184,9 +187,16 @@ struct Report {
 /// Lets the program's exec go on.
 [[nodiscard]] Result<void> open_gate(Parked& parked);
 
-/// The same for one that learns: a process that answers its calls, and records them for `unit`,
-/// takes over the listener and lets the exec go on. It ends with the last process that is asked
-/// about, and does not depend on us.
+/// To one that is about to be executed and has a second stage: the filter that it is to install at
+/// its main. It then reports kMain, waits for open_gate, and only then ends its side of the gate.
+[[nodiscard]] Result<void> send_main_filter(const CompiledPlan& plan, Parked& parked);
+
+/// Reads back that it did.
+[[nodiscard]] Jailed<void> attest_main(const CompiledPlan& plan, pid_t program);
+
+/// In the place of open_gate for one that learns: a process that answers its calls, and records
+/// them for `unit`, takes over the listener and lets the exec go on. It ends with the last process
+/// that is asked about, and does not depend on us.
 [[nodiscard]] Result<void> start_learner(const SpawnContext& context, const std::string& unit,
                                          const std::string& program, Parked& parked);
 

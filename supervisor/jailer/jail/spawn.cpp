@@ -12,6 +12,7 @@
 
 #include "base/sys.hpp"
 #include "jailer/child/interpret.hpp"
+#include "jailer/child/main_stage.h"
 #include "jailer/child/raw_calls.hpp"
 #include "jailer/jail/failure.hpp"
 #include "jailer/jail/id_map.hpp"
@@ -260,7 +261,10 @@ Jailed<Parked> spawn_program(const SpawnContext& context, const CompiledPlan& pl
     if (!gate) return std::unexpected(std::move(gate).error());
     std::vector<int> moved(descriptors.size(), -1);
     const auto argv = pointers(program.argv);
-    const auto environment = pointers(program.environment);
+    const bool staged = plan.find(JSV_OP_SECCOMP_MAIN) != nullptr;
+    std::vector<std::string> variables = program.environment;
+    if (staged) variables.push_back(fmt::format(MAIN_STAGE_VARIABLE "={}", descriptors.size()));
+    const auto environment = pointers(variables);
     const std::vector<ChildOp> ops = plan.child_ops();
     ProgramJob job{.ops = ops.data(),
                    .count = static_cast<std::uint32_t>(ops.size()),
@@ -273,6 +277,7 @@ Jailed<Parked> spawn_program(const SpawnContext& context, const CompiledPlan& pl
                    .descriptor_count = static_cast<std::uint32_t>(descriptors.size()),
                    .argv = argv.data(),
                    .environment = environment.data(),
+                   .gate_stays = staged,
                    .working_directory = program.working_directory.c_str(),
                    .new_session = program.new_session,
                    .terminal = program.terminal,
@@ -284,6 +289,7 @@ Jailed<Parked> spawn_program(const SpawnContext& context, const CompiledPlan& pl
     auto parked = clone_into(context, new_pids, stub, groups, std::move(*gate), job);
     const Op* filter = plan.find(JSV_OP_SECCOMP);
     if (parked && filter != nullptr) parked->learns = (filter->flags & JSV_SECCOMP_LEARN) != 0;
+    if (parked && staged) parked->main = Parked::Main::kAwaited;
     return parked;
 }
 

@@ -215,6 +215,7 @@ void Jails::init_reported(const std::string& unit) {
                 return init_runs(jail, *making);
             case Report::Kind::kFailed:
             case Report::Kind::kEnd:
+            case Report::Kind::kMain:
                 return made(jail, std::unexpected(init_failure(jail, *report)));
         }
     }

@@ -56,6 +56,8 @@ private:
     void let_through(Job& job);
     [[nodiscard]] Result<void> let_go(Job& job);
     void fail_in_jail(Job& job, StartFailure failure);
+    [[nodiscard]] static StartFailure no_main(const Job& job);
+    void at_main(Job& job);
     void executed(Job& job);
     void fail_job(Job& job, StartFailure failure);
     void give_up(const std::string& unit, bool all);

@@ -13,6 +13,8 @@
 namespace jailsvc::jailer {
 namespace {
 
+constexpr double kMainLimit = 10;  ///< [s] from exec to main, where a filter is installed there
+
 /// The two mistakes that people make with the name of a program (execve(2)).
 std::string_view cure_of_exec(int code) {
     switch (code) {
@@ -60,8 +62,13 @@ void Starts::reported(Job& job) {
                 return at_gate(job, report->evidence);
             case Report::Kind::kFailed:
                 return fail_in_jail(job, told_by_child(job, plan.plan(), report->failure));
+            case Report::Kind::kMain:
+                return at_main(job);
             case Report::Kind::kBuilt:
             case Report::Kind::kEnd:
+                if (job.gate_opened && job.child.main == Parked::Main::kAwaited) {
+                    return fail_job(job, no_main(job));
+                }
                 if (job.gate_opened) return executed(job);
                 return fail_in_jail(job, {0, "core", "start",
                                           job.unit + ": its process ended before it was ready"});
@@ -112,7 +119,30 @@ void Starts::let_through(Job& job) {
     });
 }
 
+StartFailure Starts::no_main(const Job& job) {
+    return {0, "pledge", "seccomp_main",
+            fmt::format("{}: {} did not report from its main, where the second stage of its "
+                        "promises was to begin: it may be static, have a loader that does not "
+                        "preload, or have ended before; set stage = \"exec\" in [jail.pledge]",
+                        job.unit, job.program)};
+}
+
+void Starts::at_main(Job& job) {
+    const CompiledPlan& plan = jails_.find(job.unit)->loaded->plan;
+    if (auto held = attest_main(plan, job.child.pid); !held) {
+        return fail_job(job, to_failure(plan.plan(), held.error()));
+    }
+    job.child.main = Parked::Main::kReached;
+    if (auto opened = open_gate(job.child); !opened) {
+        return fail_job(job, to_failure("gate", opened.error()));
+    }
+}
+
 Result<void> Starts::let_go(Job& job) {
+    if (job.child.main == Parked::Main::kAwaited) {
+        TRY_VOID(send_main_filter(jails_.find(job.unit)->loaded->plan, job.child));
+        job.limit.start(kMainLimit, [this, &job] { fail_job(job, no_main(job)); });
+    }
     if (!job.child.learns) return open_gate(job.child);
     spdlog::warn("{}: is being learned: its promises are not in force", job.unit);
     return start_learner(core_.spawn, job.unit, job.program, job.child);

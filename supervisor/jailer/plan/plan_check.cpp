@@ -91,7 +91,8 @@ Result<void> check_fields(const Op& op, const KindInfo& info) {
         if (info.number[i].empty() && op.number[i] != 0) return refuse(op, "a number too many");
     }
     if (op.blob.size() > kMaxBlob) return refuse(op, "a blob longer than 64 KiB");
-    const bool takes_blob = op.kind == JSV_OP_IDS || op.kind == JSV_OP_SECCOMP;
+    const bool takes_blob =
+        op.kind == JSV_OP_IDS || op.kind == JSV_OP_SECCOMP || op.kind == JSV_OP_SECCOMP_MAIN;
     if (!takes_blob && !op.blob.empty()) return refuse(op, "takes no blob");
     return {};
 }
@@ -258,6 +259,7 @@ Result<void> check_values(const Op& op) {
             return demand(op.number[0] <= UINT16_MAX && (op.number[1] & ~landlock::kAllNet) == 0,
                           "port or rights out of range");
         case JSV_OP_SECCOMP:
+        case JSV_OP_SECCOMP_MAIN:
             TRY_VOID(demand(op.number[0] <= UINT32_MAX, "own_pid out of range"));
             return check_filter(op);
         case JSV_OP_ROOT:
@@ -282,7 +284,7 @@ bool is_single(jsv_kind kind) {
     return kind == JSV_OP_ROOT || kind == JSV_OP_HOSTNAME || kind == JSV_OP_ID_MAP ||
            kind == JSV_OP_IDS || kind == JSV_OP_CAPABILITIES || kind == JSV_OP_SECUREBITS ||
            kind == JSV_OP_NETWORK || kind == JSV_OP_LANDLOCK || kind == JSV_OP_VIEW ||
-           kind == JSV_OP_NETWORK_JOIN || kind == JSV_OP_SECCOMP;
+           kind == JSV_OP_NETWORK_JOIN || kind == JSV_OP_SECCOMP || kind == JSV_OP_SECCOMP_MAIN;
 }
 
 /// The namespace without which a sysctl is the host's; 0 for one that no namespace has for itself.
@@ -348,6 +350,18 @@ Result<void> check_network(std::span<const Op> ops) {
             return refuse(*op, "needs a private network");
         }
     }
+    return {};
+}
+
+/// The gate that the second filter comes over stays open until main: nothing else may be executed
+/// with it.
+Result<void> check_main_stage(std::span<const Op> ops) {
+    const auto main = std::ranges::find(ops, JSV_OP_SECCOMP_MAIN, &Op::kind);
+    if (main == ops.end()) return {};
+    const bool once = std::ranges::any_of(ops, [](const Op& op) {
+        return op.kind == JSV_OP_SECCOMP && (op.flags & JSV_SECCOMP_EXEC_ONCE) != 0;
+    });
+    if (!once) return refuse(*main, "a second stage needs a first that executes once");
     return {};
 }
 
@@ -418,6 +432,7 @@ Result<void> check_plan(const Plan& plan) {
         }
         TRY_VOID(in_plugin(check_namespaces(op, namespaces)));
     }
+    TRY_VOID(check_main_stage(plan.ops));
     return check_network(plan.ops);
 }
 

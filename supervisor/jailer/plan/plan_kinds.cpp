@@ -59,6 +59,12 @@ constexpr KindInfo kKinds[] = {
      {"promises", "otherwise"},
      {"own_pid", "", ""},
      0},
+    {JSV_OP_SECCOMP_MAIN,
+     JSV_STAGE_LOCKDOWN,
+     "seccomp_main",
+     {"promises", "otherwise"},
+     {"own_pid", "", ""},
+     0},
 };
 
 constexpr std::string_view kStageNames[] = {"parent",  "namespaces", "mounts",

@@ -140,6 +140,10 @@ std::string shown(std::string_view text) {
     return quote ? "\"" + out + "\"" : out;
 }
 
+bool is_filter(const Op& op) {
+    return op.kind == JSV_OP_SECCOMP || op.kind == JSV_OP_SECCOMP_MAIN;
+}
+
 bool is_hidden(const Op& op, std::size_t text) {
     return op.kind == JSV_OP_ENVIRONMENT && text == 1 && (op.flags & JSV_ENV_SECRET) != 0;
 }
@@ -173,7 +177,7 @@ nlohmann::json operation_json(const Op& op) {
         if ((op.flags & flag.value) != 0) json["flags"].push_back(flag.name);
     }
     if (op.kind == JSV_OP_IDS) json["groups"] = groups_of(op);
-    if (op.kind == JSV_OP_SECCOMP) json["instructions"] = op.blob.size() / sizeof(sock_filter);
+    if (is_filter(op)) json["instructions"] = op.blob.size() / sizeof(sock_filter);
     return json;
 }
 
@@ -207,7 +211,7 @@ std::string to_line(const Op& op) {
     if (const auto groups = groups_of(op); op.kind == JSV_OP_IDS && !groups.empty()) {
         line += fmt::format(" groups={}", fmt::join(groups, ","));
     }
-    if (op.kind == JSV_OP_SECCOMP) {
+    if (is_filter(op)) {
         line += fmt::format(" instructions={}", op.blob.size() / sizeof(sock_filter));
     }
     for (const Named& flag : flags_of(op.kind)) {

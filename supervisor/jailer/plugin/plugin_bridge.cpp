@@ -161,11 +161,9 @@ struct BridgeCalls {
         return guarded(ctx, path, [&](PluginBridge& self) {
             const auto name = bounded(what, kMaxKey);
             const std::pair<std::string_view, const std::string*> roots[] = {
-                {"state", &self.places_.state_root},
-                {"runtime", &self.places_.runtime_root},
-                {"cache", &self.places_.cache_root},
-                {"logs", &self.places_.logs_root},
-                {"hosts", &self.hosts_root_}};
+                {"state", &self.places_.state_root}, {"runtime", &self.places_.runtime_root},
+                {"cache", &self.places_.cache_root}, {"logs", &self.places_.logs_root},
+                {"hosts", &self.hosts_root_},        {"preload", &self.places_.preload}};
             for (const auto& [root, where] : roots) {
                 if (name != root) continue;
                 *path = where->c_str();
