@@ -29,7 +29,7 @@ struct StatusOptions {
 };
 int run_status(const Context& context, const StatusOptions& options);
 
-int run_show(const Context& context, const std::string& unit);
+int run_show(const Context& context, const std::string& unit, bool effective);
 int run_plan(const Context& context, const std::string& unit);
 
 struct LogsOptions {

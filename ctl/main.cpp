@@ -23,6 +23,7 @@ struct Options {
     LogsOptions logs;
     ExecOptions exec;
     std::string unit;
+    bool effective = false;
     std::string key;
     std::vector<std::string> files;
     int exit_code = kOk;
@@ -77,7 +78,10 @@ void add_questions(CLI::App& app, Options& options) {
 
     CLI::App* show = app.add_subcommand("show", "Print a unit as it is in effect");
     show->add_option("unit", options.unit)->required();
-    show->callback([&options] { options.exit_code = run_show(options.context, options.unit); });
+    show->add_flag("--effective", options.effective, "also every default that holds");
+    show->callback([&options] {
+        options.exit_code = run_show(options.context, options.unit, options.effective);
+    });
     CLI::App* plan = app.add_subcommand("plan", "Print the operations that make a unit's jail");
     plan->add_option("unit", options.unit)->required();
     plan->callback([&options] { options.exit_code = run_plan(options.context, options.unit); });

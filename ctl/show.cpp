@@ -7,8 +7,8 @@
 
 namespace jailsvc::ctl {
 
-int run_show(const Context& context, const std::string& unit) {
-    const auto answer = ask(context, "Show", {{"unit", unit}});
+int run_show(const Context& context, const std::string& unit, bool effective) {
+    const auto answer = ask(context, "Show", {{"unit", unit}, {"effective", effective}});
     if (!answer) return report(context, answer.error());
     const Json& shown = answer->reply.parameters;
     if (context.json) {

@@ -38,7 +38,7 @@ using jsv::Planner;
 constexpr const char* kDefaultMode = "host";
 
 constexpr jsv_key kKeys[] = {
-    key(JSV_STRING, "mode", kDefaultMode,
+    key(JSV_STRING, "mode", "\"host\"",
         "Root of the jail: the host's tree read-only, a directory, or no change.",
         "host|directory|none"),
     key(JSV_STRING, "root", nullptr, "Directory that becomes /, for mode \"directory\"."),
@@ -50,7 +50,7 @@ constexpr jsv_key kKeys[] = {
     key(JSV_STRING_LIST, "hide", "[\"/home\", \"/root\"]",
         "Paths of the host shown empty where they exist, in mode \"host\"."),
     key(JSV_STRING_LIST, "devices", nullptr, "Devices besides null, zero, full, random, tty."),
-    key(JSV_STRING, "proc", kDefaultProc,
+    key(JSV_STRING, "proc", "\"invisible\"",
         "Other users' processes in /proc: invisible, listed but closed, or all open.",
         "invisible|none|all"),
     key(JSV_BOOL, "tmp", "true", "Own /tmp and /var/tmp, gone when the service ends."),

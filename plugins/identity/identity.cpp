@@ -40,7 +40,7 @@ constexpr jsv_key kKeys[] = {
     key(JSV_STRING_LIST, "ambient_capabilities", nullptr,
         "Capabilities a user other than root keeps; each also in capabilities."),
     key(JSV_BOOL, "no_new_privileges", "true", "No program gains rights by being executed."),
-    key(JSV_STRING, "umask", "0022", "File mode creation mask, octal."),
+    key(JSV_STRING, "umask", "\"0022\"", "File mode creation mask, octal."),
     key(JSV_STRING_MAP, "limits", "{ core = \"0\" }",
         "Resource limits: NAME = \"SOFT:HARD\", one value for both, or \"infinity\"."),
 };

@@ -33,7 +33,7 @@ constexpr jsv_key kKeys[] = {
         "Mode private: \"UNIT:PORT\" or \"UNIT:PORT/udp\" it may call; unit \"host\" is the host."),
     key(JSV_STRING_LIST, "forwards", nullptr,
         "Mode private: \"HOST_PORT:JAIL_PORT\" or with \"/udp\": where the host's port leads."),
-    key(JSV_STRING, "range", kDefaultRange,
+    key(JSV_STRING, "range", "\"10.213.0.0/16\"",
         "Mode private: addresses of jails; the same in all units, so set it in the profile."),
     key(JSV_STRING, "join", nullptr, "Mode join: the unit whose network it shares."),
 };

@@ -43,7 +43,7 @@ constexpr jsv_key kKeys[] = {
         "(rx)."),
     key(JSV_STRING_LIST, "tcp_bind", nullptr, "TCP ports to listen on, and no others."),
     key(JSV_STRING_LIST, "tcp_connect", nullptr, "TCP ports to connect to, and no others."),
-    key(JSV_STRING, "scope", "none",
+    key(JSV_STRING, "scope", "\"none\"",
         "What of other services and the host is out of reach: abstract sockets, also signals "
         "(all); "
         "auto: abstract sockets where the kernel can.",

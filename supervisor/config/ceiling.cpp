@@ -186,8 +186,8 @@ std::optional<Value> default_of(const Key& key) {
     if (key.type == KeyType::kStringList) return Value{.where = {}, .data = TextList()};
     if (text.empty()) return std::nullopt;
     if (key.type == KeyType::kBool) return Value{.where = {}, .data = text == "true"};
-    if (text.front() == '"') text = text.substr(1, text.size() - 2);
     if (key.type != KeyType::kString) return std::nullopt;
+    text = text.substr(1, text.size() - 2);  // its quotes
     return Value{.where = {}, .data = Text{.text = std::string(text), .where = {}}};
 }
 

@@ -127,17 +127,6 @@ struct Member<Duration> {
 };
 
 template <>
-struct Member<std::uint64_t> {
-    static constexpr KeyType kType = KeyType::kBytes;
-    static void store(const Value& value, std::uint64_t& out) {
-        out = parse_bytes(std::get<Text>(value.data).text).value_or(out);
-    }
-    static std::string show(std::uint64_t fallback) {
-        return fmt::format("\"{}\"", format_bytes(fallback));
-    }
-};
-
-template <>
 struct Member<std::uint32_t> {
     static constexpr KeyType kType = KeyType::kInteger;
     static void store(const Value& value, std::uint32_t& out) {

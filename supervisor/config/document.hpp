@@ -59,4 +59,8 @@ void merge(Document& base, const Document& over);
 /// Canonical TOML: sections and keys sorted, one way to write each value.
 [[nodiscard]] std::string to_toml(const Document& document);
 
+/// The same, and each key that is not written with its default, marked as such: every setting that
+/// holds. A target has the tables of one alone.
+[[nodiscard]] std::string to_toml_with_defaults(const Document& document, const Schema& schema);
+
 }  // namespace jailsvc::config

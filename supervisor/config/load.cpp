@@ -86,6 +86,16 @@ Checked<Unit> parse_effective(const Schema& schema, const std::string& name,
     return unit;
 }
 
+Result<std::string> settings_of(const Schema& schema, const Unit& unit) {
+    const SourceText source{.name = unit.name + " (effective unit)", .text = unit.text.str()};
+    Reporter reporter;
+    const auto document = parse_document(source, schema, reporter);
+    if (!document || !reporter.empty()) {
+        return fail(fmt::format("{}: loaded with other plugins than there are now", unit.name));
+    }
+    return to_toml_with_defaults(*document, schema);
+}
+
 Sources sources_of(const Places& places) {
     return {.unit_dirs = places.unit_dirs,
             .profile_dirs = places.profile_dirs,

@@ -66,6 +66,9 @@ struct LoadedUnits {
 [[nodiscard]] Checked<Unit> parse_effective(const Schema& schema, const std::string& name,
                                             std::string_view text);
 
+/// Every setting of a unit as TOML, defaults included, from the text that `Unit::text` holds.
+[[nodiscard]] Result<std::string> settings_of(const Schema& schema, const Unit& unit);
+
 /// Whether the file is a profile's: it lies in a folder of profiles, or in one of that name.
 [[nodiscard]] bool is_profile_file(const Sources& sources, const std::string& path);
 

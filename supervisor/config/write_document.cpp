@@ -76,8 +76,12 @@ std::string value_text(const Value& value) {
         value.data);
 }
 
-void write_section(std::string& out, const std::string& name, const Section& section) {
+using Defaults = std::map<std::string, std::string, std::less<>>;
+
+void write_section(std::string& out, const std::string& name, const Section& section,
+                   const Defaults& defaults = {}) {
     out += fmt::format("{}[{}]\n", out.empty() ? "" : "\n", name);
+    for (const auto& [key, text] : defaults) out += fmt::format("{} = {}  # default\n", key, text);
     for (const auto& [key, value] : section.keys) {
         const auto* map = std::get_if<TextMap>(&value.data);
         if (map != nullptr && !map->empty()) continue;  // has a header of its own, below
@@ -93,7 +97,34 @@ void write_section(std::string& out, const std::string& name, const Section& sec
     }
 }
 
+/// Of the keys that the section does not have.
+Defaults defaults_of(const Table& table, const Section& section) {
+    Defaults defaults;
+    for (const Key& key : table.keys) {
+        if (!key.fallback.empty() && !section.keys.contains(key.name)) {
+            defaults.emplace(key.name, key.fallback);
+        }
+    }
+    return defaults;
+}
+
 }  // namespace
+
+std::string to_toml_with_defaults(const Document& document, const Schema& schema) {
+    constexpr std::string_view kOfTargets[] = {"unit", "install"};
+    const bool is_target = !document.sections.contains("service");
+    std::string out;
+    for (const Table& table : schema.tables) {
+        const auto written = document.sections.find(table.name);
+        const Section section = written != document.sections.end() ? written->second : Section{};
+        const Defaults defaults = defaults_of(table, section);
+        const bool applies = !is_target || std::ranges::count(kOfTargets, table.name) > 0;
+        if (!section.keys.empty() || (applies && !defaults.empty())) {
+            write_section(out, table.name, section, defaults);
+        }
+    }
+    return out;
+}
 
 std::string to_toml(const Document& document) {
     std::string out;

@@ -83,7 +83,7 @@ const Dispatcher::Method* Dispatcher::find_method(std::string_view name) {
         {"Kill", Role::kOperate, "units signal all", &Dispatcher::kill},
         {"ResetFailed", Role::kOperate, "units", &Dispatcher::reset_failed},
         {"Status", Role::kRead, "units", &Dispatcher::status},
-        {"Show", Role::kRead, "unit", &Dispatcher::show},
+        {"Show", Role::kRead, "unit effective", &Dispatcher::show},
         {"Plan", Role::kRead, "unit", &Dispatcher::plan},
         {"Logs", Role::kOperate, "unit follow", &Dispatcher::logs},
         {"Exec", Role::kAdmin, "unit", &Dispatcher::exec},
@@ -304,7 +304,13 @@ void Dispatcher::show(Request& request) {
     const auto name = unit(request);
     if (!name) return;
     const config::Unit& found = *manager_.find(*name);
-    answer(request.client, {.parameters = {{"text", found.text.str()},
+    bool bad = false;
+    const bool effective = flag(request.parameters, "effective", bad);
+    if (bad) return answer(request.client, control::invalid_parameter("effective"));
+    Result<std::string> text = found.text.str();
+    if (effective) text = elsewhere_.settings(found);
+    if (!text) return answer(request.client, control::failed(text.error().message));
+    answer(request.client, {.parameters = {{"text", *text},
                                            {"digest", to_hex(found.digest)},
                                            {"files", found.files}}});
 }

@@ -414,6 +414,10 @@ Extra Engine::extra(std::string_view unit) const {
     return entry ? entry->extra : Extra{};
 }
 
+Result<std::string> Engine::settings(const config::Unit& unit) const {
+    return config::settings_of(*schema_, unit);
+}
+
 void Engine::plan(const std::string& unit, ClientRef client) {
     asks_.plan(unit, std::move(client));
 }

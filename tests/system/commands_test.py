@@ -7,6 +7,7 @@ import select
 import shutil
 import signal
 import subprocess
+import tomllib
 import unittest
 
 from harness import (CLIENT, DEADLINE, KEEPER, SystemTest, Varlink, alive, await_true, children,
@@ -122,6 +123,12 @@ class Commands(SystemTest):
         text = self.ok("show", "web")
         self.assertIn("exec_start", text)
         self.assertIn("profile", text)
+        self.assertNotIn("timeout_stop", text)
+        every = self.ok("show", "web", "--effective")
+        self.assertIn('timeout_stop = "1min 30s"  # default\n', every)
+        self.assertIn('mode = "host"\n', every)  # the profile's
+        shown = tomllib.loads(every)
+        self.assertEqual(shown["jail"]["network"]["range"], "10.213.0.0/16")
         plan = json.loads(self.ok("plan", "web", "--json"))
         kinds = [op["operation"] for op in plan["operations"]]
         self.assertIn("root", kinds)

@@ -57,6 +57,30 @@ std::optional<config::KeyType> type_of(std::uint32_t type) {
     return kTypes[type];
 }
 
+/// Whether a default looks as a value of that type does in TOML: `jailsvc show` writes it so.
+bool looks_like(std::string_view text, config::KeyType type) {
+    const auto is_digit = [](char c) { return (c >= '0' && c <= '9') || c == '-'; };
+    switch (type) {
+        case config::KeyType::kBool:
+            return text == "true" || text == "false";
+        case config::KeyType::kInteger:
+            return std::ranges::all_of(text, is_digit);
+        case config::KeyType::kStringList:
+            return text.starts_with('[') && text.ends_with(']');
+        case config::KeyType::kStringMap:
+            return text.starts_with('{') && text.ends_with('}');
+        case config::KeyType::kDuration:
+        case config::KeyType::kBytes:
+        case config::KeyType::kString:
+            return text.size() >= 2 && text.starts_with('"') && text.ends_with('"');
+        case config::KeyType::kCommand:
+        case config::KeyType::kCommands:
+        case config::KeyType::kIntegerList:
+            return false;
+    }
+    return false;
+}
+
 Result<config::Key> read_key(const jsv_key& raw) {
     const auto name = bounded(raw.name, kMaxKeyName);
     const bool rest = name == config::kRestKey;
@@ -74,6 +98,10 @@ Result<config::Key> read_key(const jsv_key& raw) {
     if (!fallback || !doc || !choices || !is_line(*fallback) || !is_line(*doc)) {
         return fail(
             fmt::format("key {}: a text is longer than one line of {} bytes", *name, kMaxLine));
+    }
+    if (!fallback->empty() && !looks_like(*fallback, *type)) {
+        return fail(fmt::format("key {}: its default {} is not as one would write it", *name,
+                                *fallback));
     }
     if (!choices->empty() && *type != config::KeyType::kString) {
         return fail(fmt::format("key {}: only a string has choices", *name));
