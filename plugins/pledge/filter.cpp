@@ -27,7 +27,7 @@ constexpr std::uint32_t kArchitecture = AUDIT_ARCH_AARCH64;
 constexpr std::uint32_t kForeignCalls = 0x40000000;  ///< x32's begin here (asm/unistd.h)
 constexpr std::uint32_t kNoCall = 0xffffffff;        ///< what a tracer sets to skip one
 constexpr unsigned kApiLevel = 5;  ///< of libseccomp: all that it could find out by asking
-constexpr std::uint32_t kTree = 2;
+constexpr std::uint32_t kByPriority = 1, kTree = 2;  // of SCMP_FLTATR_CTL_OPTIMIZE
 
 struct FreeContext {
     void operator()(void* context) const { ::seccomp_release(context); }
@@ -137,13 +137,15 @@ std::vector<sock_filter> prologue() {
 
 }  // namespace
 
-Filter compile(Promises promises, Violation violation, Besides besides) {
+Filter compile(Promises promises, Violation violation, Besides besides, Order order) {
     // Otherwise it tries what the kernel has, with calls that a sandbox may forbid.
     ::seccomp_api_set(kApiLevel);
     const Context context(::seccomp_init(action_of(violation)));
     if (!context) return {{}, "libseccomp cannot make filters here"};
     int code = ::seccomp_attr_set(context.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
-    if (code == 0) code = ::seccomp_attr_set(context.get(), SCMP_FLTATR_CTL_OPTIMIZE, kTree);
+    if (code == 0)
+        code = ::seccomp_attr_set(context.get(), SCMP_FLTATR_CTL_OPTIMIZE,
+                                  order == Order::kTree ? kTree : kByPriority);
     if (code != 0) return {{}, "libseccomp is too old; 2.5 is needed"};
     // The first exec is the gate's to let pass, see JSV_SECCOMP_EXEC_ONCE.
     const Promises permitted = violation == Violation::kAsk ? promises : promises | kExec;

@@ -26,9 +26,12 @@ enum class Besides {
     kSecondStage,  ///< what is done at main: another filter, to be added to this one
 };
 
+/// How a program looks a call up.
+enum class Order { kTree, kRules };
+
 /// Asks nothing of the kernel but a pipe, so that a sandboxed process can make filters; whether the
 /// kernel takes this one shows where it is installed.
 [[nodiscard]] Filter compile(Promises promises, Violation violation,
-                             Besides besides = Besides::kNothing);
+                             Besides besides = Besides::kNothing, Order order = Order::kTree);
 
 }  // namespace pledge
