@@ -2,9 +2,9 @@
 
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/interned.hpp"
+#include "base/list.hpp"
 
 namespace jailsvc {
 
@@ -19,7 +19,7 @@ public:
     [[nodiscard]] bool operator==(const SharedText& other) const = default;
 
 private:
-    std::vector<Interned<std::string>> pieces_;  ///< each begins with its table's header
+    List<Interned<std::string>> pieces_;  ///< each begins with its table's header
 };
 
 }  // namespace jailsvc

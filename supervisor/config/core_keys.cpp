@@ -85,24 +85,25 @@ struct Member<std::string> {
 
 /// Also Command, which is the same type and differs only in its checks.
 template <>
-struct Member<std::vector<std::string>> {
+struct Member<List<std::string>> {
     static constexpr KeyType kType = KeyType::kStringList;
-    static void store(const Value& value, std::vector<std::string>& out) {
+    static void store(const Value& value, List<std::string>& out) {
         out = strings(std::get<TextList>(value.data));
     }
-    static std::string show(const std::vector<std::string>&) { return {}; }
+    static std::string show(const List<std::string>&) { return {}; }
 };
 
 template <>
-struct Member<std::vector<Command>> {
+struct Member<List<Command>> {
     static constexpr KeyType kType = KeyType::kCommands;
-    static void store(const Value& value, std::vector<Command>& out) {
-        out.clear();
+    static void store(const Value& value, List<Command>& out) {
+        std::vector<Command> commands;
         for (const auto& one : std::get<std::vector<TextList>>(value.data)) {
-            out.push_back(strings(one));
+            commands.emplace_back(strings(one));
         }
+        out = std::move(commands);
     }
-    static std::string show(const std::vector<Command>&) { return {}; }
+    static std::string show(const List<Command>&) { return {}; }
 };
 
 template <>
@@ -145,22 +146,32 @@ struct Member<std::optional<int>> {
 };
 
 template <>
-struct Member<std::vector<int>> {
+struct Member<List<int>> {
     static constexpr KeyType kType = KeyType::kIntegerList;
-    static void store(const Value& value, std::vector<int>& out) {
-        out.clear();
+    static void store(const Value& value, List<int>& out) {
+        std::vector<int> numbers;
         for (const auto one : std::get<IntegerList>(value.data)) {
-            out.push_back(static_cast<int>(one));
+            numbers.push_back(static_cast<int>(one));
         }
+        out = std::move(numbers);
     }
-    static std::string show(const std::vector<int>&) { return {}; }
+    static std::string show(const List<int>&) { return {}; }
 };
 
-/// Makes the rows of one table.
 template <typename Group>
+Group& to_change(Group& group) {
+    return group;
+}
+template <typename Group>
+Group& to_change(Rarely<Group>& group) {
+    return group.make();
+}
+
+/// Makes the rows of one table, which the unit has as a Held.
+template <typename Group, typename Held = Group>
 struct Rows {
     const char* table;
-    Group Unit::* group;
+    Held Unit::* group;
 
     template <typename T>
     CoreKey operator()(const char* name, T Group::* member, const char* doc,
@@ -168,13 +179,13 @@ struct Rows {
         CoreKey row{.table = table,
                     .key = {.name = name,
                             .type = Member<T>::kType,
-                            .fallback = Member<T>::show((Unit{}.*group).*member),
+                            .fallback = Member<T>::show(Group{}.*member),
                             .doc = doc,
                             .choices = {}},
                     .check = std::move(check),
                     .store = {}};
         row.store = [group_ = group, member](const Value& value, Unit& unit) {
-            Member<T>::store(value, (unit.*group_).*member);
+            Member<T>::store(value, to_change(unit.*group_).*member);
         };
         if constexpr (Named<T>) {
             for (const auto& choice : names_of(T{})) row.key.choices.emplace_back(choice.first);
@@ -185,7 +196,8 @@ struct Rows {
 
 constexpr Rows<UnitTable> unit{"unit", &Unit::unit};
 constexpr Rows<ServiceTable> service{"service", &Unit::service};
-constexpr Rows<EnvironmentTable> environment{"environment", &Unit::environment};
+constexpr Rows<EnvironmentTable, Rarely<EnvironmentTable>> environment{"environment",
+                                                                       &Unit::environment};
 constexpr Rows<LoggingTable> logging{"logging", &Unit::logging};
 constexpr Rows<InstallTable> install{"install", &Unit::install};
 constexpr Rows<JailTable> jail{"jail", &Unit::jail};
@@ -221,11 +233,11 @@ CoreKey success_signals() {
                     .choices = {}},
             .check = signal_name,
             .store = [](const Value& value, Unit& out) {
-                out.service.success_signals.clear();
+                std::vector<int> signals;
                 for (const Text& one : std::get<TextList>(value.data)) {
-                    const auto signo = parse_signal(one.text);
-                    if (signo) out.service.success_signals.push_back(*signo);
+                    if (const auto signo = parse_signal(one.text)) signals.push_back(*signo);
                 }
+                out.service.success_signals = std::move(signals);
             }};
 }
 

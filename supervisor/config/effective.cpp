@@ -88,7 +88,6 @@ void check_whole(const Document& document, Reporter& reporter) {
 Unit make_unit(const std::string& name, const Document& document) {
     Unit unit;
     unit.name = name;
-    unit.instance = split_name(name).instance;
     unit.is_target = !document.sections.contains("service");
     for (const CoreKey& row : core_keys()) {
         const Value* value = document.find(row.table, row.key.name);

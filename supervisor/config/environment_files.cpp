@@ -70,7 +70,7 @@ void add_stamps(Unit& unit, std::map<std::string, std::string> stamps) {
         text += fmt::format("# environment file {}: {}\n", path, stamp);
     }
     unit.set_text(text);
-    unit.environment.stamps = std::move(stamps);
+    unit.environment.make().stamps = std::move(stamps);
 }
 
 }  // namespace jailsvc::config

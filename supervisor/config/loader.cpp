@@ -178,10 +178,12 @@ Checked<Unit> Loader::load(const std::string& name, JailPlaces* places) {
     if (unit.text.str().size() > kMaxFileSize) {
         return std::unexpected(one_problem(name, "its files together are too long"));
     }
+    std::vector<SharedPath> files;
     for (const Layer& layer : layers) {
-        unit.files.push_back(layer.source->name);
+        files.emplace_back(layer.source->name);
         if (places != nullptr) note_places(layer.document, *places);
     }
+    unit.files = std::move(files);
     return unit;
 }
 

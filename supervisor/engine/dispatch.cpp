@@ -312,7 +312,7 @@ void Dispatcher::show(Request& request) {
     if (!text) return answer(request.client, control::failed(text.error().message));
     answer(request.client, {.parameters = {{"text", *text},
                                            {"digest", to_hex(found.digest)},
-                                           {"files", found.files}}});
+                                           {"files", paths_of(found)}}});
 }
 
 void Dispatcher::plan(Request& request) {

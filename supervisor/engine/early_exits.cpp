@@ -1,5 +1,6 @@
 #include "engine/early_exits.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace jailsvc::engine {
@@ -17,6 +18,10 @@ std::optional<ipc::Exited> EarlyExits::answered(ipc::Token token) {
     auto exited = std::move(at->second.exited);
     waiting_.erase(at);
     return exited;
+}
+
+bool EarlyExits::expecting() const {
+    return std::ranges::any_of(waiting_, [](const auto& entry) { return entry.second.answerable; });
 }
 
 std::optional<ipc::Exited> EarlyExits::give_up(ipc::Token token) {

@@ -22,6 +22,8 @@ public:
     [[nodiscard]] bool hold(const ipc::Exited& exited);
     /// The answer is there: the exit that came before it.
     [[nodiscard]] std::optional<ipc::Exited> answered(ipc::Token token);
+    /// Whether answers are on their way.
+    [[nodiscard]] bool expecting() const;
     /// Nobody will be able to say whether the program was executed. What was kept.
     [[nodiscard]] std::optional<ipc::Exited> give_up(ipc::Token token);
     /// The jailer died: no answer of its will come. What was kept, in order of tokens.

@@ -18,6 +18,7 @@ namespace {
 
 /// Clients are let in without units when the jailer has not told its schema by then [s].
 constexpr double kImpatience = 5.;
+constexpr std::size_t kManyStarts = 64;  ///< after so many, memory is given back
 constexpr const char* kDefaultTarget = "default";
 
 bool ended_before_exec(const service::ExitInfo& info) {
@@ -43,6 +44,7 @@ Engine::Engine(struct ev_loop* loop, const Places& places, Roles roles, Fd keepe
           [this](service::Token token) {
               if (records_) records_->reserve(token);
               early_exits_.expect_answer(token);
+              ++starts_;
           }),
       timers_(loop, [this](std::string_view unit,
                            service::TimerKind kind) { manager_.on_timer(unit, kind); }),
@@ -379,6 +381,7 @@ bool Engine::load_instance(const std::string& unit) {
         return false;
     }
     file_errors_.erase(unit);
+    drop_what_the_jailer_needs(*loaded);
     for (const std::string& error : manager_.add(std::move(*loaded)).errors) {
         spdlog::error("{}", error);
     }
@@ -459,6 +462,14 @@ void Engine::settle() {
         launcher_.flush();
         for (const auto& [job, result] : reporter_.take_settled()) jobs_.settled(job, result);
     }
+    trim();
+}
+
+/// Many starts at once take far more for a moment than what is kept.
+void Engine::trim() {
+    if (starts_ < kManyStarts || early_exits_.expecting()) return;
+    starts_ = 0;
+    ::malloc_trim(0);
 }
 
 }  // namespace jailsvc::engine

@@ -83,6 +83,7 @@ private:
 
     /// Before each sleep: settled jobs are answered, requests leave for the jailer.
     void settle();
+    void trim();
     void begin_shutdown(ipc::ShutdownKind kind);
 
     struct ev_loop* loop_;
@@ -112,7 +113,8 @@ private:
     std::optional<ipc::ShutdownKind> ending_;
     bool snapshot_complete_ = false;
     bool ready_ = false;
-    bool stopping_ = false;  ///< stop_all was asked for
+    std::size_t starts_ = 0;  ///< asked for since memory was last given back
+    bool stopping_ = false;   ///< stop_all was asked for
 };
 
 }  // namespace jailsvc::engine

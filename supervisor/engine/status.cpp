@@ -89,6 +89,12 @@ Json blank_status(const std::string& name, std::string_view state, const std::st
 
 }  // namespace
 
+std::vector<std::string> paths_of(const config::Unit& unit) {
+    std::vector<std::string> paths;
+    for (const SharedPath& file : unit.files) paths.push_back(file.str());
+    return paths;
+}
+
 std::string jail_summary(const config::Unit& unit) {
     if (unit.is_target) return "";
     if (unit.jail.profile == "host") return "unconfined";
@@ -113,7 +119,7 @@ Json unit_status(const service::Status& status, const Extra& extra,
     json["jail"] = jail_summary(unit);
     json["weakened"] = extra.weakened;
     json["stale"] = status.stale;
-    json["files"] = unit.files;
+    json["files"] = paths_of(unit);
     if (record.state_since_ns > 0) json["since"] = since_epoch_us(record.state_since_ns, clocks);
     if (record.main_pid > 0) json["pid"] = record.main_pid;
     if (status.next_restart_ns > clocks.boottime_ns) {

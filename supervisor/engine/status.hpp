@@ -14,6 +14,9 @@ namespace jailsvc::engine {
 /// One line that says what confines a unit, "unconfined" for profile host.
 [[nodiscard]] std::string jail_summary(const config::Unit& unit);
 
+/// The files that the unit was made of.
+[[nodiscard]] std::vector<std::string> paths_of(const config::Unit& unit);
+
 /// The type Unit of io.jailsvc.Control. The clocks relate times since boot to those of people.
 struct Clocks {
     std::uint64_t boottime_ns = 0;

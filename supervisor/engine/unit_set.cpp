@@ -1,6 +1,7 @@
 #include "engine/unit_set.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 
 namespace jailsvc::engine {
@@ -16,11 +17,17 @@ config::Unit make_target(const std::string& name) {
 
 }  // namespace
 
+void drop_what_the_jailer_needs(config::Unit& unit) {
+    unit.service.exec_start = {};
+    unit.environment = {};
+}
+
 UnitSet load_units(const config::Sources& sources, const config::Schema& schema,
                    const std::vector<std::string>& instances) {
     config::LoadedUnits loaded = config::load_all(sources, schema, instances);
     UnitSet set;
     set.units = std::move(loaded.units);
+    for (config::Unit& unit : set.units) drop_what_the_jailer_needs(unit);
     for (const auto& [name, diagnostics] : loaded.broken) {
         auto& errors = set.errors[name];
         for (const auto& diagnostic : diagnostics) {
@@ -41,11 +48,11 @@ void add_wanted(std::vector<config::Unit>& units) {
     for (const auto& [target, wanting] : wanted) {
         auto at = std::ranges::find(units, target, &config::Unit::name);
         if (at == units.end()) at = units.insert(units.end(), make_target(target));
-        auto& wants = at->unit.wants;
+        std::vector<std::string> wants(at->unit.wants.begin(), at->unit.wants.end());
         const std::set<std::string> already(wants.begin(), wants.end());
-        for (const std::string& unit : wanting) {
-            if (!already.contains(unit)) wants.push_back(unit);
-        }
+        std::ranges::copy_if(wanting, std::back_inserter(wants),
+                             [&](const std::string& unit) { return !already.contains(unit); });
+        at->unit.wants = std::move(wants);
     }
 }
 

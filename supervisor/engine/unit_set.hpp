@@ -17,6 +17,9 @@ struct UnitSet {
     std::vector<std::string> warnings;  ///< of files that are passed over
 };
 
+/// The engine starts no programs: it keeps nothing of a unit that the jailer alone looks at.
+void drop_what_the_jailer_needs(config::Unit& unit);
+
 /// Everything with a file, the instances of templates that it refers to, and `instances`.
 [[nodiscard]] UnitSet load_units(const config::Sources& sources, const config::Schema& schema,
                                  const std::vector<std::string>& instances);

@@ -19,12 +19,12 @@ void sort_unique(Names& names) {
     names.erase(tail.begin(), tail.end());
 }
 
-bool contains(const Names& names, std::string_view name) {
+bool contains(const auto& names, std::string_view name) {
     return std::ranges::find(names, name) != names.end();
 }
 
 /// The names among `wanted` that exist; once each.
-Names known(const Nodes& nodes, const Names& wanted) {
+Names known(const Nodes& nodes, const List<std::string>& wanted) {
     Names found;
     for (const std::string& name : wanted) {
         if (nodes.contains(name)) found.push_back(name);

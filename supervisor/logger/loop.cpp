@@ -98,9 +98,9 @@ void Loop::add_pipe(std::string_view unit, Fd pipe) {
     // Reads must never wait: the pipe's other end belongs to a service.
     if (::fcntl(pipe.get(), F_SETFL, O_NONBLOCK) == -1) return;
     const std::string name(unit);
-    if (sources_.contains(name)) {
+    if (const auto known = sources_.find(name); known != sources_.end()) {
         // A new pipe takes the old one's place: first what the old one still holds.
-        pump(*sources_.at(name));
+        pump(*known->second);
         remove_source(name);
     }
     auto source = std::make_unique<Source>();
@@ -110,7 +110,7 @@ void Loop::add_pipe(std::string_view unit, Fd pipe) {
     ev_io_init(&source->watcher, on_pipe, source->pipe.get(), EV_READ);
     source->watcher.data = source.get();
     ev_io_start(base_, &source->watcher);
-    sources_.emplace(name, std::move(source));
+    sources_.try_emplace(name, std::move(source));
 }
 
 void Loop::remove_source(const std::string& unit) {

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/fd.hpp"
+#include "base/flat_map.hpp"
 #include "base/result.hpp"
 #include "ipc/channel.hpp"
 #include "logger/drain.hpp"
@@ -61,7 +62,7 @@ private:
     ev_io keeper_watcher_{};
     ev_io engine_watcher_{};
     ev_timer retry_{};
-    std::map<std::string, std::unique_ptr<Source>> sources_;
+    FlatMap<std::string, std::unique_ptr<Source>> sources_;
     std::map<std::string, UnitLog> logs_;
 };
 

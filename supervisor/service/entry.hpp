@@ -1,10 +1,15 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
+#include "base/list.hpp"
+#include "base/rarely.hpp"
 #include "config/unit.hpp"
 #include "service/manager.hpp"
 #include "service/policy.hpp"
@@ -20,22 +25,23 @@ struct Job {
 /// Everything about a unit that an event may change; copying it is a snapshot.
 struct Life {
     Vitals record{};
-    std::string because;                          ///< uncut text of Record::because
-    std::vector<Job> jobs;                        ///< starts, restarts, stops: all one direction
-    std::vector<JobId> reloads;                   ///< of the reload that runs
-    std::vector<JobId> next_reloads;              ///< came since, or wait for the start
+    Rarely<std::string> because;                  ///< uncut text of Record::because
+    List<Job> jobs;                               ///< starts, restarts, stops: all one direction
+    List<JobId> reloads;                          ///< of the reload that runs
+    List<JobId> next_reloads;                     ///< came since, or wait for the start
     std::shared_ptr<const config::Unit> started;  ///< as it was when started; null at first
 };
 
-/// One unit with its neighbours. Addresses are stable while the unit is loaded.
+/// One unit with its neighbours. Addresses are stable while the unit is loaded. There may be
+/// thousands: what few units have takes no room in the others.
 struct Entry {
     std::shared_ptr<const config::Unit> loaded;  ///< what the next start uses
     bool removed = false;                        ///< its file is gone; kept until it is down
     bool unreadable = false;                     ///< its file has errors; `loaded` is from before
-    std::string broken;                          ///< see graph::Graph::Node
-    std::vector<Entry*> needs, wants, after;
-    std::vector<Entry*> needed_by, before, parts;
-    std::vector<Entry*> conflicts;  ///< both directions
+    Rarely<std::string> broken;                  ///< see graph::Graph::Node
+    List<Entry*> needs, wants, after;
+    List<Entry*> needed_by, before, parts;
+    List<Entry*> conflicts;  ///< both directions
     Life life;
 
     Entry* next_queued = nullptr;  ///< intrusive queue of what has to be looked at
@@ -51,6 +57,59 @@ struct Entry {
     [[nodiscard]] const config::Unit& unit() const {
         return life.started != nullptr ? *life.started : *loaded;
     }
+};
+
+/// All entries, in the order of their names.
+class Entries {
+public:
+    [[nodiscard]] Entry* find(std::string_view name) const {
+        const auto at = place_of(name);
+        return at != entries_.end() && (*at)->name() == name ? at->get() : nullptr;
+    }
+    /// `entry` has its `loaded`, and a name that is not known yet.
+    Entry& add(std::unique_ptr<Entry> entry) {
+        return **entries_.insert(place_of(entry->name()), std::move(entry));
+    }
+    template <typename Condition>
+    std::size_t erase_if(Condition condition) {
+        return std::erase_if(entries_, [&](const auto& entry) { return condition(*entry); });
+    }
+    [[nodiscard]] std::size_t size() const { return entries_.size(); }
+    [[nodiscard]] auto begin() const { return entries_.begin(); }
+    [[nodiscard]] auto end() const { return entries_.end(); }
+
+private:
+    using Sorted = std::vector<std::unique_ptr<Entry>>;
+    [[nodiscard]] Sorted::const_iterator place_of(std::string_view name) const {
+        return std::ranges::lower_bound(entries_, name, {}, &Entry::name);
+    }
+    Sorted entries_;
+};
+
+/// Whose process a token names. Tokens only grow, so that a new one nearly always comes last.
+class Tokens {
+public:
+    [[nodiscard]] Entry* find(Token token) const {
+        const auto at = place_of(token);
+        return at != known_.end() && at->token == token ? at->entry : nullptr;
+    }
+    void add(Token token, Entry& entry) {
+        if (find(token) == nullptr) known_.insert(place_of(token), {token, &entry});
+    }
+    void erase(Token token) {
+        if (find(token) != nullptr) known_.erase(place_of(token));
+    }
+    void clear() { known_.clear(); }
+
+private:
+    struct Known {
+        Token token;
+        Entry* entry;
+    };
+    [[nodiscard]] std::vector<Known>::const_iterator place_of(Token token) const {
+        return std::ranges::lower_bound(known_, token, {}, &Known::token);
+    }
+    std::vector<Known> known_;
 };
 
 /// First in, first out; an entry is in it at most once. Holds no memory of its own.

@@ -54,9 +54,9 @@ bool waits_for_better_reason(const Entry& entry) {
 }  // namespace
 
 bool Manager::Impl::on_started(Token token, int pid, std::uint64_t exec_ns) {
-    const auto found = tokens.find(token);
-    if (found == tokens.end()) return false;
-    Entry& entry = *found->second;
+    Entry* const found = tokens.find(token);
+    if (found == nullptr) return false;
+    Entry& entry = *found;
     Vitals& record = entry.record();
     if (token == record.main_token) {
         // An exit may be heard before the start of the same process; a repeated answer says
@@ -74,9 +74,9 @@ bool Manager::Impl::on_started(Token token, int pid, std::uint64_t exec_ns) {
 }
 
 bool Manager::Impl::on_launch_failed(Token token, const LaunchFailure& failure) {
-    const auto found = tokens.find(token);
-    if (found == tokens.end()) return false;
-    Entry& entry = *found->second;
+    Entry* const found = tokens.find(token);
+    if (found == nullptr) return false;
+    Entry& entry = *found;
     Vitals& record = entry.record();
     Happening happening{.ending = Ending::kExitCode, .text = tell(failure)};
     if (token != record.main_token) {
@@ -94,9 +94,9 @@ bool Manager::Impl::on_launch_failed(Token token, const LaunchFailure& failure) 
 }
 
 bool Manager::Impl::on_exited(Token token, const ExitInfo& info) {
-    const auto found = tokens.find(token);
-    if (found == tokens.end()) return false;
-    Entry& entry = *found->second;
+    Entry* const found = tokens.find(token);
+    if (found == nullptr) return false;
+    Entry& entry = *found;
     const Vitals& record = entry.record();
     if (!info.executed && made_again(entry, token)) {
         run();
@@ -184,7 +184,7 @@ void Manager::Impl::on_timer(Entry& entry, TimerKind kind) {
             apply(entry, Event::kBackoffOver,
                   {.text = "start limit: " + std::to_string(unit.start_limit_burst) +
                            " starts within " + tell(unit.start_limit_interval) + "; last: " +
-                           entry.life.because + "; start it again when that is mended"});
+                           *entry.life.because + "; start it again when that is mended"});
             break;
         }
         case TimerKind::kStable:

@@ -1,12 +1,10 @@
 #pragma once
 
-#include <map>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "service/entry.hpp"
@@ -48,8 +46,8 @@ struct Manager::Impl {
     Timers& timers;
     Observer& observer;
 
-    std::map<std::string, std::unique_ptr<Entry>, std::less<>> entries;
-    std::unordered_map<Token, Entry*> tokens;  ///< main (until the next start) and running commands
+    Entries entries;
+    Tokens tokens;  ///< main (until the next start) and running commands
     Token next_token = 1;
     JobId next_job = 1;
     std::uint64_t transaction = 0;
@@ -69,11 +67,11 @@ struct Manager::Impl {
     // load.cpp
     LoadReport load(std::vector<config::Unit> units, const std::set<std::string>& unreadable);
     LoadReport add(config::Unit unit);
-    void take(config::Unit unit, LoadReport& report);
+    void take(const config::Unit& unit, LoadReport& report);
     void taken(LoadReport& report);  ///< what follows from a changed set
     void link();                     ///< edges anew from a new graph
     void drop_removed();             ///< forgets removed units that are at rest
-    Entry* find(std::string_view name) const;
+    Entry* find(std::string_view name) const { return entries.find(name); }
 
     // requests.cpp
     using Set = std::vector<Entry*>;
@@ -151,7 +149,6 @@ void set_because(Entry& entry, std::string text);
 [[nodiscard]] Record record_of(const Entry& entry);
 
 /// The commands of a purpose in a unit.
-[[nodiscard]] const std::vector<config::Command>& commands_of(const config::Unit& unit,
-                                                              Purpose purpose);
+[[nodiscard]] const List<config::Command>& commands_of(const config::Unit& unit, Purpose purpose);
 
 }  // namespace jailsvc::service

@@ -87,7 +87,7 @@ void Manager::restore(const std::vector<Record>& records, const StartedUnits& st
 }
 
 void Manager::resume() {
-    for (auto& [name, entry] : impl_->entries) impl_->resume(*entry);
+    for (const auto& entry : impl_->entries) impl_->resume(*entry);
     impl_->run();
 }
 
@@ -117,7 +117,7 @@ std::optional<Status> Manager::status(std::string_view unit) const {
 std::vector<std::string> Manager::names() const {
     std::vector<std::string> names;
     names.reserve(impl_->entries.size());
-    for (const auto& [name, entry] : impl_->entries) names.push_back(name);
+    for (const auto& entry : impl_->entries) names.push_back(entry->name());
     return names;
 }
 

@@ -45,18 +45,19 @@ auto of(const Rows& rows, Action action) {
 }  // namespace
 
 void set_because(Entry& entry, std::string text) {
-    entry.life.because = std::move(text);
+    entry.life.because = {};
+    if (!text.empty()) entry.life.because = std::move(text);
 }
 
 Record record_of(const Entry& entry) {
     Record record{entry.record(), {}, {}};
     entry.name().copy(record.unit, sizeof record.unit - 1);
-    entry.life.because.copy(record.because, sizeof record.because - 1);
+    entry.life.because->copy(record.because, sizeof record.because - 1);
     return record;
 }
 
-const std::vector<config::Command>& commands_of(const config::Unit& unit, Purpose purpose) {
-    static const std::vector<config::Command> kEmpty;
+const List<config::Command>& commands_of(const config::Unit& unit, Purpose purpose) {
+    static const List<config::Command> kEmpty;
     switch (purpose) {
         case Purpose::kStartPre:
             return unit.service.exec_start_pre;
@@ -154,7 +155,7 @@ void Manager::Impl::note(Entry& entry, Action action, const Happening& happening
 
 void Manager::Impl::settle_reloads(Entry& entry, JobOutcome outcome, const std::string& text) {
     for (const JobId job : entry.life.reloads) settle(job, outcome, text);
-    entry.life.reloads.clear();
+    entry.life.reloads = {};
 }
 
 void Manager::Impl::arm_for(Entry& entry, TimerKind timer) {
@@ -184,7 +185,7 @@ void Manager::Impl::renew_main(Entry& entry) {
     record.main_token = next_token++;
     record.main_pid = 0;
     record.main_started_ns = 0;
-    tokens.emplace(record.main_token, &entry);
+    tokens.add(record.main_token, entry);
 }
 
 void Manager::Impl::new_main(Entry& entry) {
@@ -211,7 +212,7 @@ void Manager::Impl::launch_command(Entry& entry, Purpose purpose, std::uint16_t 
     record.control_token = next_token++;
     record.control_purpose = purpose;
     record.control_index = index;
-    tokens.emplace(record.control_token, &entry);
+    tokens.add(record.control_token, entry);
     request_command(entry);
 }
 

@@ -82,7 +82,7 @@ void Manager::Impl::pursue_down(Entry& entry) {
     }
     if (record.failing != 0) {
         return apply(entry, Event::kDependencyFailed,
-                     {.outcome = JobOutcome::kDependency, .text = entry.life.because});
+                     {.outcome = JobOutcome::kDependency, .text = *entry.life.because});
     }
     apply(entry, Event::kStop, {});
 }
@@ -113,7 +113,7 @@ void Manager::Impl::take_down_dependents(Entry& failed) {
 void Manager::Impl::start_reload(Entry& entry) {
     if (entry.life.next_reloads.empty() || entry.record().state != State::kRunning) return;
     if (goes_down(entry)) return;
-    entry.life.reloads.swap(entry.life.next_reloads);
+    std::swap(entry.life.reloads, entry.life.next_reloads);
     apply(entry, Event::kReload, {});
 }
 
@@ -202,10 +202,10 @@ void Manager::Impl::settle_jobs(Entry& entry) {
         if (job.what == Request::kStop || record.state != State::kFailed) {
             settle(job.id, JobOutcome::kDone, {});
         } else {
-            settle(job.id, static_cast<JobOutcome>(record.outcome), entry.life.because);
+            settle(job.id, static_cast<JobOutcome>(record.outcome), *entry.life.because);
         }
     }
-    entry.life.jobs.clear();
+    entry.life.jobs = {};
 }
 
 /// A unit that went down cannot be reloaded; one that is up or coming can, or is being.
@@ -216,12 +216,12 @@ void Manager::Impl::conclude_reloads(Entry& entry) {
     for (const JobId job : entry.life.reloads) {
         settle(job, JobOutcome::kFailed, entry.name() + " went down during the reload");
     }
-    entry.life.reloads.clear();
+    entry.life.reloads = {};
     if (coming) return;
     for (const JobId job : entry.life.next_reloads) {
         settle(job, JobOutcome::kCancelled, entry.name() + " went down before its reload");
     }
-    entry.life.next_reloads.clear();
+    entry.life.next_reloads = {};
 }
 
 void Manager::Impl::settle(JobId job, JobOutcome outcome, std::string text) {

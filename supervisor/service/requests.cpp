@@ -1,6 +1,7 @@
 // Requests: which units a request concerns, and what each is to become.
 
 #include <algorithm>
+#include <iterator>
 
 #include "service/impl.hpp"
 #include "service/rules.hpp"
@@ -83,7 +84,7 @@ Manager::Impl::Set Manager::Impl::must_set(Entry& root) {
 }
 
 Result<Manager::Impl::Set> Manager::Impl::start_set(Entry& root) {
-    if (!root.broken.empty()) return fail(root.name() + ": " + root.broken);
+    if (!root.broken->empty()) return fail(root.name() + ": " + *root.broken);
     ++transaction;
     Set set = must_set(root);
     for (const Entry* entry : set) {
@@ -110,7 +111,8 @@ bool Manager::Impl::add_wanted(Set& set, Entry& wanted) {
     if (wanted.mark == transaction) return true;
     const Set group = must_set(wanted);
     const auto impossible = [&](const Entry* entry) {
-        return !entry->broken.empty() || entry->removed || (entry->unreadable && at_rest(*entry)) ||
+        return !entry->broken->empty() || entry->removed ||
+               (entry->unreadable && at_rest(*entry)) ||
                std::ranges::any_of(entry->conflicts,
                                    [&](const Entry* rival) { return rival->mark == transaction; });
     };
@@ -218,12 +220,14 @@ void Manager::Impl::cancel(Entry& entry, bool stops, const std::string& by) {
         if (!opposite(job)) continue;
         settle(job.id, JobOutcome::kCancelled, tell(job.what, entry) + " cancelled by " + by);
     }
-    std::erase_if(entry.life.jobs, opposite);
+    std::vector<Job> rest;
+    std::ranges::remove_copy_if(entry.life.jobs, std::back_inserter(rest), opposite);
+    entry.life.jobs = std::move(rest);
     if (stops) return;
     for (const JobId job : entry.life.next_reloads) {
         settle(job, JobOutcome::kCancelled, tell(Request::kReload, entry) + " cancelled by " + by);
     }
-    entry.life.next_reloads.clear();
+    entry.life.next_reloads = {};
 }
 
 Result<JobId> Manager::Impl::reload(Entry& entry) {
@@ -246,7 +250,7 @@ Result<JobId> Manager::Impl::reload(Entry& entry) {
 
 JobId Manager::Impl::stop_all() {
     shutting_down = true;
-    for (auto& [name, entry] : entries) {
+    for (const auto& entry : entries) {
         if (!at_rest(*entry) || !entry->life.jobs.empty()) want_down(*entry, "shutdown");
     }
     const JobId job = next_job++;

@@ -47,17 +47,17 @@ void Manager::Impl::restore(const Record& record, const StartedUnits& started) {
         gone->loaded = as_started != nullptr ? as_started : without_file(record, name);
         gone->removed = true;
         ++removed;
-        entry = entries.emplace(name, std::move(gone)).first->second.get();
+        entry = &entries.add(std::move(gone));
         link();
     }
     entry->record() = record;
-    entry->life.because = text_of(record.because);
+    set_because(*entry, text_of(record.because));
     entry->told = record.state;
     if (at_rest(*entry)) return;
     ++active;
     entry->life.started = as_started != nullptr ? as_started : entry->loaded;
-    if (record.main_token != 0) tokens.emplace(record.main_token, entry);
-    if (record.control_token != 0) tokens.emplace(record.control_token, entry);
+    if (record.main_token != 0) tokens.add(record.main_token, *entry);
+    if (record.control_token != 0) tokens.add(record.control_token, *entry);
     rearm(*entry);
 }
 

@@ -83,7 +83,7 @@ bool is_coming(const Entry& entry) {
 }
 
 Hindrance hindrance_to_start(const Entry& entry) {
-    if (!entry.broken.empty()) return {Kind::kNever, &entry};
+    if (!entry.broken->empty()) return {Kind::kNever, &entry};
     for (const Entry* need : entry.needs) {
         if (is_gone(*need)) return {Kind::kNever, need};
     }
@@ -116,16 +116,16 @@ std::string blame_on(const Entry& cause) {
     const Vitals& record = cause.record();
     const auto outcome = static_cast<JobOutcome>(record.outcome);
     const bool failed = record.state == State::kFailed || record.after == State::kFailed;
-    if (outcome == JobOutcome::kDependency && !cause.life.because.empty()) {
-        return cause.life.because;
+    if (outcome == JobOutcome::kDependency && !cause.life.because->empty()) {
+        return *cause.life.because;
     }
-    if (failed) return cause.name() + " failed: " + cause.life.because;
-    if (cause.life.because.empty()) return cause.name() + " is not running";
-    return cause.name() + " went down: " + cause.life.because;
+    if (failed) return cause.name() + " failed: " + *cause.life.because;
+    if (cause.life.because->empty()) return cause.name() + " is not running";
+    return cause.name() + " went down: " + *cause.life.because;
 }
 
 std::string never_because(const Entry& entry, const Hindrance& hindrance) {
-    if (hindrance.by == &entry) return entry.broken;
+    if (hindrance.by == &entry) return *entry.broken;
     if (std::ranges::find(entry.needs, hindrance.by) != entry.needs.end()) {
         return blame_on(*hindrance.by);
     }
@@ -141,13 +141,13 @@ std::string because_of(const Entry& entry) {
         const Hindrance hindrance = hindrance_to_start(entry);
         if (hindrance.by != nullptr) return other("waits for ", *hindrance.by);
     }
-    if (record.state == State::kInactive && !entry.broken.empty()) return entry.broken;
+    if (record.state == State::kInactive && !entry.broken->empty()) return *entry.broken;
     if (goes_down(entry) && !is_idle(entry) && record.state != State::kStopping) {
         const Entry* by = hindrance_to_stop(entry);
         if (by == &entry) return "stops when its reload has ended";
         if (by != nullptr) return other("stops after ", *by);
     }
-    return entry.life.because;
+    return *entry.life.because;
 }
 
 }  // namespace jailsvc::service

@@ -16,7 +16,7 @@ using Names = std::vector<std::string>;
 
 constexpr std::size_t kMaxLookups = 4096;
 
-bool contains(const Names& names, const std::string& name) {
+bool contains(const auto& names, const std::string& name) {
     return std::ranges::find(names, name) != names.end();
 }
 
@@ -48,8 +48,8 @@ public:
 
 private:
     void name_all_of(const config::Unit& unit) {
-        for (const Names* names : {&unit.unit.requires_, &unit.unit.wants, &unit.unit.after,
-                                   &unit.unit.before, &unit.unit.conflicts}) {
+        for (const auto* names : {&unit.unit.requires_, &unit.unit.wants, &unit.unit.after,
+                                  &unit.unit.before, &unit.unit.conflicts}) {
             named_.insert(named_.end(), names->begin(), names->end());
         }
     }

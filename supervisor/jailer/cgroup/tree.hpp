@@ -10,6 +10,7 @@
 
 #include "base/digest.hpp"
 #include "base/fd.hpp"
+#include "base/flat_map.hpp"
 #include "base/result.hpp"
 #include "jailer/cgroup/events.hpp"
 #include "jailer/cgroup/hierarchy.hpp"
@@ -134,7 +135,7 @@ private:
         bool killed = false;  ///< by cgroup.kill: made anew before the next start
         bool end_all_on_oom = false;
     };
-    std::map<std::string, Group> groups_;
+    FlatMap<std::string, Group> groups_;
     Events events_;
 };
 

@@ -162,10 +162,10 @@ struct CompiledPlan::Impl {
     std::string unit;
     Digest digest{};
     std::uint64_t namespaces = 0;
-    std::vector<OpRun> runs;
+    List<OpRun> runs;
 
     [[nodiscard]] auto ops() const {
-        const auto list = [](const OpRun& run) -> const std::vector<SharedOp>& { return *run; };
+        const auto list = [](const OpRun& run) -> const List<SharedOp>& { return *run; };
         return runs | std::views::transform(list) | std::views::join;
     }
 };
@@ -188,6 +188,14 @@ CompiledPlan::CompiledPlan(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) 
 CompiledPlan::CompiledPlan(CompiledPlan&&) noexcept = default;
 CompiledPlan& CompiledPlan::operator=(CompiledPlan&&) noexcept = default;
 CompiledPlan::~CompiledPlan() = default;
+
+const std::string& CompiledPlan::unit() const {
+    return impl_->unit;
+}
+
+const Digest& CompiledPlan::digest() const {
+    return impl_->digest;
+}
 
 Plan CompiledPlan::plan() const {
     Plan plan{.unit = impl_->unit, .digest = impl_->digest, .ops = {}, .environment = {}};

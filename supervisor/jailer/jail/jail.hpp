@@ -46,6 +46,8 @@ public:
     CompiledPlan& operator=(CompiledPlan&&) noexcept;
     ~CompiledPlan();
 
+    [[nodiscard]] const std::string& unit() const;
+    [[nodiscard]] const Digest& digest() const;  ///< of the effective unit
     [[nodiscard]] Plan plan() const;
     /// For children; the pointers lead into this object.
     [[nodiscard]] std::vector<ChildOp> child_ops() const;

@@ -77,7 +77,7 @@ void Jails::kill_everything(Jail& jail) {
     if (!jail.pid_namespace) core_.groups.kill(jail.unit);
 }
 
-void Jails::check_ended(const std::string& unit) {
+void Jails::check_ended(std::string unit) {
     Jail& jail = *find(unit);
     Ending& ending = *ending_.at(unit);
     if (jail.has_stub() || !jail.members.empty() || ending.undoing) return;
@@ -144,18 +144,20 @@ void Jails::collect_trash(const Jail& jail) {
 }
 
 void Jails::ended(const std::string& unit) {
-    const auto jail = jails_.extract(unit);
+    const auto known = jails_.find(unit);
+    const std::unique_ptr<Jail> jail = std::move(known->second);
+    jails_.erase(known);
     const auto ending = ending_.extract(unit);
-    collect_trash(*jail.mapped());
-    if (jail.mapped()->forgotten) {
+    collect_trash(*jail);
+    if (jail->forgotten) {
         (void)core_.groups.remove(unit);
-    } else if (jail.mapped()->loaded) {
-        core_.units.remember(jail.mapped()->loaded);
+    } else if (jail->loaded) {
+        core_.units.remember(jail->loaded);
     }
     core_.old_mounts.free_later(std::move(ending.mapped()->mounts));
     core_.plugins.teardown(unit);
     core_.private_networks.remove(unit);
-    forget_text(unit, jail.mapped()->token);
+    forget_text(unit, jail->token);
     for (const auto& done : ending.mapped()->waiters) done();
 }
 

@@ -27,7 +27,7 @@ Result<ResolvedIds> resolve_ids(Uids& uids, const LoadedUnit& loaded) {
     const Op* op = loaded.plan.find(JSV_OP_IDS);
     if (op == nullptr) return ResolvedIds{};
     if ((op->flags & JSV_IDS_DYNAMIC) != 0) {
-        TRY(const uid_t uid, uids.allocate(loaded.unit.name));
+        TRY(const uid_t uid, uids.allocate(loaded.plan.unit()));
         return ResolvedIds{uid, uid};
     }
     return ResolvedIds{static_cast<uid_t>(op->number[0]), static_cast<gid_t>(op->number[1])};
@@ -36,7 +36,7 @@ Result<ResolvedIds> resolve_ids(Uids& uids, const LoadedUnit& loaded) {
 bool needs_new_uid(const Uids& uids, const LoadedUnit& loaded) {
     const Op* op = loaded.plan.find(JSV_OP_IDS);
     const bool dynamic = op != nullptr && (op->flags & JSV_IDS_DYNAMIC) != 0;
-    return dynamic && ::geteuid() == 0 && !uids.has(loaded.unit.name);
+    return dynamic && ::geteuid() == 0 && !uids.has(loaded.plan.unit());
 }
 
 StartFailure init_failure(const Jail& jail, const Report& report) {
@@ -132,7 +132,7 @@ Attempt Jails::prepare(Jail& jail) {
     // Kept before anything is made, so that a jailer after us can undo it.
     tell::store(core_.keeper, ipc::Kept::kUnit, jail.token, jail.unit, text->get(),
                 jail.main_token != 0 ? ipc::kMainBegun : 0);
-    auto limited = core_.groups.make(jail.unit, loaded.unit.digest, loaded.plan);
+    auto limited = core_.groups.make(jail.unit, loaded.plan.digest(), loaded.plan);
     if (!limited) return std::unexpected(to_failure(loaded.plan.plan(), limited.error()));
     note_weakened(jail, *limited);
     limits_.listen();

@@ -55,24 +55,26 @@ void Jails::for_each_member(const std::function<void(const std::string& unit, Me
 Jail& Jails::create(const std::string& unit, ipc::Token token, const Digest& digest) {
     auto jail = std::make_unique<Jail>(core_.loop, unit, token);
     jail->digest = digest;
-    return *jails_.insert_or_assign(unit, std::move(jail)).first->second;
+    return *jails_.insert_or_assign(unit, std::move(jail))->second;
 }
 
 Member& Jails::add_member(Jail& jail, ipc::Token token, pid_t pid, Fd pidfd, ipc::Purpose purpose) {
-    auto owned = std::make_unique<Member>(core_.loop, token, pid, std::move(pidfd), purpose);
+    auto owned = std::make_unique<Member>(core_.loop, jail, token, pid, std::move(pidfd), purpose);
     Member& member = *owned;
     jail.members.insert_or_assign(token, std::move(owned));
     if (!jail.pid_namespace) {
         if (jail.sessions.size() >= kManySessions) drop_ended_sessions(jail.sessions);
         jail.sessions.push_back(Session{pid, start_time_of(pid)});
     }
-    member.ended.start(member.pidfd.get(), EV_READ, [this, unit = jail.unit, token] {
-        Jail* home = find(unit);
-        if (home == nullptr) return;
-        home->members.erase(token);
-        if (home->state == Jail::State::kEnding) check_ended(unit);
-    });
+    member.ended.start(member.pidfd.get(), EV_READ, [this, &member] { gone(member); });
     return member;
+}
+
+void Jails::gone(const Member& member) {
+    Jail& jail = member.jail;
+    const ipc::Token token = member.token;
+    jail.members.erase(token);  // `member` is gone from here on
+    if (jail.state == Jail::State::kEnding) check_ended(jail.unit);
 }
 
 Result<void> Jails::begin_main(Jail& jail, ipc::Token token) {
@@ -103,18 +105,15 @@ std::optional<std::vector<Found>> Jails::group_members(const Jail& jail) {
 }
 
 void Jails::watch_stub(Jail& jail) {
-    jail.stub_ended.start(jail.stub_pidfd.get(), EV_READ,
-                          [this, unit = jail.unit] { stub_gone(unit); });
+    jail.stub_ended.start(jail.stub_pidfd.get(), EV_READ, [this, &jail] { stub_gone(jail); });
 }
 
-void Jails::stub_gone(const std::string& unit) {
-    Jail* jail = find(unit);
-    if (jail == nullptr) return;
-    jail->stub_ended.stop();
-    jail->stub_pidfd = Fd();
-    jail->stub_pid = -1;
-    jail->lost_stub = true;
-    if (jail->state == Jail::State::kEnding) check_ended(unit);
+void Jails::stub_gone(Jail& jail) {
+    jail.stub_ended.stop();
+    jail.stub_pidfd = Fd();
+    jail.stub_pid = -1;
+    jail.lost_stub = true;
+    if (jail.state == Jail::State::kEnding) check_ended(jail.unit);
 }
 
 /// The unit's jail with this token, or nullptr if a later one of the unit is known: then this one

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/flat_map.hpp"
 #include "ipc/messages.hpp"
 #include "jailer/loop/core.hpp"
 #include "jailer/loop/limit_events.hpp"
@@ -17,10 +18,13 @@
 
 namespace jailsvc::jailer {
 
+struct Jail;
+
 /// One registered process of a jail, until its pidfd says that it has ended.
 struct Member {
-    Member(struct ev_loop* loop, ipc::Token t, pid_t p, Fd fd, ipc::Purpose what)
-        : token(t), pid(p), pidfd(std::move(fd)), purpose(what), ended(loop) {}
+    Member(struct ev_loop* loop, Jail& in, ipc::Token t, pid_t p, Fd fd, ipc::Purpose what)
+        : jail(in), token(t), pid(p), pidfd(std::move(fd)), purpose(what), ended(loop) {}
+    Jail& jail;  ///< that it is a member of
     ipc::Token token;
     pid_t pid;
     Fd pidfd;
@@ -60,7 +64,7 @@ struct Jail {
     std::uint32_t weakened = 0;         ///< optional operations that do not hold
     std::uint32_t weakened_limits = 0;  ///< the same, of the control group's
     bool forgotten = false;             ///< its unit left memory: nothing of it is kept
-    std::map<ipc::Token, std::unique_ptr<Member>> members;
+    FlatMap<ipc::Token, std::unique_ptr<Member>> members;
     std::vector<Session> sessions;  ///< of members, where there is no pid namespace
     IoWatch stub_ended;
 };
@@ -151,7 +155,7 @@ private:
     // jail_ending.cpp
     static Fd hold_mounts(const Jail& jail);
     void kill_everything(Jail& jail);
-    void check_ended(const std::string& unit);
+    void check_ended(std::string unit);
     void forget_text(const std::string& unit, ipc::Token token);
     [[nodiscard]] std::vector<Found> left_of(const Jail& jail);
     bool kill_stragglers(Jail& jail, Ending& ending);
@@ -160,13 +164,14 @@ private:
     void ended(const std::string& unit);
 
     void watch_stub(Jail& jail);
-    void stub_gone(const std::string& unit);
+    void stub_gone(Jail& jail);
+    void gone(const Member& member);
     Jail* adopt(const std::string& unit, ipc::Token token);
     [[nodiscard]] ipc::Token new_stub_token(const Jail& jail);
 
     Core& core_;
     LimitEvents& limits_;
-    std::map<std::string, std::unique_ptr<Jail>> jails_;
+    FlatMap<std::string, std::unique_ptr<Jail>> jails_;
     std::map<std::string, std::shared_ptr<Making>> making_;
     std::map<std::string, std::unique_ptr<Ending>> ending_;
     /// Planned, without a uid yet: many units at once get theirs by one write to the disk.

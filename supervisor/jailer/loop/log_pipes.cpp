@@ -17,7 +17,7 @@ Result<LogPipes::Pipe> LogPipes::get(const std::string& unit, const ResolvedIds&
             return fail_errno(fmt::format("{}: make the output pipe", unit));
         }
         pipe.made = Fd(ends[0]);
-        known = write_ends_.emplace(unit, Fd(ends[1])).first;
+        known = write_ends_.try_emplace(unit, ends[1]).first;
     }
     pipe.write_end = known->second.get();
     struct stat info{};

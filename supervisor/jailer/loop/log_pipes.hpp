@@ -1,9 +1,9 @@
 #pragma once
 
-#include <map>
 #include <string>
 
 #include "base/fd.hpp"
+#include "base/flat_map.hpp"
 #include "base/result.hpp"
 #include "jailer/jail/jail.hpp"
 
@@ -27,7 +27,7 @@ public:
     void forget(const std::string& unit) { write_ends_.erase(unit); }
 
 private:
-    std::map<std::string, Fd> write_ends_;
+    FlatMap<std::string, Fd> write_ends_;
 };
 
 }  // namespace jailsvc::jailer

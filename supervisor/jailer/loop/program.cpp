@@ -9,8 +9,8 @@
 namespace jailsvc::jailer {
 namespace {
 
-const std::vector<config::Command>* commands_of(const config::ServiceTable& service,
-                                                ipc::Purpose purpose) {
+const List<config::Command>* commands_of(const config::ServiceTable& service,
+                                         ipc::Purpose purpose) {
     switch (purpose) {
         case ipc::Purpose::kStartPre:
             return &service.exec_start_pre;
@@ -31,7 +31,7 @@ const std::vector<config::Command>* commands_of(const config::ServiceTable& serv
     return nullptr;
 }
 
-bool contains(const std::vector<int>& values, int value) {
+bool contains(const List<int>& values, int value) {
     return std::ranges::find(values, value) != values.end();
 }
 

@@ -1,6 +1,7 @@
 #include "jailer/loop/starts.hpp"
 
 #include <fmt/format.h>
+#include <malloc.h>
 #include <signal.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
@@ -20,6 +21,7 @@ namespace {
 constexpr double kChildLimit = 30;   ///< [s] from clone to exec
 constexpr double kClientLimit = 10;  ///< [s] a client may take to send its request
 constexpr std::size_t kMaxAnswers = 1024;
+constexpr std::size_t kManyAnswers = 64;  ///< after so many, memory is given back
 /// Clients whose request has not come: each holds a descriptor, and an engine gone astray could
 /// hand over as many as we have.
 constexpr std::ptrdiff_t kMaxSilentClients = 256;
@@ -89,8 +91,9 @@ Starts::Job* Starts::find(ipc::Token token) {
 
 bool Starts::repeated(ipc::Token token, const std::string& unit) {
     if (jobs_.contains(token)) return true;  // its answer is on the way
-    if (const auto known = answers_.find(token); known != answers_.end()) {
-        send(known->second);
+    if (const auto known = std::ranges::find(answers_, token, &Answer::token);
+        known != answers_.end()) {
+        send(*known);
         return true;
     }
     const Jail* jail = jails_.find(unit);
@@ -98,13 +101,13 @@ bool Starts::repeated(ipc::Token token, const std::string& unit) {
     const auto living = jail->members.find(token);
     if (living == jail->members.end()) return false;
     const Member& member = *living->second;
-    send(tell::make_started(token, unit, member.pid, member.weakened, member.exec_ns));
+    send({token, Executed{unit, member.pid, member.weakened, member.exec_ns}});
     return true;
 }
 
 void Starts::start(const ipc::Start& request) {
     if (repeated(request.token, std::string(ipc::get_text(request.unit)))) return;
-    auto job = std::make_unique<Job>(core_.loop);
+    auto job = std::make_unique<Job>();
     job->request = request;
     job->unit = ipc::get_text(request.unit);
     Job& placed = *jobs_.emplace(request.token, std::move(job)).first->second;
@@ -117,33 +120,34 @@ void Starts::start(const ipc::Start& request) {
 
 void Starts::exec(const ipc::Exec& request, Fd client) {
     if (repeated(request.token, std::string(ipc::get_text(request.unit)))) return;
-    auto owned = std::make_unique<Job>(core_.loop);
+    auto owned = std::make_unique<Job>();
     owned->request.token = request.token;
     owned->request.main_token = request.main_token;
     owned->request.purpose = ipc::Purpose::kClient;
     owned->unit = ipc::get_text(request.unit);
-    owned->client_socket = std::move(client);
+    owned->visit = std::make_unique<Visit>(core_.loop, std::move(client));
     Job& job = *jobs_.emplace(request.token, std::move(owned)).first->second;
     if (request.token > ipc::kMaxToken) {
         return fail_job(job, {EINVAL, "core", "exec", "a request without valid token"});
     }
-    if (!job.client_socket || !config::is_unit_name(job.unit)) {
+    if (!job.visit->socket || !config::is_unit_name(job.unit)) {
         return fail_job(job, {EINVAL, "core", "exec", "a request without socket or unit"});
     }
     const auto silent = std::ranges::count_if(jobs_, [](const auto& entry) {
-        return entry.second->client_socket && !entry.second->client;
+        return entry.second->visit && !entry.second->visit->asked;
     });
     if (silent > kMaxSilentClients) {
         return fail_job(job, {EMFILE, "core", "exec", "too many requests that have not come"});
     }
-    job.client_readable.start(job.client_socket.get(), EV_READ, [this, &job] { read_client(job); });
-    job.limit.start(kClientLimit, [this, &job] {
+    Visit& visit = *job.visit;
+    visit.readable.start(visit.socket.get(), EV_READ, [this, &job] { read_client(job); });
+    visit.limit.start(kClientLimit, [this, &job] {
         fail_job(job, {ETIMEDOUT, "core", "exec", "the client sent no request"});
     });
 }
 
 void Starts::read_client(Job& job) {
-    auto request = receive_exec_request(job.client_socket.get(), ::geteuid());
+    auto request = receive_exec_request(job.visit->socket.get(), ::geteuid());
     if (!request) return fail_job(job, to_failure("exec", request.error()));
     if (!*request) return;
     // The engine may be in a stranger's hands. What root wants run in one jail must not be run in
@@ -153,9 +157,9 @@ void Starts::read_client(Job& job) {
             job, {EPERM, "core", "exec",
                   fmt::format("the request is for {}, not for {}", (*request)->unit, job.unit)});
     }
-    job.client = std::move(**request);
-    job.client_readable.stop();
-    job.limit.stop();
+    job.visit->asked = std::move(**request);
+    job.visit->readable.stop();
+    job.visit->limit.stop();
     place(job);
 }
 
@@ -189,7 +193,7 @@ void Starts::place(Job& job) {
 void Starts::inherit(Job& job, const Jail& jail) {
     Digest digest;
     std::ranges::copy(job.request.digest, digest.begin());
-    if (jail.loaded && jail.loaded->unit.digest == digest) job.loaded = jail.loaded;
+    if (jail.loaded && jail.loaded->plan.digest() == digest) job.loaded = jail.loaded;
     if (!jail.text.empty() && digest_of(jail.text) == digest) job.text = jail.text;
 }
 
@@ -231,20 +235,22 @@ Result<Program> Starts::program_for(Job& job, Jail& jail) {
     program.working_directory = service.working_directory;
     auto environment = base_environment(jail.loaded->plan.plan());
     environment[kInvocation] = invocation_id(jail.unit, jail.token);
-    if (job.client) {
-        program.argv = job.client->argv;
-        add_variables(environment, job.client->environment);
-        program.stdin_fd = job.client->stdio[0].get();
-        program.terminal = job.client->own_terminal;
-        program.stdout_fd = job.client->stdio[1].get();
-        program.stderr_fd = job.client->stdio[2].get();
+    const ExecRequest* client = job.client();
+    if (client != nullptr) {
+        program.argv = client->argv;
+        add_variables(environment, client->environment);
+        program.stdin_fd = client->stdio[0].get();
+        program.terminal = client->own_terminal;
+        program.stdout_fd = client->stdio[1].get();
+        program.stderr_fd = client->stdio[2].get();
     } else {
-        TRY(program.argv, command_of(service, job.request.purpose, job.request.command));
+        TRY(const auto command, command_of(service, job.request.purpose, job.request.command));
+        program.argv.assign(command.begin(), command.end());
         TRY_VOID(give_log(program, jail));
     }
     if (job.request.purpose == ipc::Purpose::kStopPost) {
         add_exit_variables(environment, service, job.request.main_status);
-    } else if (const Member* main = running_main(jail); main != nullptr && !job.client) {
+    } else if (const Member* main = running_main(jail); main != nullptr && client == nullptr) {
         environment["MAINPID"] = pid_in_jail(main->pid);
     }
     TRY(program.argv[0], locate(program.argv[0], environment["PATH"], jail));
@@ -257,7 +263,6 @@ void Starts::launch(Job& job, Jail& jail) {
     job.entered = true;
     auto program = program_for(job, jail);
     if (!program) return fail_job(job, to_failure("program", program.error()));
-    job.program = program->argv[0];
     if (job.request.purpose == ipc::Purpose::kMain) {
         if (auto told = jails_.begin_main(jail, token); !told) {
             return fail_job(job, to_failure("keep the unit", told.error()));
@@ -271,14 +276,18 @@ void Starts::launch(Job& job, Jail& jail) {
     auto child =
         spawn_program(core_.spawn, jail.loaded->plan, jail.ids, stub, *program, door->entry());
     if (!child) return fail_job(job, to_failure(jail.loaded->plan.plan(), child.error()));
-    job.child = std::move(*child);
-    tell::registered(core_.keeper, token, job.child.pid, job.request.purpose, job.unit,
-                     job.child.pidfd.get());
-    auto watched = sys::duplicate(job.child.pidfd.get());
+    job.launched = std::make_unique<Launched>(core_.loop);
+    Launched& launched = *job.launched;
+    launched.program = program->argv[0];
+    launched.child = std::move(*child);
+    const pid_t pid = launched.child.pid;
+    tell::registered(core_.keeper, token, pid, job.request.purpose, job.unit,
+                     launched.child.pidfd.get());
+    auto watched = sys::duplicate(launched.child.pidfd.get());
     if (!watched) return fail_job(job, to_failure("start", watched.error()));
-    jails_.add_member(jail, token, job.child.pid, std::move(*watched), job.request.purpose);
-    job.gate.start(job.child.gate.get(), EV_READ, [this, &job] { reported(job); });
-    job.limit.start(kChildLimit, [this, &job] {
+    jails_.add_member(jail, token, pid, std::move(*watched), job.request.purpose);
+    launched.gate.start(launched.child.gate.get(), EV_READ, [this, &job] { reported(job); });
+    launched.limit.start(kChildLimit, [this, &job] {
         fail_job(job, {ETIMEDOUT, "core", "start",
                        fmt::format("{}: its process did not get as far as its exec in {} s",
                                    job.unit, kChildLimit)});
@@ -288,10 +297,9 @@ void Starts::launch(Job& job, Jail& jail) {
 void Starts::fail_job(Job& job, StartFailure failure) {
     const auto owned = std::move(jobs_.extract(job.request.token).mapped());
     const ipc::Token token = owned->request.token;
-    owned->gate.stop();
-    owned->exec.stop();
-    owned->limit.stop();
-    if (owned->child.pidfd) (void)sys::pidfd_signal(owned->child.pidfd.get(), SIGKILL);
+    if (const auto launched = std::move(owned->launched)) {
+        (void)sys::pidfd_signal(launched->child.pidfd.get(), SIGKILL);
+    }
     if (owned->announced) tell::abandon(core_.keeper, token);
     const auto message =
         std::make_shared<const ipc::StartFailed>(tell::make_failed(token, owned->unit, failure));
@@ -303,9 +311,9 @@ void Starts::fail_job(Job& job, StartFailure failure) {
     const bool stands = alone && (jail->state == Jail::State::kStanding ||
                                   (jail->state == Jail::State::kMaking && owned->entered));
     if (begins && stands) {
-        return jails_.end(*jail, [this, token, message] { answer(token, message); });
+        return jails_.end(*jail, [this, token, message] { answer({token, message}); });
     }
-    answer(token, message);
+    answer({token, message});
 }
 
 void Starts::cancel(const std::string& unit) {
@@ -332,24 +340,33 @@ void Starts::give_up(const std::string& unit, bool all) {
 
 void Starts::remember(ipc::Token token, const std::string& unit, pid_t pid, std::uint64_t exec_ns) {
     if ((token & ipc::kStubBit) != 0) return;
-    Answer known = tell::make_started(token, unit, pid, 0, exec_ns);
-    if (answers_.insert_or_assign(token, known).second) answer_order_.push_back(token);
+    keep({token, Executed{.unit = unit, .pid = pid, .exec_ns = exec_ns}});
 }
 
-void Starts::answer(ipc::Token token, Answer answer) {
+void Starts::answer(Answer answer) {
     send(answer);
-    if (answers_.insert_or_assign(token, std::move(answer)).second) answer_order_.push_back(token);
-    while (answer_order_.size() > kMaxAnswers) {
-        answers_.erase(answer_order_.front());
-        answer_order_.pop_front();
+    keep(std::move(answer));
+    while (answers_.size() > kMaxAnswers) answers_.pop_front();
+    if (++answered_ < kManyAnswers || !jobs_.empty()) return;
+    answered_ = 0;
+    ::malloc_trim(0);  // many starts at once take far more for a moment than what is kept
+}
+
+void Starts::keep(Answer answer) {
+    const auto known = std::ranges::find(answers_, answer.token, &Answer::token);
+    if (known == answers_.end()) {
+        answers_.push_back(std::move(answer));
+    } else {
+        *known = std::move(answer);
     }
 }
 
 void Starts::send(const Answer& answer) {
-    if (const auto* failed = std::get_if<std::shared_ptr<const ipc::StartFailed>>(&answer)) {
-        return (void)core_.engine.send(**failed);
+    if (const auto* done = std::get_if<Executed>(&answer.what)) {
+        return (void)core_.engine.send(
+            tell::make_started(answer.token, done->unit, done->pid, done->weakened, done->exec_ns));
     }
-    core_.engine.send(std::get<ipc::Started>(answer));
+    core_.engine.send(*std::get<std::shared_ptr<const ipc::StartFailed>>(answer.what));
 }
 
 }  // namespace jailsvc::jailer

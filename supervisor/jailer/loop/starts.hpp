@@ -37,8 +37,19 @@ public:
 
 private:
     struct Job;
+    struct Visit;
+    struct Launched;
+    struct Executed {
+        std::string unit;
+        pid_t pid = 0;
+        std::uint32_t weakened = 0;
+        std::uint64_t exec_ns = 0;
+    };
     /// A failure has a long text and is rare; a thousand answers are kept.
-    using Answer = std::variant<ipc::Started, std::shared_ptr<const ipc::StartFailed>>;
+    struct Answer {
+        ipc::Token token = 0;
+        std::variant<Executed, std::shared_ptr<const ipc::StartFailed>> what;
+    };
 
     [[nodiscard]] bool repeated(ipc::Token token, const std::string& unit);
     void place(Job& job);
@@ -61,16 +72,17 @@ private:
     void executed(Job& job);
     void fail_job(Job& job, StartFailure failure);
     void give_up(const std::string& unit, bool all);
-    void answer(ipc::Token token, Answer answer);
+    void answer(Answer answer);
     void send(const Answer& answer);
+    void keep(Answer answer);
     [[nodiscard]] Job* find(ipc::Token token);
 
     Core& core_;
     Jails& jails_;
     std::map<ipc::Token, std::unique_ptr<Job>> jobs_;
     /// The last kMaxAnswers. Of a process that lives, its jail knows what to answer.
-    std::map<ipc::Token, Answer> answers_;
-    std::deque<ipc::Token> answer_order_;
+    std::deque<Answer> answers_;
+    std::size_t answered_ = 0;  ///< since memory was last given back
 };
 
 }  // namespace jailsvc::jailer

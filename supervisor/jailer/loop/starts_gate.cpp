@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "base/clock.hpp"
 #include "jailer/loop/starts_work.hpp"
@@ -33,7 +34,7 @@ std::string_view cure_of_exec(int code) {
 StartFailure Starts::told_by_child(const Job& job, const Plan& plan, const JailFailure& failure) {
     StartFailure told = to_failure(plan, failure);
     if (failure.op == kStepExec) {
-        told.text = fmt::format("{}: {}: {}; {}", job.unit, job.program,
+        told.text = fmt::format("{}: {}: {}; {}", job.unit, job.launched->program,
                                 ::strerrordesc_np(failure.code), cure_of_exec(failure.code));
     }
     return told;
@@ -41,16 +42,17 @@ StartFailure Starts::told_by_child(const Job& job, const Plan& plan, const JailF
 
 /// Watches the listener as long as there is one.
 void Starts::watch_exec(Job& job) {
-    if (!job.child.listener) return job.exec.stop();
-    if (job.exec.active()) return;
-    job.exec.start(job.child.listener.get(), EV_READ, [this, &job] { reported(job); });
+    Launched& launched = *job.launched;
+    if (!launched.child.listener) return launched.exec.stop();
+    if (launched.exec.active()) return;
+    launched.exec.start(launched.child.listener.get(), EV_READ, [this, &job] { reported(job); });
 }
 
 void Starts::reported(Job& job) {
     const Jail& jail = *jails_.find(job.unit);
     const CompiledPlan& plan = jail.loaded->plan;
     for (;;) {
-        const auto report = read_report(plan, job.child);
+        const auto report = read_report(plan, job.launched->child);
         watch_exec(job);
         if (!report) return;
         switch (report->kind) {
@@ -66,7 +68,7 @@ void Starts::reported(Job& job) {
                 return at_main(job);
             case Report::Kind::kBuilt:
             case Report::Kind::kEnd:
-                if (job.gate_opened && job.child.main == Parked::Main::kAwaited) {
+                if (job.gate_opened && job.launched->child.main == Parked::Main::kAwaited) {
                     return fail_job(job, no_main(job));
                 }
                 if (job.gate_opened) return executed(job);
@@ -88,17 +90,17 @@ void Starts::fail_in_jail(Job& job, StartFailure failure) {
     if (jail == nullptr || jail->state != Jail::State::kEnding) {
         return fail_job(job, std::move(failure));
     }
-    job.gate.stop();
-    job.exec.stop();
+    job.launched->gate.stop();
+    job.launched->exec.stop();
 }
 
 void Starts::at_gate(Job& job, std::uint32_t evidence) {
     Jail& jail = *jails_.find(job.unit);
-    const auto seen =
-        attest_program(jail.loaded->plan, jail.ids, jail.stub_pid, job.child.pid, 0, evidence);
+    const pid_t pid = job.launched->child.pid;
+    const auto seen = attest_program(jail.loaded->plan, jail.ids, jail.stub_pid, pid, 0, evidence);
     if (!seen) return fail_in_jail(job, to_failure(jail.loaded->plan.plan(), seen.error()));
     job.weakened = std::max(job.weakened, static_cast<std::uint32_t>(seen->size()));
-    if (auto held = jails_.attest_group(jail, job.child.pid); !held) {
+    if (auto held = jails_.attest_group(jail, pid); !held) {
         return fail_in_jail(job, held.error());
     }
     job.at_gate = true;
@@ -111,7 +113,7 @@ void Starts::let_through(Job& job) {
         Job* ready = find(token);
         if (ready == nullptr || !ready->jail_holds || !ready->at_gate) return;
         ready->gate_opened = true;
-        ready->exec.stop();  // before its descriptor is closed
+        ready->launched->exec.stop();  // before its descriptor is closed
         if (auto opened = let_go(*ready); !opened) {
             return fail_job(*ready, to_failure("gate", opened.error()));
         }
@@ -124,50 +126,54 @@ StartFailure Starts::no_main(const Job& job) {
             fmt::format("{}: {} did not report from its main, where the second stage of its "
                         "promises was to begin: it may be static, have a loader that does not "
                         "preload, or have ended before; set stage = \"exec\" in [jail.pledge]",
-                        job.unit, job.program)};
+                        job.unit, job.launched->program)};
 }
 
 void Starts::at_main(Job& job) {
     const CompiledPlan& plan = jails_.find(job.unit)->loaded->plan;
-    if (auto held = attest_main(plan, job.child.pid); !held) {
+    Parked& child = job.launched->child;
+    if (auto held = attest_main(plan, child.pid); !held) {
         return fail_job(job, to_failure(plan.plan(), held.error()));
     }
-    job.child.main = Parked::Main::kReached;
-    if (auto opened = open_gate(job.child); !opened) {
+    child.main = Parked::Main::kReached;
+    if (auto opened = open_gate(child); !opened) {
         return fail_job(job, to_failure("gate", opened.error()));
     }
 }
 
 Result<void> Starts::let_go(Job& job) {
-    if (job.child.main == Parked::Main::kAwaited) {
-        TRY_VOID(send_main_filter(jails_.find(job.unit)->loaded->plan, job.child));
-        job.limit.start(kMainLimit, [this, &job] { fail_job(job, no_main(job)); });
+    Launched& launched = *job.launched;
+    Parked& child = launched.child;
+    if (child.main == Parked::Main::kAwaited) {
+        TRY_VOID(send_main_filter(jails_.find(job.unit)->loaded->plan, child));
+        launched.limit.start(kMainLimit, [this, &job] { fail_job(job, no_main(job)); });
     }
-    if (!job.child.learns) return open_gate(job.child);
+    if (!child.learns) return open_gate(child);
     spdlog::warn("{}: is being learned: its promises are not in force", job.unit);
-    return start_learner(core_.spawn, job.unit, job.program, job.child);
+    return start_learner(core_.spawn, job.unit, launched.program, child);
 }
 
 void Starts::executed(Job& job) {
     const ipc::Token token = job.request.token;
     Jail& jail = *jails_.find(job.unit);
     const auto member = jail.members.find(token);
-    const auto message =
-        tell::make_started(token, job.unit, job.child.pid,
-                           jail.weakened + jail.weakened_limits + job.weakened, boottime_ns());
+    const pid_t pid = job.launched->child.pid;
+    Executed done{.unit = job.unit,
+                  .pid = pid,
+                  .weakened = jail.weakened + jail.weakened_limits + job.weakened,
+                  .exec_ns = boottime_ns()};
     if (member != jail.members.end()) {
         member->second->executed = true;
-        member->second->exec_ns = message.exec_ns;
-        member->second->weakened = message.weakened;
+        member->second->exec_ns = done.exec_ns;
+        member->second->weakened = done.weakened;
     }
     const bool is_main = job.request.purpose == ipc::Purpose::kMain;
-    const pid_t pid = job.child.pid;
     const std::string unit = job.unit;
     jobs_.erase(token);  // `job` is gone from here on
-    answer(token, message);
+    answer({token, std::move(done)});
     if (!is_main) return;
-    if (auto done = core_.plugins.started(unit, pid); !done) {
-        spdlog::error("{}: {}", unit, done.error().message);
+    if (auto told = core_.plugins.started(unit, pid); !told) {
+        spdlog::error("{}: {}", unit, told.error().message);
     }
 }
 

@@ -1,25 +1,44 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "jailer/loop/starts.hpp"
 
 // What Starts keeps of a start under way; for its own source files.
 namespace jailsvc::jailer {
 
+/// The client of an exec.
+struct Starts::Visit {
+    Visit(struct ev_loop* loop, Fd from) : socket(std::move(from)), readable(loop), limit(loop) {}
+    Fd socket;
+    std::optional<ExecRequest> asked;
+    IoWatch readable;
+    TimerWatch limit;
+};
+
+/// A start from its launch on.
+struct Starts::Launched {
+    explicit Launched(struct ev_loop* loop) : gate(loop), exec(loop), limit(loop) {}
+    std::string program;  ///< what is to be executed, for errors
+    Parked child;
+    IoWatch gate;
+    IoWatch exec;  ///< where that is the gate, see jail.hpp
+    TimerWatch limit;
+};
+
+/// A thousand may wait for their jails, between them what outlives them: so what comes later is
+/// apart, and leaves no holes there.
 struct Starts::Job {
-    explicit Job(struct ev_loop* loop)
-        : client_readable(loop), gate(loop), exec(loop), limit(loop) {}
+    [[nodiscard]] const ExecRequest* client() const {
+        return visit && visit->asked ? &*visit->asked : nullptr;
+    }
     ipc::Start request{};
     std::string unit;
-    Fd client_socket;                   ///< of an exec
-    std::optional<ExecRequest> client;  ///< what it asked for
-    LoadedPtr loaded;                   ///< of the jail that ended before an exec_stop_post
-    std::string text;                   ///< the same, where an earlier jailer made it
-    std::string program;                ///< what is to be executed, for errors
-    IoWatch client_readable;
-    Parked child;
+    LoadedPtr loaded;         ///< of the jail that ended before an exec_stop_post
+    std::string text;         ///< the same, where an earlier jailer made it
     bool announced = false;   ///< the keeper has an Intent of it
     bool entered = false;     ///< its jail may be entered by now
     bool jail_holds = false;  ///< the jail it is in was attested, and so was its init
@@ -27,9 +46,8 @@ struct Starts::Job {
     bool gate_opened = false;
     bool first = false;  ///< this start made the jail
     std::uint32_t weakened = 0;
-    IoWatch gate;
-    IoWatch exec;  ///< where that is the gate, see jail.hpp
-    TimerWatch limit;
+    std::unique_ptr<Visit> visit;        ///< null but for an exec
+    std::unique_ptr<Launched> launched;  ///< null before
 };
 
 }  // namespace jailsvc::jailer

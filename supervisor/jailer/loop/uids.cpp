@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <sstream>
 
@@ -81,8 +82,12 @@ Result<void> Uids::parse(const std::string& text) {
 
 Result<void> Uids::add(const std::string& unit, uid_t uid) {
     if (by_unit_.contains(unit)) return fail(fmt::format("unit {} is listed twice", unit));
-    if (!taken_.insert(uid).second) return fail(fmt::format("uid {} is listed twice", uid));
-    by_unit_.emplace(unit, uid);
+    const auto place = std::ranges::lower_bound(taken_, uid);
+    if (place != taken_.end() && *place == uid) {
+        return fail(fmt::format("uid {} is listed twice", uid));
+    }
+    taken_.insert(place, uid);
+    by_unit_.try_emplace(unit, uid);
     if (uid >= next_ && uid < range_.last) next_ = uid + 1;
     return {};
 }
@@ -92,7 +97,7 @@ Result<void> Uids::give(const std::string& unit) {
     const uid_t count = range_.last - range_.first + 1;
     for (uid_t tried = 0; tried < count; ++tried) {
         const uid_t uid = range_.first + (next_ - range_.first + tried) % count;
-        if (taken_.contains(uid)) continue;
+        if (std::ranges::binary_search(taken_, uid)) continue;
         TRY(const bool in_use, in_use_(uid));
         if (!in_use) return add(unit, uid);
     }
@@ -115,7 +120,7 @@ Result<void> Uids::allocate(const std::vector<std::string>& units) {
     if (done && !given.empty()) done = save();
     if (done) return {};
     for (const std::string& unit : given) {  // not on disk, so not given
-        taken_.erase(by_unit_.at(unit));
+        taken_.erase(std::ranges::lower_bound(taken_, by_unit_[unit]));
         by_unit_.erase(unit);
     }
     next_ = former_next;
@@ -124,7 +129,7 @@ Result<void> Uids::allocate(const std::vector<std::string>& units) {
 
 Result<uid_t> Uids::allocate(const std::string& unit) {
     TRY_VOID(allocate(std::vector{unit}));
-    return by_unit_.at(unit);
+    return by_unit_[unit];
 }
 
 std::vector<std::string> Uids::units() const {

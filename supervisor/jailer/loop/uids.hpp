@@ -3,11 +3,10 @@
 #include <sys/types.h>
 
 #include <functional>
-#include <map>
-#include <set>
 #include <string>
 #include <vector>
 
+#include "base/flat_map.hpp"
 #include "base/result.hpp"
 
 namespace jailsvc::jailer {
@@ -54,8 +53,8 @@ private:
     std::string file_;
     Range range_;
     InUse in_use_;
-    std::map<std::string, uid_t> by_unit_;
-    std::set<uid_t> taken_;
+    FlatMap<std::string, uid_t> by_unit_;
+    std::vector<uid_t> taken_;  ///< sorted
     uid_t next_;  ///< where the search begins: after the last one given, so reuse comes late
 };
 

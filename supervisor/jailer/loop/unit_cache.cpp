@@ -105,8 +105,8 @@ void UnitCache::get_from_text(const std::string& name, std::string_view text, Do
 }
 
 void UnitCache::remember(const LoadedPtr& unit) {
-    if (known(unit->unit.name, unit->unit.digest) != nullptr) return;
-    loaded_.insert_or_assign(unit->unit.name, Known{.unit = unit, .old = true});
+    if (known(unit->plan.unit(), unit->plan.digest()) != nullptr) return;
+    loaded_.insert_or_assign(unit->plan.unit(), Known{.unit = unit, .old = true});
 }
 
 void UnitCache::invalidate() {
@@ -115,7 +115,7 @@ void UnitCache::invalidate() {
 
 const UnitCache::Known* UnitCache::known(const std::string& name, const Digest& digest) const {
     const auto found = loaded_.find(name);
-    const bool same = found != loaded_.end() && found->second.unit->unit.digest == digest;
+    const bool same = found != loaded_.end() && found->second.unit->plan.digest() == digest;
     return same ? &found->second : nullptr;
 }
 
@@ -208,8 +208,7 @@ void UnitCache::finish(const std::shared_ptr<Making>& making) {
     auto compiled = CompiledPlan::make(std::move(*plan));
     if (!compiled) return settle(making, std::unexpected(std::move(compiled).error()));
     config::Unit& unit = work->unit;
-    PlannedUnit planned{std::move(unit.name), unit.digest, std::move(unit.text),
-                        std::move(unit.service), unit.logging};
+    PlannedUnit planned{std::move(unit.text), std::move(unit.service), unit.logging};
     settle(making, std::make_shared<LoadedUnit>(
                        LoadedUnit{std::move(planned), std::move(*compiled), false}));
 }
@@ -217,7 +216,7 @@ void UnitCache::finish(const std::shared_ptr<Making>& making) {
 void UnitCache::settle(const std::shared_ptr<Making>& making, Result<LoadedPtr> result) {
     std::erase(making_, making);
     if (result && making->keep) {
-        loaded_.insert_or_assign((*result)->unit.name, Known{.unit = *result});
+        loaded_.insert_or_assign((*result)->plan.unit(), Known{.unit = *result});
     }
     for (const auto& done : std::exchange(making->waiters, {})) done(result);
     run_next();

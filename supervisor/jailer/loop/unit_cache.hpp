@@ -1,12 +1,12 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/flat_map.hpp"
 #include "config/load.hpp"
 #include "jailer/jail/jail.hpp"
 #include "jailer/loop/watch.hpp"
@@ -14,10 +14,8 @@
 
 namespace jailsvc::jailer {
 
-/// What starts need of a unit once its plan is there; the rest is in the plan.
+/// What starts need of a unit once its plan is there; the rest, its name too, is in the plan.
 struct PlannedUnit {
-    std::string name;
-    Digest digest{};
     SharedText text;  ///< see config::Unit
     config::ServiceTable service;
     config::LoggingTable logging;
@@ -91,7 +89,7 @@ private:
     struct ev_loop* loop_;
     PluginHost& plugins_;
     config::Sources sources_;
-    std::map<std::string, Known> loaded_;
+    FlatMap<std::string, Known> loaded_;
     std::vector<std::shared_ptr<Making>> making_;  ///< in order; some wait for a free worker
     bool advancing_ = false;                       ///< run_next is at work
     std::function<void()> idle_hook_;

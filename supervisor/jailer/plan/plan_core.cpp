@@ -119,7 +119,7 @@ Result<std::vector<Op>> core_operations(const config::Unit& unit) {
         ops.push_back(core_op(JSV_OP_CHDIR));
         ops.back().text[0] = unit.service.working_directory;
     }
-    TRY(const Variables variables, unit_environment(unit.environment));
+    TRY(const Variables variables, unit_environment(*unit.environment));
     for (const auto& [name, variable] : variables) {
         ops.push_back(core_op(JSV_OP_ENVIRONMENT));
         ops.back().text = {name, variable.value};

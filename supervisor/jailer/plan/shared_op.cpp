@@ -17,6 +17,8 @@ private:
     std::size_t hash_ = 0;
 };
 
+constexpr std::ptrdiff_t kLongestRun = 8;
+
 bool in_one_run(const Op& first, const Op& second) {
     return first.stage == second.stage && first.plugin == second.plugin;
 }
@@ -33,23 +35,21 @@ std::size_t OpHash::operator()(const Op& op) const noexcept {
     return mixer.hash();
 }
 
-std::size_t OpRunHash::operator()(const std::vector<SharedOp>& ops) const noexcept {
+std::size_t OpRunHash::operator()(const List<SharedOp>& ops) const noexcept {
     Mixer mixer;
     for (const SharedOp& op : ops) mixer.add(std::hash<const Op*>{}(&*op));
     return mixer.hash();
 }
 
-std::vector<OpRun> to_runs(std::vector<Op> ops) {
+List<OpRun> to_runs(std::vector<Op> ops) {
     std::vector<OpRun> runs;
     for (auto at = ops.begin(); at != ops.end();) {
         auto end = at;
-        while (end != ops.end() && in_one_run(*at, *end)) ++end;
+        while (end != ops.end() && end - at < kLongestRun && in_one_run(*at, *end)) ++end;
         std::vector<SharedOp> run;
-        run.reserve(static_cast<std::size_t>(end - at));
         for (; at != end; ++at) run.emplace_back(std::move(*at));
-        runs.emplace_back(std::move(run));
+        runs.emplace_back(List(std::move(run)));
     }
-    runs.shrink_to_fit();
     return runs;
 }
 

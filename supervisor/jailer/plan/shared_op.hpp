@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/interned.hpp"
+#include "base/list.hpp"
 #include "jailer/plan/plan.hpp"
 
 /// The operations of loaded plans. The plans of units with one profile differ in few: a thousand
@@ -17,12 +18,13 @@ struct OpHash {
 using SharedOp = Interned<Op, OpHash>;
 
 struct OpRunHash {
-    std::size_t operator()(const std::vector<SharedOp>& ops) const noexcept;
+    std::size_t operator()(const List<SharedOp>& ops) const noexcept;
 };
-/// What one plugin adds in one stage, as a rule: either equal in two plans, or it has to differ.
-using OpRun = Interned<std::vector<SharedOp>, OpRunHash>;
+/// Some of what one plugin adds in one stage: either equal in two plans, or it has to differ.
+/// Short, because an operation that names its unit makes a run of its own out of those beside it.
+using OpRun = Interned<List<SharedOp>, OpRunHash>;
 
 /// The operations in their order, as runs.
-[[nodiscard]] std::vector<OpRun> to_runs(std::vector<Op> ops);
+[[nodiscard]] List<OpRun> to_runs(std::vector<Op> ops);
 
 }  // namespace jailsvc::jailer

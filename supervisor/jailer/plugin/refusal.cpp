@@ -76,7 +76,8 @@ config::Diagnostics placed(const std::vector<Refusal>& refusals, const config::J
 
 std::string own_file(const config::Unit& unit) {
     const config::NameParts parts = config::split_name(unit.name);
-    for (const std::string& file : unit.files) {
+    for (const SharedPath& path : unit.files) {
+        const std::string file = path.str();
         if (file.ends_with("/" + unit.name + ".toml")) return file;
         if (parts.is_instance && file.ends_with("/" + parts.prefix + "@.toml")) return file;
     }

@@ -25,7 +25,7 @@ TEST_CASE("environment files: an edited one makes another unit, and its content 
     write_web(tree, tree.path("secret.env"));
     const Unit before = loaded(tree, "web");
     CHECK(loaded(tree, "web").digest == before.digest);
-    CHECK(before.environment.stamps.contains(tree.path("secret.env")));
+    CHECK(before.environment->stamps.contains(tree.path("secret.env")));
     CHECK(before.text.str().find("hunter2") == std::string::npos);
 
     SECTION("of the same length") {
@@ -48,8 +48,8 @@ TEST_CASE("environment files: the kept text of a unit has the same digest and as
     REQUIRE(kept);
     CHECK(kept->digest == unit.digest);
     CHECK(kept->text == unit.text);
-    CHECK(kept->environment.file == unit.environment.file);
-    CHECK(kept->environment.stamps.empty());
+    CHECK(kept->environment->file == unit.environment->file);
+    CHECK(kept->environment->stamps.empty());
 }
 
 TEST_CASE("environment files: what cannot be used is refused with its place", "[config]") {

@@ -31,7 +31,6 @@ TEST_CASE("config: a unit file becomes a typed unit", "[config]") {
     tree.write("etc/web.toml", kWeb);
     const Unit unit = loaded(tree, "web");
     CHECK(unit.name == "web");
-    CHECK(unit.instance.empty());
     CHECK(unit.unit.description == "A server");
     CHECK(unit.unit.after == std::vector<std::string>{"db"});
     CHECK(unit.service.exec_start == Command{"/usr/sbin/web", "-p", "80"});
@@ -40,8 +39,8 @@ TEST_CASE("config: a unit file becomes a typed unit", "[config]") {
     CHECK(unit.service.timeout_stop == 90s);
     CHECK(unit.jail.profile == "default");
     CHECK_FALSE(unit.is_target);
-    CHECK(unit.files ==
-          std::vector<std::string>{tree.path("profiles/default.toml"), tree.path("etc/web.toml")});
+    CHECK(unit.files == List{SharedPath(tree.path("profiles/default.toml")),
+                             SharedPath(tree.path("etc/web.toml"))});
 }
 
 TEST_CASE("config: the effective text is canonical and covered by the digest", "[config]") {
@@ -117,7 +116,7 @@ nofile = "200"
 exec_start = ["/bin/web"]
 )");
     CHECK(unit.files.size() == 4);
-    CHECK(unit.files.back() == tree.path("usr/web.toml.d/20-more.toml"));
+    CHECK(unit.files.back().str() == tree.path("usr/web.toml.d/20-more.toml"));
 
     SECTION("a drop-in of the higher directory masks one of the same name") {
         tree.write("etc/web.toml.d/20-more.toml", "");
@@ -141,12 +140,11 @@ TEST_CASE("config: a template serves every instance", "[config]") {
                "[environment.set]\nWHO = \"%u\"\n"
                "[jail.identity]\nuser = \"w%i\"\n");
     const Unit unit = loaded(tree, "worker@3");
-    CHECK(unit.instance == "3");
     CHECK(unit.unit.description == "worker number 3, 100%");
     CHECK(unit.unit.after == std::vector<std::string>{"db@3"});
     CHECK(unit.service.exec_start ==
           Command{"/bin/worker", "worker@3", "/run/worker", "/var/lib/worker"});
-    CHECK(unit.environment.set.at("WHO") == "w3");
+    CHECK(unit.environment->set.at("WHO") == "w3");
 
     SECTION("drop-ins of the template hold for all, an instance's own for it alone") {
         tree.write("etc/worker@.toml.d/10.toml", "[service]\nnice = 1\n");
@@ -172,7 +170,7 @@ TEST_CASE("config: a unit without [service] is a target and needs no profile", "
     tree.write("etc/all.toml", "[unit]\nwants = [\"web\"]\n");
     const Unit unit = loaded(tree, "all");
     CHECK(unit.is_target);
-    CHECK(unit.files == std::vector<std::string>{tree.path("etc/all.toml")});
+    CHECK(unit.files == List{SharedPath(tree.path("etc/all.toml"))});
     tree.write("etc/all.toml", "[unit]\n[jail]\nprofile = \"host\"\n");
     CHECK(load_errors(tree, "all") ==
           "etc/all.toml:2:2: [jail]: a unit without [service] starts no program; add [service] or "
@@ -194,6 +192,6 @@ TEST_CASE("config: the effective text parses to the same unit", "[config]") {
     CHECK(again->service.exec_start == unit.service.exec_start);
     CHECK(again->service.exec_start[2] == "printf '%s\\n' \"a\"\n\tdone");
     CHECK(again->service.timeout_start == kForever);
-    CHECK(again->environment.set == unit.environment.set);
+    CHECK(again->environment->set == unit.environment->set);
     CHECK(again->service.kill_signal == unit.service.kill_signal);
 }

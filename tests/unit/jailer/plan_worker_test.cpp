@@ -129,9 +129,10 @@ TEST_CASE("worker: refusals come back whole, and of garbage only what reads as s
 TEST_CASE("worker: the file to verify is the unit's own", "[plugins]") {
     config::Unit unit;
     unit.name = "w@1";
-    unit.files = {"/p/default.toml", "/u/w@.toml", "/u/w@.toml.d/10.toml"};
+    unit.files = {SharedPath("/p/default.toml"), SharedPath("/u/w@.toml"),
+                  SharedPath("/u/w@.toml.d/10.toml")};
     CHECK(own_file(unit) == "/u/w@.toml");
-    unit.files.clear();
+    unit.files = {};
     CHECK(own_file(unit) == "w@1");
 }
 
@@ -172,7 +173,8 @@ TEST_CASE("worker: the core adds session, scheduling, directory and environment"
     unit.service.nice = -5;
     unit.service.oom_score_adjust = 100;
     unit.service.working_directory = "/srv";
-    unit.environment = {.set = {{"PORT", "80"}, {"SET", "x"}}, .file = {file}, .pass = {"HOME"}};
+    unit.environment = config::EnvironmentTable{
+        .set = {{"PORT", "80"}, {"SET", "x"}}, .file = {file}, .pass = {"HOME"}};
     ::setenv("HOME", "/home/test", 1);
     const auto plan = plan_of(host, unit);
     REQUIRE(plan);

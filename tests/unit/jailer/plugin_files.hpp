@@ -59,7 +59,7 @@ inline bool ends_within(const jailer::PlanJob& job, int milliseconds) {
 inline config::Unit unit_of(std::string text) {
     config::Unit unit;
     unit.name = "web";
-    unit.files = {"/etc/jailsvc/units/web.toml"};
+    unit.files = {SharedPath("/etc/jailsvc/units/web.toml")};
     unit.set_text(text);
     return unit;
 }

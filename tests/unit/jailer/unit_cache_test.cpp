@@ -172,7 +172,7 @@ TEST_CASE("unit cache: a unit is planned again from the text that was kept of it
     world.run_until(results, 1);
     REQUIRE(results[0]);
     CHECK((*results[0])->unit.service.exec_start.front() == "/bin/one");
-    CHECK((*results[0])->unit.digest == unit->digest);
+    CHECK((*results[0])->plan.digest() == unit->digest);
 }
 
 TEST_CASE("unit cache: no plan lets a program inherit the jailer's descriptor limit", "[jailer]") {

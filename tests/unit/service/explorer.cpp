@@ -139,8 +139,8 @@ void Explorer::jump(const Snapshot& to) {
         const Vitals& record = entry(unit).record();
         entry(unit).told = record.state;
         if (!at_rest(entry(unit))) ++impl.active;
-        if (record.main_token != 0) impl.tokens.emplace(record.main_token, &entry(unit));
-        if (record.control_token != 0) impl.tokens.emplace(record.control_token, &entry(unit));
+        if (record.main_token != 0) impl.tokens.add(record.main_token, entry(unit));
+        if (record.control_token != 0) impl.tokens.add(record.control_token, entry(unit));
     }
     sides_ = to.sides;
     open_ = to.open;

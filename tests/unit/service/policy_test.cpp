@@ -489,8 +489,8 @@ TEST_CASE("manager: a thousand units start and stop in linear time", "[service]"
         if (at > 0) units.back().unit.after = {number(at / 2)};
         all.unit.wants.push_back(units.back().name);
     }
-    units.front().unit.after.clear();
-    units[1].unit.after.clear();
+    units.front().unit.after = {};
+    units[1].unit.after = {};
     units.push_back(all);
     Stage stage(units);
     const auto began = std::chrono::steady_clock::now();
