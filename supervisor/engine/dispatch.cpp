@@ -310,9 +310,9 @@ void Dispatcher::show(Request& request) {
     Result<std::string> text = found.text.str();
     if (effective) text = elsewhere_.settings(found);
     if (!text) return answer(request.client, control::failed(text.error().message));
-    answer(request.client, {.parameters = {{"text", *text},
-                                           {"digest", to_hex(found.digest)},
-                                           {"files", paths_of(found)}}});
+    answer(request.client,
+           {.parameters = {
+                {"text", *text}, {"digest", to_hex(found.digest)}, {"files", paths_of(found)}}});
 }
 
 void Dispatcher::plan(Request& request) {
