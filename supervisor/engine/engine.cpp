@@ -164,9 +164,7 @@ void Engine::tell_exit(const ipc::Exited& exited) {
         if (!info.executed) spdlog::warn("{}: a start was interrupted; made again", unit);
         info.out_of_memory = is_main && info.by_signal && info.code == SIGKILL &&
                              is_running(unit) && hits(unit).oom_kills > 0;
-        if (manager_.on_exited(exited.token, info) && is_main && info.executed) {
-            reporter_.note_exit(unit);
-        }
+        (void)manager_.on_exited(exited.token, info);
     }
     // The records are written by now (Observer::changed), so the keeper may forget.
     keeper_.send(ack);
@@ -196,9 +194,13 @@ void Engine::take_started(const ipc::Started& started) {
 void Engine::on_start_failed(const ipc::StartFailed& failed) {
     if (asks_.on_start_failed(failed)) return;
     const service::LaunchFailure failure = launch_failure(failed);
-    if (manager_.on_launch_failed(failed.token, failure)) {
-        spdlog::error("{}: not started: {}", ipc::get_text(failed.unit), failure.text);
-    }
+    if (!manager_.on_launch_failed(failed.token, failure)) return;
+    // A start that fails is the reporter's to tell; of a reload or a stop the unit's state is not
+    // changed by it.
+    const std::string_view unit = ipc::get_text(failed.unit);
+    const auto status = manager_.status(unit);
+    if (status && status->because.find(failure.text) != std::string::npos) return;
+    spdlog::error("{}: not executed: {}", unit, failure.text);
 }
 
 void Engine::on_schema(Fd memfd) {

@@ -15,7 +15,7 @@ namespace jailsvc::engine {
 /// What the engine remembers of a unit beside the state machine's own record.
 struct Extra {
     std::uint32_t weakened = 0;       ///< operations that were allowed not to hold and did not
-    std::uint32_t has_exited = 0;     ///< 1: the record's last_* mean something
+    std::uint32_t reserved = 0;
     std::uint64_t oom_kills = 0;      ///< of its control group when the service began
     std::uint64_t refused_tasks = 0;  ///< the same
 };
@@ -33,7 +33,7 @@ public:
     };
 
     // The layout, in bytes; any change to it is another kFormat.
-    static constexpr std::uint64_t kFormat = 2;
+    static constexpr std::uint64_t kFormat = 3;
     static constexpr std::size_t kHeadSize = 4096;
     static constexpr std::size_t kFormatAt = kHeadSize - sizeof kFormat;
     static constexpr std::size_t kNameSize = sizeof service::Record::unit;

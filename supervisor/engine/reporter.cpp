@@ -12,11 +12,6 @@ constexpr std::uint64_t kMillisecond = 1'000'000;
 constexpr std::uint64_t kSecond = 1000 * kMillisecond;
 constexpr std::uint64_t kMinute = 60 * kSecond;
 
-std::string last_end(const service::Record& record) {
-    return fmt::format("{} {}", record.last_by_signal != 0 ? "killed by signal" : "exit status",
-                       record.last_code);
-}
-
 }  // namespace
 
 std::string describe_duration(std::uint64_t nanoseconds) {
@@ -36,7 +31,7 @@ std::string describe_change(const service::Record& record, service::State before
         case State::kRunning:
             return fmt::format("{}: running after {}, pid {}", record.unit, took, record.main_pid);
         case State::kBackoff:
-            return fmt::format("{}: ended ({}), starts again in {}", record.unit, last_end(record),
+            return fmt::format("{}: {}; starts again in {}", record.unit, record.because,
                                describe_duration(record.backoff_until_ns > now_ns
                                                      ? record.backoff_until_ns - now_ns
                                                      : 0));
@@ -104,10 +99,6 @@ void Reporter::note_hits(std::string_view unit, std::uint64_t oom_kills,
         extra.oom_kills = oom_kills;
         extra.refused_tasks = refused_tasks;
     });
-}
-
-void Reporter::note_exit(std::string_view unit) {
-    amend(unit, [](Extra& extra) { extra.has_exited = 1; });
 }
 
 }  // namespace jailsvc::engine

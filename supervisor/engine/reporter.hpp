@@ -28,7 +28,6 @@ public:
     /// What the state machine does not know of a unit; saved with its record.
     void note_weakened(std::string_view unit, std::uint32_t count);
     void note_hits(std::string_view unit, std::uint64_t oom_kills, std::uint64_t refused_tasks);
-    void note_exit(std::string_view unit);
 
 private:
     template <typename Change>

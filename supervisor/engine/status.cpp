@@ -70,8 +70,8 @@ std::int64_t since_epoch_us(std::uint64_t instant_ns, const Clocks& clocks) {
     return microseconds(clocks.realtime_ns > age ? clocks.realtime_ns - age : 0);
 }
 
-Json last_exit(const service::Vitals& record, const Extra& extra) {
-    if (extra.has_exited == 0) return nullptr;
+Json last_exit(const service::Vitals& record) {
+    if (record.has_exited == 0) return nullptr;
     const char* killed = record.last_out_of_memory != 0 ? "oom-kill" : "killed";
     return {{"kind", record.last_by_signal != 0 ? killed : "exited"}, {"code", record.last_code}};
 }
@@ -114,7 +114,7 @@ Json unit_status(const service::Status& status, const Extra& extra,
     json["description"] = unit.unit.description;
     json["ready"] = record.ready != 0;
     json["restarts"] = record.restarts;
-    json["last_exit"] = last_exit(record, extra);
+    json["last_exit"] = last_exit(record);
     json["profile"] = unit.is_target ? "" : unit.jail.profile;
     json["jail"] = jail_summary(unit);
     json["weakened"] = extra.weakened;

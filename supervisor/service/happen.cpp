@@ -42,6 +42,14 @@ std::string tell(const LaunchFailure& failure) {
     return what != nullptr ? text + ": " + what : text;
 }
 
+/// How the last program that was executed ended.
+void note_end(Vitals& record, const ExitInfo& info) {
+    record.has_exited = 1;
+    record.last_by_signal = info.by_signal ? 1 : 0;
+    record.last_out_of_memory = info.out_of_memory ? 1 : 0;
+    record.last_code = info.code;
+}
+
 /// What a launch failure, heard after the exit of the same child, can say better.
 bool waits_for_better_reason(const Entry& entry) {
     const Vitals& record = entry.record();
@@ -135,9 +143,7 @@ void Manager::Impl::main_exited(Entry& entry, const ExitInfo& info) {
     Vitals& record = entry.record();
     record.main_alive = 0;
     record.main_pid = 0;
-    record.last_by_signal = info.by_signal ? 1 : 0;
-    record.last_out_of_memory = info.out_of_memory ? 1 : 0;
-    record.last_code = info.code;
+    if (info.executed) note_end(record, info);
     const Happening happening{.ending = ending_of(info, entry.unit().service), .text = tell(info)};
     touch(entry);
     const bool stopping = record.state == State::kStopping;

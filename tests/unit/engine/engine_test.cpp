@@ -276,6 +276,34 @@ TEST_CASE("engine: why a command was not executed wins over its exit code", "[en
     }
 }
 
+TEST_CASE("engine: what was not executed has no last exit", "[engine]") {
+    FakeRest rest;
+    rest.write_unit("web", kWeb);
+    rest.boot();
+    const auto start = rest.expect<ipc::Start>(rest.jailer);
+    SECTION("at its first start") {
+        rest.answer_failed(start, "web: /bin/web: No such file or directory");
+        rest.tell_exit(start, 127 << 8);
+        rest.tear_down();
+        wait_for_state(rest, "web", "failed");
+        CHECK(status_of(rest, "web")["last_exit"].is_null());
+    }
+    SECTION("at a later one, which leaves the exit before it") {
+        rest.answer_started(start, ::getpid());
+        rest.tell_exit(start, 9 << 8);
+        rest.tear_down();
+        wait_for_state(rest, "web", "failed");
+        auto client = rest.connect();
+        REQUIRE(client.send("Start", {{"units", {"web"}}}));
+        const auto again = rest.expect<ipc::Start>(rest.jailer);
+        rest.answer_failed(again, "web: /bin/web: No such file or directory");
+        rest.tell_exit(again, 127 << 8);
+        rest.tear_down();
+        CHECK(client.receive()->reply.parameters["outcomes"][0]["result"] == "failed");
+        CHECK(status_of(rest, "web")["last_exit"] == Json({{"kind", "exited"}, {"code", 9}}));
+    }
+}
+
 TEST_CASE("engine: a command in a jail ends with its client", "[engine]") {
     FakeRest rest;
     rest.write_unit("web", kWeb);

@@ -83,6 +83,12 @@ TEST_CASE("reporter: changes read like sentences", "[engine]") {
     CHECK(describe_change(record, service::State::kStarting, 12'000'000, 0) ==
           "web: running after 12 ms, pid 42");
     CHECK(describe_change(record, service::State::kRunning, 12'000'000, 0).empty());
+    record.state = service::State::kBackoff;
+    record.backoff_until_ns = 112'000'000;
+    record.last_code = 9;  // of an earlier death
+    ipc::set_text(record.because, "core: exec: /bin/x: No such file or directory");
+    CHECK(describe_change(record, service::State::kStopping, 12'000'000, 0) ==
+          "web: core: exec: /bin/x: No such file or directory; starts again in 100 ms");
     CHECK(describe_duration(3'400'000'000) == "3.4 s");
     CHECK(describe_duration(300'000'000'000) == "5 min");
 }
