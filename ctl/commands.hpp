@@ -29,7 +29,13 @@ struct StatusOptions {
 };
 int run_status(const Context& context, const StatusOptions& options);
 
-int run_show(const Context& context, const std::string& unit, bool effective);
+/// How `show` shows a unit.
+struct ShowOptions {
+    std::string unit;
+    bool effective = false;  ///< also every default that holds
+    std::string value;       ///< of the reply's fields this one alone ("digest"); empty: all of it
+};
+int run_show(const Context& context, const ShowOptions& options);
 int run_plan(const Context& context, const std::string& unit);
 
 struct LogsOptions {

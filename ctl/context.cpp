@@ -34,6 +34,10 @@ Error explain(const control::Reply& reply) {
                                                  : fmt::format("did you mean \"{}\"?", nearest);
         return {fmt::format("no unit \"{}\"; {}", unit, hint), kNoSuchUnit};
     }
+    if (name == "IsTemplate") {
+        return {fmt::format("{} is a template; name an instance of it, as in \"{}1\"", unit, unit),
+                kUsage};
+    }
     if (name == "PermissionDenied") {
         return {fmt::format("this needs the role \"{}\": {}", text_of(details, "role"),
                             text_of(details, "role") == "operate"
@@ -119,6 +123,21 @@ int report(const Context& context, const Error& error) {
 
 void print_json(const Json& value) {
     std::puts(value.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
+}
+
+Result<void> print_value(const Json& object, const std::string& field) {
+    const auto found = object.find(field);
+    if (found == object.end()) {
+        std::string known;
+        for (const auto& [name, value] : object.items()) known += " " + name;
+        return fail(fmt::format("--value: no field \"{}\"; there are{}", field, known), kUsage);
+    }
+    if (found->is_null()) {
+        std::puts("");
+    } else {
+        std::puts(found->is_string() ? found->get<std::string>().c_str() : found->dump().c_str());
+    }
+    return {};
 }
 
 }  // namespace jailsvc::ctl

@@ -50,4 +50,7 @@ int report(const Context& context, const Error& error);
 /// The reply as JSON, for --json.
 void print_json(const Json& value);
 
+/// One field of a reply, as it is; a name that is none of its fields is an error that lists them.
+[[nodiscard]] Result<void> print_value(const Json& object, const std::string& field);
+
 }  // namespace jailsvc::ctl

@@ -23,7 +23,7 @@ struct Options {
     LogsOptions logs;
     ExecOptions exec;
     std::string unit;
-    bool effective = false;
+    ShowOptions show;
     std::string key;
     std::vector<std::string> files;
     int exit_code = kOk;
@@ -77,11 +77,11 @@ void add_questions(CLI::App& app, Options& options) {
     list->callback([&options] { options.exit_code = run_status(options.context, {}); });
 
     CLI::App* show = app.add_subcommand("show", "Print a unit as it is in effect");
-    show->add_option("unit", options.unit)->required();
-    show->add_flag("--effective", options.effective, "also every default that holds");
-    show->callback([&options] {
-        options.exit_code = run_show(options.context, options.unit, options.effective);
-    });
+    show->add_option("unit", options.show.unit)->required();
+    show->add_flag("--effective", options.show.effective, "also every default that holds");
+    show->add_option("--value", options.show.value,
+                     "print this one field only: text, digest, files");
+    show->callback([&options] { options.exit_code = run_show(options.context, options.show); });
     CLI::App* plan = app.add_subcommand("plan", "Print the operations that make a unit's jail");
     plan->add_option("unit", options.unit)->required();
     plan->callback([&options] { options.exit_code = run_plan(options.context, options.unit); });

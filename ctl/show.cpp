@@ -7,10 +7,15 @@
 
 namespace jailsvc::ctl {
 
-int run_show(const Context& context, const std::string& unit, bool effective) {
-    const auto answer = ask(context, "Show", {{"unit", unit}, {"effective", effective}});
+int run_show(const Context& context, const ShowOptions& options) {
+    const auto answer =
+        ask(context, "Show", {{"unit", options.unit}, {"effective", options.effective}});
     if (!answer) return report(context, answer.error());
     const Json& shown = answer->reply.parameters;
+    if (!options.value.empty()) {
+        const auto printed = print_value(shown, options.value);
+        return printed ? kOk : report(context, printed.error());
+    }
     if (context.json) {
         print_json(shown);
         return kOk;

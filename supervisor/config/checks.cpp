@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <climits>
 
+#include "base/signals.hpp"
 #include "config/names.hpp"
 #include "config/nearest.hpp"
 #include "config/quantity.hpp"
@@ -190,6 +191,16 @@ void check_document(const Document& document, const Schema& schema, Reporter& re
             const CoreKey* core = find_core_key(table, name);
             if (core != nullptr && core->check) core->check(value, context);
         }
+    }
+}
+
+void check_template(const Document& document, const Schema& schema, Reporter& reporter) {
+    Reporter found;
+    check_document(document, schema, found);
+    for (Diagnostic& one : found.take()) {
+        const bool names_instance = one.source.find("%i") != std::string::npos ||
+                                    one.source.find("%n") != std::string::npos;
+        if (!names_instance) reporter.add(std::move(one));
     }
 }
 

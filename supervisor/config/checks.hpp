@@ -14,6 +14,13 @@ namespace jailsvc::config {
 /// check_type and the core's own checks for every key of a document.
 void check_document(const Document& document, const Schema& schema, Reporter& reporter);
 
+/// What stands in for the instance where a template is checked by itself.
+inline constexpr std::string_view kStandIn = "instance";
+
+/// check_document of a template whose instance is kStandIn. What is wrong with a line that names
+/// the instance may be the stand-in's fault, and is left to be told of a real one.
+void check_template(const Document& document, const Schema& schema, Reporter& reporter);
+
 [[nodiscard]] Check in_range(std::int64_t low, std::int64_t high);
 void positive(const Value& value, const CheckContext& context);
 void unit_names(const Value& value, const CheckContext& context);

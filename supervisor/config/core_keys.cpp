@@ -6,6 +6,7 @@
 #include <array>
 #include <utility>
 
+#include "base/signals.hpp"
 #include "config/checks.hpp"
 #include "config/quantity.hpp"
 

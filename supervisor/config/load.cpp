@@ -46,6 +46,14 @@ LoadedUnits load_all(const Sources& sources, const Schema& schema,
         const bool meant = stray.file.ends_with(".toml");
         (meant ? out.broken[stray.file] : out.strays).push_back(stray);
     }
+    for (const std::string& name : loader.files().template_names()) {
+        auto found = loader.check_template(name);
+        if (found) {
+            out.templates.push_back(std::move(*found));
+        } else {
+            out.broken.emplace(name, std::move(found).error());
+        }
+    }
     const auto listed = loader.files().unit_names();
     std::deque<std::string> queue(listed.begin(), listed.end());
     queue.insert(queue.end(), instances.begin(), instances.end());

@@ -47,11 +47,19 @@ using JailPlaces = std::map<std::string, Diagnostic, std::less<>>;
 [[nodiscard]] Checked<Unit> load_unit(const Sources& sources, const Schema& schema,
                                       const std::string& name, JailPlaces* places = nullptr);
 
+/// A template that loads as far as that can be said without an instance.
+struct Template {
+    std::string name;  ///< "worker@"
+    std::string description;
+    std::string file;
+};
+
 /// All units that have a file, and the template instances that they require or want.
 struct LoadedUnits {
     std::vector<Unit> units;
-    /// What is wrong with the others, by unit name; by path for what belongs to no unit (a
-    /// directory that cannot be trusted, a file NAME.toml where NAME can be no unit's).
+    std::vector<Template> templates;
+    /// What is wrong with the others, by name of unit or template; by path for what belongs to no
+    /// unit (a directory that cannot be trusted, a file NAME.toml where NAME can be no unit's).
     std::map<std::string, Diagnostics> broken;
     /// What lies there and is passed over: a file without .toml, drop-ins of no unit.
     Diagnostics strays;

@@ -187,4 +187,31 @@ Checked<Unit> Loader::load(const std::string& name, JailPlaces* places) {
     return unit;
 }
 
+Checked<Template> Loader::check_template(const std::string& name) {
+    if (!files_.problems().empty()) return std::unexpected(files_.problems());
+    Reporter reporter;
+    std::vector<Layer> layers = read_layers(name, reporter);
+    if (layers.empty()) return std::unexpected(one_problem(name, "there is no file for it"));
+    Specifiers specifiers = specifiers_for(sources_, name + std::string(kStandIn));
+    specifiers.user = kStandIn;
+    const Text* profile_name = top_text(layers, "jail", "profile");
+    const bool fixed = profile_name == nullptr || profile_name->text.find('%') == std::string::npos;
+    if (fixed && any_has(layers, "service")) add_profile(layers, specifiers, reporter);
+    const Text* description = top_text(layers, "unit", "description");
+    Template found{.name = name,
+                   .description = description != nullptr ? description->text : std::string(),
+                   .file = files_.find_unit(name)->path()};
+    Document merged;
+    for (Layer& layer : layers) {
+        expand(layer.document, specifiers, reporter);
+        config::check_template(layer.document, schema_, reporter);
+        merge(merged, layer.document);
+    }
+    const bool whole = std::all_of(layers.begin(), layers.end(),
+                                   [](const Layer& layer) { return layer.readable; });
+    if (whole) check_whole(merged, reporter);
+    if (!reporter.empty()) return std::unexpected(reporter.take());
+    return found;
+}
+
 }  // namespace jailsvc::config

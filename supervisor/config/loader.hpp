@@ -21,6 +21,8 @@ public:
     Loader(const Sources& sources, const Schema& schema, UnitFiles::Look look);
 
     [[nodiscard]] Checked<Unit> load(const std::string& name, JailPlaces* places = nullptr);
+    /// What can be said of a template ("worker@") without an instance: its files and its profile.
+    [[nodiscard]] Checked<Template> check_template(const std::string& name);
     [[nodiscard]] const UnitFiles& files() const { return files_; }
     /// What keeps every unit from being loaded: directories that cannot be read or trusted, a
     /// ceiling that cannot be understood.

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <charconv>
-#include <csignal>
 #include <cstring>
 #include <limits>
 #include <optional>
@@ -154,28 +153,6 @@ Result<std::uint64_t> parse_bytes(std::string_view text) {
     return count << shift;
 }
 
-Result<int> parse_signal(std::string_view text) {
-    std::string_view name = text;
-    if (name.starts_with("SIG")) name.remove_prefix(3);
-    if (name.starts_with("RTMIN+")) {
-        int offset = 0;
-        const auto digits = name.substr(6);
-        const auto end = std::from_chars(digits.data(), digits.data() + digits.size(), offset);
-        if (end.ec == std::errc{} && end.ptr == digits.data() + digits.size() && offset >= 0 &&
-            offset <= SIGRTMAX - SIGRTMIN) {
-            return SIGRTMIN + offset;
-        }
-    }
-    if (name == "RTMIN") return SIGRTMIN;
-    if (name == "RTMAX") return SIGRTMAX;
-    for (int signo = 1; signo < SIGRTMIN; ++signo) {
-        const char* known = ::sigabbrev_np(signo);
-        if (known != nullptr && name == known) return signo;
-    }
-    return fail(fmt::format("{} is no signal; write \"SIGTERM\", \"SIGUSR1\" or \"SIGRTMIN+3\"",
-                            shown(text)));
-}
-
 std::string format_duration(Duration duration) {
     if (duration == kForever) return "infinity";
     std::int64_t rest = duration.count();
@@ -197,11 +174,6 @@ std::string format_bytes(std::uint64_t bytes) {
     }
     return power == 0 ? fmt::format("{}", bytes)
                       : fmt::format("{}{}", bytes, kByteUnits[power - 1]);
-}
-
-std::string format_signal(int signo) {
-    if (const char* known = ::sigabbrev_np(signo)) return fmt::format("SIG{}", known);
-    return fmt::format("SIGRTMIN+{}", signo - SIGRTMIN);
 }
 
 }  // namespace jailsvc::config

@@ -17,12 +17,8 @@ namespace jailsvc::config {
 /// because TOML's own integers end there.
 [[nodiscard]] Result<std::uint64_t> parse_bytes(std::string_view text);
 
-/// "SIGTERM", "TERM" or "SIGRTMIN+3" as a signal number.
-[[nodiscard]] Result<int> parse_signal(std::string_view text);
-
 /// The shortest text that parses to the same value.
 [[nodiscard]] std::string format_duration(Duration duration);
 [[nodiscard]] std::string format_bytes(std::uint64_t bytes);
-[[nodiscard]] std::string format_signal(int signo);
 
 }  // namespace jailsvc::config

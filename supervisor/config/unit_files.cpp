@@ -22,7 +22,7 @@ std::string_view stem(std::string_view file_name) {
 std::vector<std::string> file_names(const std::string& unit) {
     const NameParts parts = split_name(unit);
     std::vector<std::string> names{unit + ".toml"};
-    if (parts.is_instance) names.push_back(parts.prefix + "@.toml");
+    if (!parts.instance.empty()) names.push_back(parts.prefix + "@.toml");
     return names;
 }
 
@@ -54,10 +54,18 @@ Result<UnitFiles::Listed> UnitFiles::open_one(const std::string& path, Trust tru
 }
 
 std::vector<std::string> UnitFiles::unit_names() const {
+    return names_that(is_unit_name);
+}
+
+std::vector<std::string> UnitFiles::template_names() const {
+    return names_that(is_template_name);
+}
+
+std::vector<std::string> UnitFiles::names_that(bool (*are)(std::string_view)) const {
     std::set<std::string> names;
     for (const Listed& listed : units_) {
         for (const std::string& file : *listed.names) {
-            if (is_unit_name(stem(file))) names.emplace(stem(file));
+            if (are(stem(file))) names.emplace(stem(file));
         }
     }
     return {names.begin(), names.end()};

@@ -28,7 +28,8 @@ public:
     [[nodiscard]] const Diagnostics& problems() const { return problems_; }
 
     // Of kListed:
-    [[nodiscard]] std::vector<std::string> unit_names() const;  ///< templates left out, sorted
+    [[nodiscard]] std::vector<std::string> unit_names() const;      ///< templates left out, sorted
+    [[nodiscard]] std::vector<std::string> template_names() const;  ///< "worker@", sorted
     /// What lies in the unit directories without ever being read: files whose names can be no
     /// unit's, and drop-in directories of no unit.
     [[nodiscard]] Diagnostics strays() const;
@@ -41,7 +42,8 @@ public:
         std::string name;
         [[nodiscard]] std::string path() const { return dir->path_of(name); }
     };
-    /// NAME.toml of the first directory that has it, else the template likewise.
+    /// NAME.toml of the first directory that has it, else the template likewise. Of a template's
+    /// name ("worker@") the template.
     [[nodiscard]] std::optional<File> find_unit(const std::string& name) const;
     [[nodiscard]] std::optional<File> find_profile(const std::string& name) const;
 
@@ -65,6 +67,7 @@ private:
 
     void open_all(const std::vector<std::string>& paths, Trust trust, Look look, Listing& out);
     static Result<Listed> open_one(const std::string& path, Trust trust, Look look);
+    [[nodiscard]] std::vector<std::string> names_that(bool (*are)(std::string_view name)) const;
     [[nodiscard]] std::string stray_fault(const Listed& listed, const std::string& name) const;
     [[nodiscard]] bool has_owner(const std::string& file_name) const;
     static std::optional<File> find(const Listing& listing, const std::string& file_name);

@@ -16,9 +16,6 @@
 namespace jailsvc::config {
 namespace {
 
-/// What stands in for a template's instance, and for a user whom another file may name.
-constexpr std::string_view kStandIn = "instance";
-
 struct FilePath {
     std::string directory;
     std::string name;
@@ -89,9 +86,10 @@ Diagnostics check_source(const Sources& sources, const Schema& schema, const Sou
     if (!document) return reporter.take();
     check_kind(*document, identified.kind, reporter);
     Specifiers specifiers = specifiers_for(sources, identified.unit);
-    specifiers.user = kStandIn;
+    specifiers.user = kStandIn;  // whom another file may name
     expand(*document, specifiers, reporter);
-    check_document(*document, schema, reporter);
+    const bool stands_in = specifiers.instance == kStandIn;
+    (stands_in ? check_template : check_document)(*document, schema, reporter);
     if (identified.kind == FileKind::kUnit) check_whole(*document, reporter);
     return reporter.take();
 }

@@ -10,8 +10,6 @@
 #include <iterator>
 
 #include "base/clock.hpp"
-#include "config/load.hpp"
-#include "config/nearest.hpp"
 #include "control/varlink.hpp"
 #include "engine/messages.hpp"
 #include "engine/procfs.hpp"
@@ -25,17 +23,8 @@ using control::Json;
 using control::Reply;
 using Strings = std::vector<std::string>;
 
-constexpr std::size_t kMaxUnitsPerCall = 4096;
 /// Calls that wait for jobs, of all clients together.
 constexpr std::size_t kMaxWaiting = 4096;
-
-/// A parameter that may be absent or null; `bad` is set if it is of another type.
-bool flag(const Json& parameters, const char* name, bool& bad) {
-    const auto found = parameters.find(name);
-    if (found == parameters.end() || found->is_null()) return false;
-    if (!found->is_boolean()) bad = true;
-    return found->is_boolean() && found->get<bool>();
-}
 
 bool is_at_rest(const service::Manager& manager, const std::string& unit) {
     const auto status = manager.status(unit);
@@ -96,7 +85,7 @@ const Dispatcher::Method* Dispatcher::find_method(std::string_view name) {
 }
 
 Dispatcher::Dispatcher(service::Manager& manager, Jobs& jobs, Elsewhere& elsewhere)
-    : manager_(manager), jobs_(jobs), elsewhere_(elsewhere) {}
+    : manager_(manager), jobs_(jobs), elsewhere_(elsewhere), naming_(manager, elsewhere) {}
 
 std::optional<Reply> Dispatcher::refusal(const Method& method, const control::Call& call,
                                          const Caller& caller) const {
@@ -129,153 +118,91 @@ void Dispatcher::dispatch(const control::Call& call, std::vector<Fd> fds, const 
     (this->*method->run)(request);
 }
 
-std::optional<Reply> Dispatcher::unknown(const std::string& unit) {
-    if (manager_.find(unit) != nullptr) return std::nullopt;
-    const bool valid = config::is_unit_name(unit);
-    if (valid && unit.find('@') != std::string::npos && elsewhere_.load_instance(unit)) {
-        return std::nullopt;
-    }
-    if (const auto* errors = elsewhere_.file_errors(unit)) {
-        return control::error_reply("InvalidUnit", {{"unit", unit}, {"errors", *errors}});
-    }
-    const std::string nearest =
-        valid ? std::string(config::nearest(unit, manager_.names())) : std::string();
-    return control::error_reply(
-        "NoSuchUnit", {{"unit", unit}, {"nearest", nearest.empty() ? Json() : Json(nearest)}});
-}
-
-std::optional<std::vector<std::string>> Dispatcher::unit_names(const Request& request) {
-    std::vector<std::string> names;
-    const auto refuse = [&](Reply reply) {
-        answer(request.client, std::move(reply));
-        return std::nullopt;
-    };
-    const auto found = request.parameters.find("units");
-    if (found == request.parameters.end() || found->is_null()) return names;
-    if (!found->is_array()) return refuse(control::invalid_parameter("units"));
-    if (found->size() > kMaxUnitsPerCall) {
-        return refuse(control::error_reply(
-            "LimitReached",
-            {{"what", fmt::format("more than {} units in a call; name fewer", kMaxUnitsPerCall)}}));
-    }
-    for (const Json& name : *found) {
-        if (!name.is_string()) return refuse(control::invalid_parameter("units"));
-        names.push_back(name.get<std::string>());
-    }
-    return names;
-}
-
-std::optional<std::vector<std::string>> Dispatcher::units(const Request& request) {
-    auto names = unit_names(request);
-    if (!names) return std::nullopt;
-    auto reply = names->empty() ? std::optional(control::invalid_parameter("units")) : std::nullopt;
-    for (auto name = names->begin(); !reply && name != names->end(); ++name) {
-        reply = unknown(*name);
-    }
-    if (!reply) return names;
-    answer(request.client, std::move(*reply));
+template <typename T>
+std::optional<T> Dispatcher::taken(const Request& request, Naming::Answered<T> read) {
+    if (read) return std::move(*read);
+    answer(request.client, std::move(read).error());
     return std::nullopt;
 }
 
-std::optional<std::vector<std::string>> Dispatcher::units_to_show(const Request& request) {
-    auto names = unit_names(request);
-    if (!names) return std::nullopt;
-    if (names->empty()) {
-        *names = manager_.names();
-        std::ranges::move(elsewhere_.broken_units(), std::back_inserter(*names));
-        std::ranges::sort(*names);
-        return names;
-    }
-    for (const std::string& name : *names) {
-        auto reply = unknown(name);
-        if (!reply || elsewhere_.file_errors(name) != nullptr) continue;
-        answer(request.client, std::move(*reply));
-        return std::nullopt;
-    }
-    return names;
-}
-
 std::optional<std::string> Dispatcher::unit(const Request& request) {
-    const auto found = request.parameters.find("unit");
-    if (found == request.parameters.end() || !found->is_string()) {
-        answer(request.client, control::invalid_parameter("unit"));
-        return std::nullopt;
-    }
-    auto name = found->get<std::string>();
-    if (auto reply = unknown(name)) {
-        answer(request.client, std::move(*reply));
-        return std::nullopt;
-    }
-    return name;
+    return taken(request, naming_.unit(request.parameters));
 }
 
 void Dispatcher::change(Request& request, service::Request what) {
-    const auto names = units(request);
-    if (!names) return;
-    bool bad = false;
-    const bool no_block = flag(request.parameters, "no_block", bad);
-    if (bad) return answer(request.client, control::invalid_parameter("no_block"));
-    if (!no_block && jobs_.waiting() + names->size() > kMaxWaiting) {
+    auto outcomes = taken(request, naming_.units(request.parameters));
+    if (!outcomes) return;
+    const auto no_block = taken(request, flag(request.parameters, "no_block"));
+    if (!no_block) return;
+    if (!*no_block && jobs_.waiting() + outcomes->size() > kMaxWaiting) {
         return answer(request.client,
                       control::error_reply("LimitReached",
                                            {{"what", "too many calls wait already; try again"}}));
     }
-    std::vector<UnitOutcome> outcomes;
     std::vector<std::pair<service::JobId, std::size_t>> waiting;
-    for (const std::string& name : *names) {
-        // What runs would be stopped for a start that cannot be; what does not run cannot start.
-        const bool starts = what == service::Request::kRestart ||
-                            (what == service::Request::kStart && is_at_rest(manager_, name));
-        const auto* errors = starts ? elsewhere_.file_errors(name) : nullptr;
-        if (errors != nullptr && !errors->empty()) {
-            outcomes.push_back(
-                {name, "refused",
-                 "left as it is, since its file has errors; mend them first: " + errors->front()});
-            continue;
-        }
-        const auto job = manager_.request(what, name);
-        if (!job) {
-            outcomes.push_back(
-                {name, "refused", std::string(without_unit(job.error().message, name))});
-            continue;
-        }
+    for (std::size_t i = 0; i < outcomes->size(); ++i) {
+        UnitOutcome& outcome = (*outcomes)[i];
+        if (!outcome.result.empty()) continue;
+        std::optional<service::JobId> job;
+        change_one(outcome, what, job);
         // Jobs that settled within the request wait at the reporter like all others.
-        if (!no_block) waiting.emplace_back(*job, outcomes.size());
-        outcomes.push_back({name, "queued", ""});
+        if (job && !*no_block) waiting.emplace_back(*job, i);
     }
-    jobs_.wait_all(std::move(outcomes), waiting, request.client);
+    jobs_.wait_all(std::move(*outcomes), waiting, request.client);
+}
+
+/// Asks for the change, if that makes sense: then there is a job.
+void Dispatcher::change_one(UnitOutcome& outcome, service::Request what,
+                            std::optional<service::JobId>& job) {
+    const std::string& name = outcome.unit;
+    // What runs would be stopped for a start that cannot be; what does not run cannot start.
+    const bool starts = what == service::Request::kRestart ||
+                        (what == service::Request::kStart && is_at_rest(manager_, name));
+    const auto* errors = starts ? elsewhere_.file_errors(name) : nullptr;
+    if (errors != nullptr && !errors->empty()) {
+        outcome.result = "refused";
+        outcome.message =
+            "left as it is, since its file has errors; mend them first: " + errors->front();
+        return;
+    }
+    const auto asked = manager_.request(what, name);
+    outcome.result = asked ? "queued" : "refused";
+    if (asked) {
+        job = *asked;
+    } else {
+        outcome.message = without_unit(asked.error().message, name);
+    }
 }
 
 void Dispatcher::kill(Request& request) {
-    const auto names = units(request);
-    if (!names) return;
-    bool bad = false;
-    const bool all = flag(request.parameters, "all", bad);
-    if (bad) return answer(request.client, control::invalid_parameter("all"));
+    auto outcomes = taken(request, naming_.units(request.parameters));
+    if (!outcomes) return;
+    const auto all = taken(request, flag(request.parameters, "all"));
+    if (!all) return;
     const auto signal = request.parameters.find("signal");
     if (signal == request.parameters.end() || !signal->is_number_integer() || *signal < 1 ||
         *signal > SIGRTMAX) {
         return answer(request.client, control::invalid_parameter("signal"));
     }
-    std::vector<UnitOutcome> outcomes;
-    for (const std::string& name : *names) {
-        const auto sent = manager_.kill(name, signal->get<int>(),
-                                        all ? service::Whom::kAll : service::Whom::kProcess);
-        outcomes.push_back({name, sent ? "done" : "refused",
-                            std::string(sent ? "" : without_unit(sent.error().message, name))});
+    const auto whom = *all ? service::Whom::kAll : service::Whom::kProcess;
+    for (UnitOutcome& outcome : *outcomes) {
+        if (!outcome.result.empty()) continue;
+        const auto sent = manager_.kill(outcome.unit, signal->get<int>(), whom);
+        outcome.result = sent ? "done" : "refused";
+        if (!sent) outcome.message = without_unit(sent.error().message, outcome.unit);
     }
-    answer(request.client, outcomes_reply(outcomes));
+    answer(request.client, outcomes_reply(*outcomes));
 }
 
 void Dispatcher::reset_failed(Request& request) {
-    const auto names = units(request);
-    if (!names) return;
-    std::vector<UnitOutcome> outcomes;
-    for (const std::string& name : *names) {
-        manager_.reset_failed(name);
-        outcomes.push_back({name, "done", ""});
+    auto outcomes = taken(request, naming_.units(request.parameters));
+    if (!outcomes) return;
+    for (UnitOutcome& outcome : *outcomes) {
+        if (!outcome.result.empty()) continue;
+        manager_.reset_failed(outcome.unit);
+        outcome.result = "done";
     }
-    answer(request.client, outcomes_reply(outcomes));
+    answer(request.client, outcomes_reply(*outcomes));
 }
 
 Json Dispatcher::status_of(const std::string& unit) const {
@@ -293,22 +220,25 @@ Json Dispatcher::status_of(const std::string& unit) const {
 }
 
 void Dispatcher::status(Request& request) {
-    const auto names = units_to_show(request);
+    const auto names = taken(request, naming_.units_to_show(request.parameters));
     if (!names) return;
     auto list = Json::array();
     for (const std::string& name : *names) list.push_back(status_of(name));
-    answer(request.client, {.parameters = {{"units", std::move(list)}}});
+    const auto named = request.parameters.find("units");
+    const bool all = named == request.parameters.end() || named->empty();
+    answer(request.client,
+           {.parameters = {{"units", std::move(list)},
+                           {"templates", all ? naming_.templates() : Json::array()}}});
 }
 
 void Dispatcher::show(Request& request) {
     const auto name = unit(request);
     if (!name) return;
     const config::Unit& found = *manager_.find(*name);
-    bool bad = false;
-    const bool effective = flag(request.parameters, "effective", bad);
-    if (bad) return answer(request.client, control::invalid_parameter("effective"));
+    const auto effective = taken(request, flag(request.parameters, "effective"));
+    if (!effective) return;
     Result<std::string> text = found.text.str();
-    if (effective) text = elsewhere_.settings(found);
+    if (*effective) text = elsewhere_.settings(found);
     if (!text) return answer(request.client, control::failed(text.error().message));
     answer(request.client,
            {.parameters = {
@@ -327,10 +257,9 @@ void Dispatcher::plan(Request& request) {
 void Dispatcher::logs(Request& request) {
     const auto name = unit(request);
     if (!name) return;
-    bool bad = false;
-    const bool follow = flag(request.parameters, "follow", bad);
-    if (bad) return answer(request.client, control::invalid_parameter("follow"));
-    elsewhere_.logs(*name, follow, request.client);
+    const auto follow = taken(request, flag(request.parameters, "follow"));
+    if (!follow) return;
+    elsewhere_.logs(*name, *follow, request.client);
 }
 
 void Dispatcher::exec(Request& request) {

@@ -338,6 +338,7 @@ service::Manager::LoadReport Engine::take(UnitSet set) {
     }
     for (const std::string& warning : set.warnings) spdlog::warn("{}", warning);
     file_errors_ = std::move(set.errors);
+    templates_ = std::move(set.templates);
     add_wanted(set.units);
     std::set<std::string> unreadable;
     for (const auto& [name, errors] : file_errors_) unreadable.insert(name);
@@ -401,6 +402,16 @@ std::vector<std::string> Engine::broken_units() const {
         if (config::is_unit_name(name) && manager_.find(name) == nullptr) names.push_back(name);
     }
     return names;
+}
+
+std::vector<config::Template> Engine::templates() const {
+    std::vector<config::Template> all = templates_;
+    for (const auto& [name, errors] : file_errors_) {
+        if (config::is_template_name(name))
+            all.push_back({.name = name, .description = {}, .file = {}});
+    }
+    std::ranges::sort(all, {}, &config::Template::name);
+    return all;
 }
 
 Digest Engine::digest_of_start(std::string_view unit) const {

@@ -38,6 +38,7 @@ public:
     [[nodiscard]] bool ready() const override { return ready_; }
     [[nodiscard]] const std::vector<std::string>* file_errors(std::string_view unit) const override;
     [[nodiscard]] std::vector<std::string> broken_units() const override;
+    [[nodiscard]] std::vector<config::Template> templates() const override;
     bool load_instance(const std::string& unit) override;
     [[nodiscard]] Extra extra(std::string_view unit) const override;
     [[nodiscard]] std::optional<Usage> usage(std::string_view unit, pid_t main) const override;
@@ -106,6 +107,7 @@ private:
     PrepareWatch settle_;
     TimerWatch impatience_;
     std::map<std::string, std::vector<std::string>, std::less<>> file_errors_;
+    std::vector<config::Template> templates_;  ///< those that load
     UnitGroups groups_;
     KeptUnits kept_units_;             ///< of the snapshot, until ready
     std::vector<ipc::Alive> alive_;    ///< of the snapshot, until ready

@@ -28,6 +28,7 @@ UnitSet load_units(const config::Sources& sources, const config::Schema& schema,
     UnitSet set;
     set.units = std::move(loaded.units);
     for (config::Unit& unit : set.units) drop_what_the_jailer_needs(unit);
+    set.templates = std::move(loaded.templates);
     for (const auto& [name, diagnostics] : loaded.broken) {
         auto& errors = set.errors[name];
         for (const auto& diagnostic : diagnostics) {

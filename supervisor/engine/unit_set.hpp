@@ -13,7 +13,9 @@ namespace jailsvc::engine {
 /// All units that can be read now, and what is wrong with the others.
 struct UnitSet {
     std::vector<config::Unit> units;
-    std::map<std::string, std::vector<std::string>, std::less<>> errors;  ///< by unit, or by path
+    std::vector<config::Template> templates;  ///< those that load
+    std::map<std::string, std::vector<std::string>, std::less<>>
+        errors;                         ///< by unit or template, or by path
     std::vector<std::string> warnings;  ///< of files that are passed over
 };
 

@@ -52,7 +52,11 @@ void set_because(Entry& entry, std::string text) {
 Record record_of(const Entry& entry) {
     Record record{entry.record(), {}, {}};
     entry.name().copy(record.unit, sizeof record.unit - 1);
-    entry.life.because->copy(record.because, sizeof record.because - 1);
+    constexpr std::string_view kCut = "...";
+    const std::string& because = *entry.life.because;
+    constexpr std::size_t kRoom = sizeof record.because - 1;
+    because.copy(record.because, kRoom);
+    if (because.size() > kRoom) kCut.copy(record.because + kRoom - kCut.size(), kCut.size());
     return record;
 }
 

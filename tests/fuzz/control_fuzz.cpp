@@ -33,13 +33,16 @@ public:
         return nullptr;
     }
     [[nodiscard]] std::vector<std::string> broken_units() const override { return {}; }
+    [[nodiscard]] Result<std::string> settings(const config::Unit&) const override { return ""; }
+    [[nodiscard]] std::vector<config::Template> templates() const override {
+        return {{.name = "t@", .description = {}, .file = {}}};
+    }
+    bool load_instance(const std::string&) override { return false; }
+    [[nodiscard]] Extra extra(std::string_view) const override { return {}; }
     [[nodiscard]] std::optional<Usage> usage(std::string_view, pid_t) const override {
         return std::nullopt;
     }
     [[nodiscard]] UnitGroups::Hits hits(std::string_view) const override { return {}; }
-    [[nodiscard]] Result<std::string> settings(const config::Unit&) const override { return ""; }
-    bool load_instance(const std::string&) override { return false; }
-    [[nodiscard]] Extra extra(std::string_view) const override { return {}; }
     void plan(const std::string&, ClientRef client) override { answer(client, {}); }
     void logs(const std::string&, bool, ClientRef client) override { answer(client, {}); }
     void exec(const std::string&, service::Token, Fd, ClientRef client) override {

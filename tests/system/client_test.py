@@ -37,6 +37,32 @@ class Client(SystemTest):
         self.assertEqual([error["error"] for error in both["errors"]], ["NoSuchUnit"])
         self.ok("stop", "one")
 
+    def test_one_field_alone_and_what_is_no_field(self):
+        self.assertEqual(self.supervisor.run("status", "two", "--value", "name").stdout, "two\n")
+        said = self.fails(2, "status", "two", "--value", "nosuch")
+        self.assertRegex(said, r'no field "nosuch"; there are .*\bpid\b.*\bstate\b')
+        self.assertRegex(self.ok("show", "two", "--value", "digest"), r"^[0-9a-f]{64}\n$")
+        self.assertIn('no field "nosuch"; there are digest files text',
+                      self.fails(2, "show", "two", "--value", "nosuch"))
+
+    def test_templates_are_listed_and_a_broken_one_is_told(self):
+        self.supervisor.write("work@", '[unit]\ndescription = "Worker %i"\n' + SLEEP)
+        self.supervisor.write("wrong@", "[service]\nexec_strat = 1\n")
+        said = self.supervisor.run("daemon-reload")
+        self.assertRegex(said.stderr, r"wrong@\.toml:2:1: exec_strat")
+        listed = self.ok("list")
+        self.assertRegex(listed, r"\n +TEMPLATE +INSTANCES +DESCRIPTION\n +work@ +0 +Worker %i\n"
+                                 r" +wrong@ +0 +error: .*wrong@\.toml:1:2: exec_start")
+        templates = self.as_json(0, "list")["templates"]
+        self.assertEqual([one["name"] for one in templates], ["work@", "wrong@"])
+        self.assertIn('work@ is a template; name an instance of it, as in "work@1"',
+                      self.fails(2, "start", "work@"))
+        self.assertRegex(self.fails(6, "start", "wrong@"), r"wrong@\.toml:2:1: exec_strat")
+        for name in "work@", "wrong@":
+            (self.supervisor.units / f"{name}.toml").unlink()
+        self.supervisor.run("daemon-reload")
+        self.assertNotIn("TEMPLATE", self.ok("list"))
+
     def test_the_engine_that_clients_talk_to_is_worth_nothing(self):
         text = pathlib.Path(f"/proc/{self.supervisor.role('engine')}/status").read_text()
         fields = dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
@@ -56,8 +82,9 @@ class Client(SystemTest):
         self.assertNotIn("one:", result.stderr)
         self.assertEqual(self.supervisor.run("status", "one", "two").returncode, 0)
         result = self.supervisor.run("stop", "one", "nosuch")
-        self.assertEqual(result.returncode, 5, "an unknown name: nothing is done")
-        self.assertEqual(self.supervisor.run("status", "one").returncode, 0)
+        self.assertEqual(result.returncode, 5)
+        self.assertEqual(result.stderr, "jailsvc: nosuch: there is no such unit\n")
+        self.assertEqual(self.supervisor.run("status", "one").returncode, 3)
         self.ok("stop", "one", "missing", "two")
         self.assertEqual(self.supervisor.run("status", "one").returncode, 3)
         self.ok("reset-failed", "missing")

@@ -192,6 +192,33 @@ TEST_CASE("config: loading all units tells of the broken and keeps the good", "[
     }
 }
 
+TEST_CASE("config: templates are listed, and told when they are broken", "[config]") {
+    const UnitTree tree;
+    tree.write("etc/w@.toml", "[unit]\ndescription = \"Worker %i\"\n" + std::string(kGood));
+    tree.write("etc/bad@.toml", "[service]\nexec_strat = [\"/bin/%i\"]\n");
+    tree.write("etc/half@.toml", kGood);
+    tree.write("etc/half@.toml.d/1.toml", "[service]\nrestart = \"%%\"\n");
+    tree.write("etc/far@.toml", std::string(kGood) + "[jail]\nprofile = \"no-such\"\n");
+    // Whether these are right only an instance can tell.
+    tree.write("etc/late@.toml", std::string(kGood) + "[jail]\nprofile = \"%i\"\n");
+    tree.write("etc/size@.toml", std::string(kGood) + "[jail.chroot]\ntmp_size = \"%iM\"\n");
+    const LoadedUnits all = load_all(tree.sources(), test_schema());
+    CHECK(all.units.empty());
+    std::string names;
+    for (const Template& one : all.templates) names += one.name + " ";
+    CHECK(names == "late@ size@ w@ ");
+    CHECK(all.templates.back().description == "Worker %i");
+    CHECK(all.templates.back().file == tree.path("etc/w@.toml"));
+    std::string broken;
+    for (const auto& [name, diagnostics] : all.broken) {
+        broken += name + " " + told({diagnostics.back()}, tree.path("")).substr(0, 48) + "\n";
+    }
+    CHECK(broken ==
+          "bad@ etc/bad@.toml:2:1: exec_strat: key of [service] \n"
+          "far@ etc/far@.toml:4:11: profile: no profile \"no-such\n"
+          "half@ etc/half@.toml.d/1.toml:2:11: restart: unknown v\n");
+}
+
 TEST_CASE("config: files that can be no unit's and drop-ins of none are told", "[config]") {
     const UnitTree tree;
     for (const char* file :

@@ -62,18 +62,6 @@ TEST_CASE("config: sizes are read exactly or not at all", "[config]") {
     }
 }
 
-TEST_CASE("config: signals are known by name", "[config]") {
-    CHECK(parse_signal("SIGTERM").value() == SIGTERM);
-    CHECK(parse_signal("HUP").value() == SIGHUP);
-    CHECK(parse_signal("SIGRTMIN+3").value() == SIGRTMIN + 3);
-    for (const char* text : {"", "SIG", "term", "9", "SIGRTMIN+99", "SIGRTMIN+", "RTMIN+1x"}) {
-        CHECK_FALSE(parse_signal(text).has_value());
-    }
-    for (const int signo : {SIGTERM, SIGKILL, SIGUSR1, SIGRTMIN, SIGRTMIN + 5, SIGRTMAX}) {
-        CHECK(parse_signal(format_signal(signo)).value() == signo);
-    }
-}
-
 TEST_CASE("config: names of units are short and plain", "[config]") {
     for (const char* name : {"a", "web", "a.b-c_d:e", "worker@3", "9"}) CHECK(is_unit_name(name));
     CHECK(is_unit_name(std::string(127, 'a')));

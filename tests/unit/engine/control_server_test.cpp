@@ -101,6 +101,61 @@ TEST_CASE("control server: errors name what is wrong", "[engine]") {
     CHECK(error("a.b.C", {}).starts_with("org.varlink.service.InterfaceNotFound"));
 }
 
+TEST_CASE("control server: of several units those that are none are named", "[engine]") {
+    FakeRest rest;
+    rest.write_unit("web", "[service]\nexec_start = [\"/bin/web\"]\n");
+    rest.write_unit("worker@", "[service]\nexec_start = [\"/bin/worker\", \"%i\"]\n");
+    rest.write_unit("bad", "[service]\nexec_start = 1\n");
+    rest.boot();
+    auto client = rest.connect();
+    const auto outcomes = [&](const char* method, Json parameters) {
+        const auto answer = client.call(method, parameters);
+        REQUIRE(answer);
+        CHECK(answer->reply.error == "");
+        std::string text;
+        for (const Json& one : answer->reply.parameters["outcomes"]) {
+            text += one["result"].get<std::string>() + " ";
+        }
+        return text;
+    };
+    const Json units{"wbe", "web", "worker@", "bad"};
+    CHECK(outcomes("Stop", {{"units", units}}) == "unknown done unknown refused ");
+    CHECK(outcomes("ResetFailed", {{"units", units}}) == "unknown done unknown refused ");
+    CHECK(outcomes("Kill", {{"units", units}, {"signal", 15}}) ==
+          "unknown refused unknown refused ");
+    CHECK(outcomes("Start", {{"units", units}, {"no_block", true}}) ==
+          "unknown queued unknown refused ");
+    CHECK(ipc::get_text(rest.expect<ipc::Start>(rest.jailer).unit) == "web");
+}
+
+TEST_CASE("control server: templates are listed, and told apart from units", "[engine]") {
+    FakeRest rest;
+    const std::string service = "[service]\nexec_start = [\"/bin/worker\", \"%i\"]\n";
+    rest.write_unit("worker@", "[unit]\ndescription = \"Worker %i\"\n" + service);
+    rest.write_unit("bad@", service + "restart = \"allways\"\n");
+    rest.boot();
+    auto client = rest.connect();
+    const auto call = [&](const char* method, Json parameters) {
+        auto answer = client.call(method, parameters);
+        REQUIRE(answer);
+        return answer->reply;
+    };
+    CHECK(call("Start", {{"units", {"worker@"}}}).error == "io.jailsvc.Control.IsTemplate");
+    CHECK(call("Status", {{"units", {"worker@"}}}).error == "io.jailsvc.Control.IsTemplate");
+    CHECK(call("Start", {{"units", {"bad@"}}}).error == "io.jailsvc.Control.InvalidUnit");
+    CHECK(call("Start", {{"units", {"worke@"}}}).parameters["nearest"] == "worker@");
+    CHECK(call("Status", {{"units", {"worker@1"}}}).error == "");
+
+    const Json all = call("Status", {{"units", Json::array()}}).parameters;
+    CHECK(all["units"].size() == 1);
+    REQUIRE(all["templates"].size() == 2);
+    CHECK(all["templates"][0]["name"] == "bad@");
+    CHECK(all["templates"][0]["errors"].size() == 1);
+    CHECK(all["templates"][1]["description"] == "Worker %i");
+    CHECK(all["templates"][1]["instances"] == 1);
+    CHECK(call("DaemonReload", Json::object()).parameters["errors"].size() == 1);
+}
+
 TEST_CASE("control server: a stranger may ask and not act", "[engine]") {
     if (::geteuid() != 0) {
         WARN("skipped: needs root to become somebody else");

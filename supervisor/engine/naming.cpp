@@ -1,0 +1,167 @@
+#include "engine/naming.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+
+#include "config/names.hpp"
+#include "config/nearest.hpp"
+#include "control/varlink.hpp"
+
+namespace jailsvc::engine {
+namespace {
+
+using control::Json;
+using control::Reply;
+using Strings = std::vector<std::string>;
+
+constexpr std::size_t kMaxUnitsPerCall = 4096;
+
+std::string first_line(const std::string& text) {
+    return text.substr(0, text.find('\n'));
+}
+
+bool is_one_of(const std::vector<config::Template>& templates, const std::string& name) {
+    return std::ranges::find(templates, name, &config::Template::name) != templates.end();
+}
+
+}  // namespace
+
+Naming::Answered<bool> flag(const Json& parameters, const char* name) {
+    const auto found = parameters.find(name);
+    if (found == parameters.end() || found->is_null()) return false;
+    if (!found->is_boolean()) return std::unexpected(control::invalid_parameter(name));
+    return found->get<bool>();
+}
+
+std::string Naming::nearest_to(const std::string& unit) const {
+    Strings known = manager_.names();
+    for (const config::Template& one : elsewhere_.templates()) known.push_back(one.name);
+    return config::nearest(unit, known);
+}
+
+std::optional<Naming::Fault> Naming::fault_of(const std::string& unit) {
+    if (manager_.find(unit) != nullptr) return std::nullopt;
+    const bool valid = config::is_unit_name(unit);
+    const bool is_instance = valid && unit.find('@') != std::string::npos;
+    if (is_instance && elsewhere_.load_instance(unit)) return std::nullopt;
+    if (const auto* errors = elsewhere_.file_errors(unit)) {
+        return Fault{.kind = Fault::Kind::kErrors, .unit = unit, .nearest = {}, .errors = *errors};
+    }
+    if (is_one_of(elsewhere_.templates(), unit)) {
+        return Fault{.kind = Fault::Kind::kTemplate, .unit = unit, .nearest = {}, .errors = {}};
+    }
+    const bool sensible = valid || config::is_template_name(unit);
+    return Fault{
+        .unit = unit, .nearest = sensible ? nearest_to(unit) : std::string(), .errors = {}};
+}
+
+Reply Naming::reply_of(const Fault& fault) {
+    switch (fault.kind) {
+        case Fault::Kind::kErrors:
+            return control::error_reply("InvalidUnit",
+                                        {{"unit", fault.unit}, {"errors", fault.errors}});
+        case Fault::Kind::kTemplate:
+            return control::error_reply("IsTemplate", {{"unit", fault.unit}});
+        case Fault::Kind::kUnknown:
+            break;
+    }
+    const Json nearest = fault.nearest.empty() ? Json() : Json(fault.nearest);
+    return control::error_reply("NoSuchUnit", {{"unit", fault.unit}, {"nearest", nearest}});
+}
+
+UnitOutcome Naming::outcome_of(const Fault& fault) {
+    switch (fault.kind) {
+        case Fault::Kind::kErrors:
+            return {fault.unit, "refused",
+                    "its file has errors: " +
+                        (fault.errors.empty() ? "see the log" : first_line(fault.errors.front()))};
+        case Fault::Kind::kTemplate:
+            return {fault.unit, "unknown",
+                    fmt::format("a template; name an instance of it, as in \"{}1\"", fault.unit)};
+        case Fault::Kind::kUnknown:
+            break;
+    }
+    return {fault.unit, "unknown",
+            fault.nearest.empty()
+                ? "there is no such unit"
+                : fmt::format("there is no such unit; did you mean \"{}\"?", fault.nearest)};
+}
+
+Naming::Answered<Strings> Naming::names(const Json& parameters) {
+    const auto found = parameters.find("units");
+    if (found == parameters.end() || found->is_null()) return Strings();
+    if (!found->is_array()) return std::unexpected(control::invalid_parameter("units"));
+    if (found->size() > kMaxUnitsPerCall) {
+        return std::unexpected(control::error_reply(
+            "LimitReached",
+            {{"what", fmt::format("more than {} units in a call; name fewer", kMaxUnitsPerCall)}}));
+    }
+    Strings names;
+    for (const Json& name : *found) {
+        if (!name.is_string()) return std::unexpected(control::invalid_parameter("units"));
+        names.push_back(name.get<std::string>());
+    }
+    return names;
+}
+
+Naming::Answered<std::string> Naming::unit(const Json& parameters) {
+    const auto found = parameters.find("unit");
+    if (found == parameters.end() || !found->is_string()) {
+        return std::unexpected(control::invalid_parameter("unit"));
+    }
+    auto name = found->get<std::string>();
+    if (const auto fault = fault_of(name)) return std::unexpected(reply_of(*fault));
+    return name;
+}
+
+Naming::Answered<std::vector<UnitOutcome>> Naming::units(const Json& parameters) {
+    const auto given = names(parameters);
+    if (!given) return std::unexpected(given.error());
+    if (given->empty()) return std::unexpected(control::invalid_parameter("units"));
+    std::vector<UnitOutcome> outcomes;
+    for (const std::string& name : *given) {
+        const auto fault = fault_of(name);
+        if (fault && given->size() == 1) return std::unexpected(reply_of(*fault));
+        outcomes.push_back(fault ? outcome_of(*fault) : UnitOutcome{name, "", ""});
+    }
+    return outcomes;
+}
+
+Naming::Answered<Strings> Naming::units_to_show(const Json& parameters) {
+    auto given = names(parameters);
+    if (!given) return given;
+    if (given->empty()) {
+        *given = manager_.names();
+        std::ranges::move(elsewhere_.broken_units(), std::back_inserter(*given));
+        std::ranges::sort(*given);
+        return given;
+    }
+    for (const std::string& name : *given) {
+        const auto fault = fault_of(name);
+        const bool shown =
+            !fault || (fault->kind == Fault::Kind::kErrors && !config::is_template_name(name));
+        if (!shown) return std::unexpected(reply_of(*fault));
+    }
+    return given;
+}
+
+Json Naming::templates() const {
+    auto list = Json::array();
+    const Strings units = manager_.names();
+    for (const config::Template& one : elsewhere_.templates()) {
+        const auto is_instance = [&](const std::string& unit) {
+            return unit.starts_with(one.name);
+        };
+        const Strings* errors = elsewhere_.file_errors(one.name);
+        list.push_back({{"name", one.name},
+                        {"description", one.description},
+                        {"file", one.file},
+                        {"instances", std::ranges::count_if(units, is_instance)},
+                        {"errors", errors == nullptr ? Strings() : *errors}});
+    }
+    return list;
+}
+
+}  // namespace jailsvc::engine
