@@ -293,7 +293,11 @@ std::vector<CoreKey> service_keys() {
                 "Commands that ask the service to end, before signals."),
         service("exec_stop_post", &S::exec_stop_post,
                 "Commands to run after the service has ended, however it did."),
-        service("restart", &S::restart, "When the service is started again by itself."),
+        service("restart", &S::restart,
+                "When the service is started again by itself. A stop that was asked for ends that "
+                "under "
+                "every policy, until the unit or the whole supervisor is started again: so "
+                "\"always\" and \"unless-stopped\" are two names for the same."),
         service("restart_delay", &S::restart_delay,
                 "Wait before the first restart; doubles with each further one."),
         service("restart_delay_max", &S::restart_delay_max,

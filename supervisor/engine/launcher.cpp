@@ -45,6 +45,10 @@ void JailerLauncher::signal(std::string_view unit, service::Token token, int sig
     collect(signal);
 }
 
+void JailerLauncher::release(std::string_view unit, service::Token token) {
+    teardown(unit, token, false);  // the answer to that comes for a unit that waits for none
+}
+
 void JailerLauncher::teardown(std::string_view unit, service::Token token, bool restarts) {
     auto teardown = ipc::make<ipc::Teardown>();
     teardown.token = token;

@@ -26,6 +26,7 @@ public:
     void signal(std::string_view unit, service::Token token, int signo,
                 service::Whom whom) override;
     void teardown(std::string_view unit, service::Token token, bool restarts) override;
+    void release(std::string_view unit, service::Token token) override;
 
     /// Sends what was collected.
     void flush();

@@ -296,12 +296,14 @@ struct Signal {
 };
 
 /// engine -> jailer: the unit is down; end what is left in its jail, drop what the start made
-/// (namespaces, runtime directory), answer TornDown.
+/// (namespaces, runtime directory), answer TornDown. Without `restarts` the kept kUnit goes too,
+/// also that of a jail that was torn down before.
 struct Teardown {
     static constexpr Type kType = Type::kTeardown;
     Header header;
     Token token;             ///< of the service that ended
-    std::uint32_t restarts;  ///< 1: it starts again by itself; what no process needs may go later
+    std::uint32_t restarts;  ///< 1: it starts again by itself, as what it was; what no process
+                             ///< needs may go later
     char unit[kNameSize];
 };
 
@@ -440,8 +442,8 @@ struct LogOpened {
     std::uint32_t reserved;
 };
 
-/// engine -> logger: one of the unit's programs has ended. A line it left open is ended, so that the
-/// next one's output stands under a time of its own.
+/// engine -> logger: one of the unit's programs has ended. A line it left open is ended, so that
+/// the next one's output stands under a time of its own.
 struct LogRunEnded {
     static constexpr Type kType = Type::kLogRunEnded;
     Header header;

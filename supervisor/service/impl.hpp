@@ -15,7 +15,7 @@ namespace jailsvc::service {
 
 /// Something to be done outside, kept until the queues are quiet.
 struct Effect {
-    enum class Kind : std::uint8_t { kLaunch, kSignal, kTeardown, kArm, kDisarm };
+    enum class Kind : std::uint8_t { kLaunch, kSignal, kTeardown, kRelease, kArm, kDisarm };
     Kind kind = Kind::kLaunch;
     Entry* entry = nullptr;
     LaunchRequest launch{};
@@ -120,6 +120,7 @@ struct Manager::Impl {
     void terminate(Entry& entry);
     void kill_all(Entry& entry);
     void tear_down(Entry& entry);
+    void release_kept();
     void signal(Entry& entry, Token token, int signo, Whom whom);
     void arm_for(Entry& entry, TimerKind timer);
     void arm(Entry& entry, TimerKind timer, config::Duration after);

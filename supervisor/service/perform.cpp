@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "service/impl.hpp"
+#include "service/rules.hpp"
 
 namespace jailsvc::service {
 namespace {
@@ -135,6 +136,7 @@ void Manager::Impl::adopt(Entry& entry) {
     entry.life.started = entry.loaded;
     std::ranges::copy(entry.loaded->digest, entry.record().digest);
     entry.record().succeeded = 0;
+    entry.record().kept = 0;  // what this start makes takes its place
     set_because(entry, {});
 }
 
@@ -261,10 +263,24 @@ void Manager::Impl::kill_all(Entry& entry) {
 }
 
 void Manager::Impl::tear_down(Entry& entry) {
+    Vitals& record = entry.record();
+    const bool restarts = record.after == State::kBackoff;
+    if (restarts) record.kept = 1;
     effects.push_back({.kind = Effect::Kind::kTeardown,
                        .entry = &entry,
-                       .token = entry.record().main_token,
-                       .restarts = entry.record().after == State::kBackoff});
+                       .token = record.main_token,
+                       .restarts = restarts});
+}
+
+/// What was kept for a restart that will not be, however it came that the unit rests.
+void Manager::Impl::release_kept() {
+    for (Entry* entry : touched) {
+        Vitals& record = entry->record();
+        if (record.kept == 0 || !at_rest(*entry)) continue;
+        record.kept = 0;
+        effects.push_back(
+            {.kind = Effect::Kind::kRelease, .entry = entry, .token = record.main_token});
+    }
 }
 
 void Manager::Impl::signal(Entry& entry, Token token, int signo, Whom whom) {
@@ -287,6 +303,7 @@ void Manager::Impl::disarm(Entry& entry, TimerKind timer) {
 }
 
 void Manager::Impl::execute() {
+    release_kept();
     for (Entry* entry : touched) {
         entry->touched = false;
         observer.changed(record_of(*entry), std::exchange(entry->told, entry->record().state));
@@ -303,6 +320,9 @@ void Manager::Impl::execute() {
                 break;
             case Effect::Kind::kTeardown:
                 launcher.teardown(unit, effect.token, effect.restarts);
+                break;
+            case Effect::Kind::kRelease:
+                launcher.release(unit, effect.token);
                 break;
             case Effect::Kind::kArm:
                 timers.arm(unit, effect.timer, effect.after);

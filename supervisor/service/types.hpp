@@ -94,8 +94,11 @@ public:
     virtual void launch(const LaunchRequest& request) = 0;
     virtual void signal(std::string_view unit, Token token, int signo, Whom whom) = 0;
     /// Ends whatever is left of the start `token` and frees its jail; answered by on_torn_down.
-    /// What holds no process may be freed after the answer if the unit restarts by itself.
+    /// `restarts`: the unit starts again by itself: what it was started as is to be kept, and what
+    /// holds no process may be freed after the answer.
     virtual void teardown(std::string_view unit, Token token, bool restarts) = 0;
+    /// There will be no such restart. No answer.
+    virtual void release(std::string_view unit, Token token) = 0;
 };
 
 /// One-shot timers, one of each kind per unit; arming again replaces.

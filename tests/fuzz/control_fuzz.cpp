@@ -18,7 +18,8 @@ class Nothing final : public service::Launcher, public service::Timers, public s
 public:
     void launch(const service::LaunchRequest&) override {}
     void signal(std::string_view, service::Token, int, service::Whom) override {}
-    void teardown(std::string_view, service::Token) override {}
+    void teardown(std::string_view, service::Token, bool) override {}
+    void release(std::string_view, service::Token) override {}
     void arm(std::string_view, service::TimerKind, config::Duration) override {}
     void disarm(std::string_view, service::TimerKind) override {}
     [[nodiscard]] std::uint64_t now_ns() const override { return 1; }

@@ -108,7 +108,16 @@ class FilesAfterTheStart(SystemTest):
                        lambda: self.supervisor.status("edited")["restarts"] == 1)
 
 
-class FilesBrokenLater(SystemTest):
+class KillsRoles(SystemTest):
+    def kill_roles(self, *names):
+        before = {name: self.supervisor.role(name) for name in names}
+        for name, pid in before.items():
+            os.kill(pid, signal.SIGKILL)
+            await_true(f"a new {name}", lambda: self.supervisor.role(name) not in (None, pid))
+            await_true("answers", self.supervisor.answers)
+
+
+class FilesBrokenLater(KillsRoles):
     """A crash is survived however the unit's file reads by then."""
     OFTEN = "[unit]\nstart_limit_burst = 100\n"
     UNITS = {"edited": OFTEN + RESTARTED, "rests": SLEEP,
@@ -124,13 +133,6 @@ class FilesBrokenLater(SystemTest):
 
     def tearDown(self):
         self.supervisor.run("stop", "edited")
-
-    def kill_roles(self, *names):
-        before = {name: self.supervisor.role(name) for name in names}
-        for name, pid in before.items():
-            os.kill(pid, signal.SIGKILL)
-            await_true(f"a new {name}", lambda: self.supervisor.role(name) not in (None, pid))
-            await_true("answers", self.supervisor.answers)
 
     def crash(self):
         before = self.supervisor.status("edited")
@@ -193,6 +195,32 @@ class FilesBrokenLater(SystemTest):
         self.ok("daemon-reload")
         self.ok("start", "needs", "edited")
         self.ok("stop", "rests")
+
+
+class FilesBrokenMeanwhile(KillsRoles):
+    """Nothing of the unit runs, and its restart is decided upon."""
+    UNITS = {"waits": "[unit]\nstart_limit_burst = 100\n" + SLEEP + 'restart = "always"\n'
+                      'restart_delay = "3s"\nrestart_delay_max = "3s"\n'}
+
+    def test_a_file_that_breaks_while_the_restart_waits(self):
+        for roles in (("jailer",), ("engine", "jailer")):
+            with self.subTest(roles):
+                self.supervisor.write("waits", self.UNITS["waits"])
+                self.ok("daemon-reload")
+                self.ok("start", "waits")
+                for _ in range(5):  # on a busy machine the delay may be over before they are back
+                    before = self.supervisor.status("waits")
+                    os.kill(before["pid"], signal.SIGKILL)
+                    self.supervisor.await_state("waits", "backoff")
+                    self.supervisor.write("waits", self.UNITS["waits"] + 'retsart = "no"\n')
+                    self.kill_roles(*roles)
+                    still = self.supervisor.status("waits")["state"] == "backoff"
+                    after = self.supervisor.await_state("waits", "running")
+                    self.assertEqual(after["restarts"], before["restarts"] + 1)
+                    if still:
+                        break
+                self.assertTrue(still)
+                self.ok("stop", "waits")
 
 
 SENDTO = {"x86_64": 44, "aarch64": 206}.get(platform.machine())

@@ -147,7 +147,8 @@ void Dispatch::teardown(const ipc::Teardown& request) {
     const std::string unit(ipc::get_text(request.unit));
     starts_.cancel(unit);
     Jail* jail = jails_.find(unit);
-    const auto answer = [this, token = request.token, unit] {
+    const auto answer = [this, token = request.token, restarts = request.restarts != 0, unit] {
+        if (!restarts) jails_.release_text(unit);
         tell::torn_down(core_.engine, token, unit);
     };
     if (jail == nullptr) return answer();

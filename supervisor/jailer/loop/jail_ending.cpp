@@ -58,8 +58,32 @@ void Jails::forget_group(const std::string& unit) {
     if (Jail* jail = find(unit); jail != nullptr) {
         jail->forgotten = true;
     } else {
+        release_text(unit);
         (void)core_.groups.remove(unit);
     }
+}
+
+/// As the unit's only one.
+void Jails::keep_text(const std::string& unit, ipc::Token token) {
+    const auto [kept, is_new] = kept_texts_.try_emplace(unit, token);
+    if (is_new || kept->second == token) return;
+    forget_text(unit, std::exchange(kept->second, token));
+}
+
+/// The jail's text has just been stored: that of the unit's jail before is not needed any more. An
+/// interrupted start that is made again has the token it had, and so the same key.
+void Jails::replace_text(const Jail& jail) {
+    const auto kept = kept_texts_.extract(jail.unit);
+    if (!kept) return;
+    if (kept.mapped() != jail.token) return forget_text(jail.unit, kept.mapped());
+    const bool begun = jail.main_token != 0;
+    tell::unstore(core_.keeper, ipc::Kept::kUnit, jail.token, jail.unit,
+                  begun ? 0 : ipc::kMainBegun);
+}
+
+void Jails::release_text(const std::string& unit) {
+    const auto kept = kept_texts_.extract(unit);
+    if (kept) forget_text(unit, kept.mapped());
 }
 
 void Jails::forget_text(const std::string& unit, ipc::Token token) {
@@ -157,7 +181,8 @@ void Jails::ended(const std::string& unit) {
     core_.old_mounts.free_later(std::move(ending.mapped()->mounts));
     core_.plugins.teardown(unit);
     core_.private_networks.remove(unit);
-    forget_text(unit, jail->token);
+    if (jail->told) keep_text(unit, jail->token);
+    if (jail->forgotten) release_text(unit);
     for (const auto& done : ending.mapped()->waiters) done();
 }
 

@@ -132,6 +132,8 @@ Attempt Jails::prepare(Jail& jail) {
     // Kept before anything is made, so that a jailer after us can undo it.
     tell::store(core_.keeper, ipc::Kept::kUnit, jail.token, jail.unit, text->get(),
                 jail.main_token != 0 ? ipc::kMainBegun : 0);
+    jail.told = true;
+    replace_text(jail);
     auto limited = core_.groups.make(jail.unit, loaded.plan.digest(), loaded.plan);
     if (!limited) return std::unexpected(to_failure(loaded.plan.plan(), limited.error()));
     note_weakened(jail, *limited);

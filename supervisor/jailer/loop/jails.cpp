@@ -139,6 +139,7 @@ void Jails::adopt_text(const std::string& unit, ipc::Token token, bool main_begu
     Jail* jail = adopt(unit, token);
     if (jail == nullptr) return forget_text(unit, token);
     jail->text = std::move(text);
+    jail->told = true;
     if (main_begun && jail->main_token == 0) jail->main_token = token;
 }
 

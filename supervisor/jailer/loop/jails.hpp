@@ -52,6 +52,7 @@ struct Jail {
     std::string text;  ///< effective unit, for a jail that an earlier jailer made
     LoadedPtr loaded;  ///< null until its plan is there
     ResolvedIds ids;
+    bool told = false;       ///< the keeper has its effective unit
     bool adopted = false;    ///< made by an earlier jailer: its directories hold live data
     bool lost_stub = false;  ///< the init has ended, and with it everything in the jail
     pid_t stub_pid = -1;     ///< -1: none (profile host), or lost
@@ -106,6 +107,10 @@ public:
     /// With `restarts`, its mounts may go after that.
     void end(Jail& jail, Ended done, bool restarts = false);
 
+    /// The keeper goes on with the effective unit of a jail that has ended, until the unit's next
+    /// jail has its own there, or it is released: no restart of it comes any more.
+    void release_text(const std::string& unit);
+
     /// Reads back that the process is in the jail's control group and every limit in force there.
     [[nodiscard]] Attempt attest_group(Jail& jail, pid_t pid);
 
@@ -156,6 +161,8 @@ private:
     static Fd hold_mounts(const Jail& jail);
     void kill_everything(Jail& jail);
     void check_ended(std::string unit);
+    void keep_text(const std::string& unit, ipc::Token token);
+    void replace_text(const Jail& jail);
     void forget_text(const std::string& unit, ipc::Token token);
     [[nodiscard]] std::vector<Found> left_of(const Jail& jail);
     bool kill_stragglers(Jail& jail, Ending& ending);
@@ -174,6 +181,7 @@ private:
     FlatMap<std::string, std::unique_ptr<Jail>> jails_;
     std::map<std::string, std::shared_ptr<Making>> making_;
     std::map<std::string, std::unique_ptr<Ending>> ending_;
+    std::map<std::string, ipc::Token> kept_texts_;  ///< of jails that have ended
     /// Planned, without a uid yet: many units at once get theirs by one write to the disk.
     std::vector<std::pair<std::string, std::weak_ptr<Making>>> unnumbered_;
     std::function<void(const std::string&)> ending_hook_;

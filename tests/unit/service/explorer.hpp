@@ -80,6 +80,7 @@ private:
     void launch(const LaunchRequest& request) override;
     void signal(std::string_view unit, Token token, int signo, Whom whom) override;
     void teardown(std::string_view unit, Token token, bool restarts) override;
+    void release(std::string_view, Token) override {}
     void arm(std::string_view unit, TimerKind kind, config::Duration after) override;
     void disarm(std::string_view unit, TimerKind kind) override;
     [[nodiscard]] std::uint64_t now_ns() const override { return 1000; }

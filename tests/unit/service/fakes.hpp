@@ -43,6 +43,7 @@ struct World : Launcher, Timers, Observer {
     std::vector<Signalled> signals;
     std::vector<std::pair<std::string, Token>> teardowns;
     std::set<Token> restarting;  ///< of these, those after which the unit starts by itself
+    std::set<std::string> kept;  ///< for a restart
     std::map<std::pair<std::string, TimerKind>, config::Duration> timers;
     std::map<JobId, std::vector<JobResult>> results;
     std::map<std::string, Record> records;  ///< what a new engine would find
@@ -59,7 +60,9 @@ struct World : Launcher, Timers, Observer {
     void teardown(std::string_view unit, Token token, bool restarts) override {
         if (restarts) restarting.insert(token);
         teardowns.emplace_back(unit, token);
+        if (restarts) kept.insert(std::string(unit));
     }
+    void release(std::string_view unit, Token) override { kept.erase(std::string(unit)); }
     void arm(std::string_view unit, TimerKind kind, config::Duration after) override {
         timers[{std::string(unit), kind}] = after;
     }

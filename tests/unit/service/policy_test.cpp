@@ -53,6 +53,49 @@ TEST_CASE("policy: restart follows systemd's table", "[service][S1.10]") {
     }
 }
 
+TEST_CASE("policy: what was started is kept while its restart waits, and no longer", "[service]") {
+    Stage stage({restarting(Restart::kAlways)});
+    stage.up("web");
+    stage.exited("web", 1);
+    const auto is_kept = [&] { return stage.world.kept.contains("web"); };
+    SECTION("a stop during the teardown decides against the restart") {
+        REQUIRE(is_kept());
+        (void)stage.ask(Request::kStop, "web");
+        stage.torn_down("web");
+        CHECK(stage.state("web") == State::kInactive);
+        CHECK_FALSE(is_kept());
+    }
+    SECTION("while it waits") {
+        stage.torn_down("web");
+        REQUIRE(stage.state("web") == State::kBackoff);
+        REQUIRE(is_kept());
+        SECTION("a stop ends it") {
+            (void)stage.ask(Request::kStop, "web");
+            CHECK_FALSE(is_kept());
+        }
+        SECTION("the restart takes it over, and its end is the end") {
+            stage.fire("web", TimerKind::kBackoff);
+            CHECK(is_kept());
+            CHECK(stage.record("web").kept == 0);
+            stage.started("web");
+            (void)stage.ask(Request::kStop, "web");
+            stage.exited("web", 0);
+            stage.torn_down("web");
+            CHECK(stage.state("web") == State::kInactive);
+        }
+    }
+}
+
+TEST_CASE("policy: a reason that is too long for its record says that it was cut", "[service]") {
+    Stage stage({unit("web")});
+    (void)stage.ask(Request::kStart, "web");
+    stage.manager.on_launch_failed(
+        stage.main("web"), {.plugin = "core", .operation = "exec", .text = std::string(300, 'x')});
+    const Record& record = stage.world.records.at("web");
+    CHECK(std::string(record.because) == std::string(156, 'x') + "...");
+    CHECK(stage.because("web").size() == 300);
+}
+
 TEST_CASE("policy: exit codes and signals that count as success", "[service]") {
     config::ServiceTable service;
     service.success_exit_status = {143};
