@@ -10,6 +10,7 @@
 #include <set>
 #include <utility>
 
+#include "base/clock.hpp"
 #include "base/sys.hpp"
 #include "engine/messages.hpp"
 
@@ -20,6 +21,8 @@ namespace {
 constexpr double kImpatience = 5.;
 constexpr std::size_t kManyStarts = 64;  ///< after so many, memory is given back
 constexpr const char* kDefaultTarget = "default";
+/// What stopping everything takes beside the units' own times, on a busy machine.
+constexpr std::uint64_t kShutdownSlackNs = 10'000'000'000;
 
 bool ended_before_exec(const service::ExitInfo& info) {
     return !info.by_signal && info.code == ipc::kNotExecutedCode;
@@ -82,6 +85,8 @@ void Engine::from_keeper(ipc::Packet& packet) {
     } else if (const auto* heartbeat = packet.as<ipc::Heartbeat>()) {
         keeper_.send(*heartbeat);
     } else if (const auto* shutdown = packet.as<ipc::Shutdown>()) {
+        ending_ = shutdown->kind;
+        if (ready_) announce_deadline();
         begin_shutdown(shutdown->kind);
     } else {
         spdlog::error("keeper: an unexpected message was ignored");
@@ -259,7 +264,10 @@ void Engine::go() {
     restore(entries);
     ready_ = true;
     listen();
-    if (ending_) return begin_shutdown(*ending_);
+    if (ending_) {
+        announce_deadline();
+        return begin_shutdown(*ending_);
+    }
     if (!records_->booted()) start_wanted();
 }
 
@@ -457,9 +465,8 @@ bool Engine::shutdown(std::string_view kind) {
 }
 
 void Engine::begin_shutdown(ipc::ShutdownKind kind) {
-    const bool already = ending_ && ready_ && stopping_;
     ending_ = kind;
-    if (!ready_ || already) return;
+    if (!ready_ || stopping_) return;
     stopping_ = true;
     spdlog::info("stopping everything");
     jobs_.wait(manager_.stop_all(), [this](const service::JobResult&) {
@@ -467,6 +474,15 @@ void Engine::begin_shutdown(ipc::ShutdownKind kind) {
         done.kind = *ending_;
         keeper_.send(done);
     });
+}
+
+/// So that the keeper cuts no stop short that the units' timeouts allow.
+void Engine::announce_deadline() {
+    const auto bound =
+        std::min(static_cast<std::uint64_t>(manager_.stop_bound().count()), ipc::kLongestStopNs);
+    auto stopping = ipc::make<ipc::Stopping>();
+    stopping.deadline_ns = boottime_ns() + bound + kShutdownSlackNs;
+    keeper_.send(stopping);
 }
 
 void Engine::settle() {

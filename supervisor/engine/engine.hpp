@@ -86,6 +86,7 @@ private:
     void settle();
     void trim();
     void begin_shutdown(ipc::ShutdownKind kind);
+    void announce_deadline();
 
     struct ev_loop* loop_;
     config::Sources sources_;

@@ -105,6 +105,8 @@ enum class Type : std::uint16_t {
     kLogOpened,
     // jailer -> engine
     kGroups,
+    // engine -> keeper
+    kStopping,
     // engine -> logger
     kLogRunEnded,
 };
@@ -228,6 +230,18 @@ struct Shutdown {
     ShutdownKind kind;
     std::uint16_t signal;
     std::uint32_t reserved;
+    std::uint64_t deadline_ns;  ///< CLOCK_BOOTTIME
+};
+
+/// So long the keeper waits at most for the engine to stop everything, whatever the engine says;
+/// the bound that service managers have for a shutdown (systemd.special(7), shutdown.target).
+inline constexpr std::uint64_t kLongestStopNs = 30 * 60 * std::uint64_t{1'000'000'000};
+
+/// engine -> keeper: the answer to Shutdown. What the units' timeouts allow takes until then; the
+/// keeper takes this for its own deadline, unless it was told to hurry.
+struct Stopping {
+    static constexpr Type kType = Type::kStopping;
+    Header header;
     std::uint64_t deadline_ns;  ///< CLOCK_BOOTTIME
 };
 

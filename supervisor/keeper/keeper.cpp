@@ -17,8 +17,7 @@ using ipc::Role;
 using pid1::log;
 
 constexpr std::uint64_t kNever = ~std::uint64_t{0};
-constexpr std::uint64_t kStopNs = 100 * kSecond;  ///< for the engine to stop everything
-constexpr std::uint64_t kHurryNs = 2 * kSecond;   ///< the same after a second signal
+constexpr std::uint64_t kStopNs = 100 * kSecond;  ///< for an engine that does not say how long
 
 void request_shutdown(Keeper& keeper, int signo) noexcept {
     const std::uint64_t now_ns = boottime_ns();

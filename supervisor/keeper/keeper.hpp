@@ -76,6 +76,7 @@ void pump(Keeper& keeper, ipc::Role role) noexcept;
 inline constexpr std::uint64_t kSecond = 1'000'000'000;  ///< [ns]
 [[nodiscard]] std::uint64_t boottime_ns() noexcept;
 
+inline constexpr std::uint64_t kHurryNs = 2 * kSecond;  ///< to stop, after a second signal
 inline constexpr std::uint64_t kFirstDelayNs = kSecond / 10;
 inline constexpr std::uint64_t kLongestDelayNs = 30 * kSecond;
 inline constexpr std::uint64_t kStableNs = 10 * kSecond;  ///< up so long: start over

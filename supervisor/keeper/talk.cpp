@@ -55,6 +55,12 @@ bool handle_from_engine(Keeper& keeper, const ipc::Packet& packet) noexcept {
         keeper.registry.acknowledge(ack->token);  // may come twice after a snapshot: no error
         return true;
     }
+    if (const auto* stopping = packet.as<ipc::Stopping>()) {
+        const std::uint64_t last_ns = boottime_ns() + ipc::kLongestStopNs;
+        const bool hurries = keeper.deadline_ns <= boottime_ns() + kHurryNs;
+        if (!hurries) keeper.deadline_ns = std::min(stopping->deadline_ns, last_ns);
+        return true;
+    }
     const auto* done = packet.as<ipc::ShutdownDone>();
     if (done == nullptr || done->kind > ipc::ShutdownKind::kSoftReboot) return false;
     keeper.kind = done->kind;

@@ -93,6 +93,10 @@ public:
     /// Stops everything in reverse order; settles when all is down. Starts are refused from now on.
     [[nodiscard]] JobId stop_all();
 
+    /// How long that takes at most, from now on: the longest chain of units that stop one after
+    /// the other, by their timeouts. kForever where one of them has none.
+    [[nodiscard]] config::Duration stop_bound() const;
+
     /// A signal to the running service on behalf of a client.
     [[nodiscard]] Result<void> kill(std::string_view unit, int signo, Whom whom);
 

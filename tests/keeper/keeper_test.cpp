@@ -400,9 +400,24 @@ TEST_CASE("keeper: without an answer a second signal hurries, and what is left i
     keeper.signal(SIGINT);
     engine.next(packet);
     const std::uint64_t first = as<ipc::Shutdown>(packet).deadline_ns;
+    // The engine says how long it takes, and who asks again does not wait for that.
+    auto stopping = ipc::make<ipc::Stopping>();
+    stopping.deadline_ns = first + 1'000'000'000'000;
+    engine.say(stopping);
+    engine.drained();
+    keeper.signal(SIGPWR);  // asks, and does not hurry
+    engine.next(packet);
+    CHECK(as<ipc::Shutdown>(packet).deadline_ns == stopping.deadline_ns);
+    stopping.deadline_ns = ~std::uint64_t{0};
+    engine.say(stopping);
+    engine.drained();
+    keeper.signal(SIGPWR);
+    engine.next(packet);
+    CHECK(as<ipc::Shutdown>(packet).deadline_ns < first + ipc::kLongestStopNs);
     keeper.signal(SIGINT);
     engine.next(packet);
     CHECK(as<ipc::Shutdown>(packet).deadline_ns < first);
+    engine.say(stopping);
     const int status = keeper.wait();
     REQUIRE(WIFEXITED(status));
     CHECK(WEXITSTATUS(status) == 1);

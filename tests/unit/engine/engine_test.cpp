@@ -6,6 +6,7 @@
 #include <catch2/catch.hpp>
 #include <csignal>
 
+#include "base/clock.hpp"
 #include "base/sys.hpp"
 #include "fake_rest.hpp"
 
@@ -171,6 +172,8 @@ TEST_CASE("engine: a shutdown stops everything and says so", "[engine]") {
     auto shutdown = ipc::make<ipc::Shutdown>();
     shutdown.kind = ipc::ShutdownKind::kReboot;
     rest.send(rest.keeper, shutdown);
+    const std::uint64_t allowed = 92'000'000'000;  // timeout_stop of a unit that names none
+    CHECK(rest.expect<ipc::Stopping>(rest.keeper).deadline_ns > boottime_ns() + allowed);
     CHECK(rest.expect<ipc::Signal>(rest.jailer).signo == SIGTERM);
     CHECK(rest.expect<ipc::Signal>(rest.jailer).signo == SIGCONT);
     rest.tell_exit(start, SIGTERM);

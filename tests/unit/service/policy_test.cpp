@@ -86,6 +86,24 @@ TEST_CASE("policy: what was started is kept while its restart waits, and no long
     }
 }
 
+TEST_CASE("policy: a stop of everything is bounded by the longest chain of timeouts", "[service]") {
+    auto db = unit("db");
+    auto web = unit("web");
+    auto rests = unit("rests");
+    db.service.timeout_stop = 100s;
+    web.service.timeout_stop = 200s;
+    web.unit.after = {"db"};
+    rests.service.timeout_stop = config::kForever;
+    Stage stage({db, web, rests});
+    CHECK(stage.manager.stop_bound() == 0s);
+    stage.up("db");
+    CHECK(stage.manager.stop_bound() == 102s);
+    stage.up("web");
+    CHECK(stage.manager.stop_bound() == 304s);
+    stage.up("rests");
+    CHECK(stage.manager.stop_bound() == config::kForever);
+}
+
 TEST_CASE("policy: a reason that is too long for its record says that it was cut", "[service]") {
     Stage stage({unit("web")});
     (void)stage.ask(Request::kStart, "web");
