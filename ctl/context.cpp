@@ -4,6 +4,8 @@
 
 #include <cstdio>
 
+#include "patience.hpp"
+
 namespace jailsvc::ctl {
 namespace {
 
@@ -55,6 +57,10 @@ Error explain(const control::Reply& reply) {
     if (name == "LimitReached") {
         return {text_of(details, "what"), kFailure};
     }
+    if (name == "NotExecuted") {
+        return {text_of(details, "message"),
+                details.value("not_found", false) ? kNotFound : kNotExecutable};
+    }
     if (name == "Failed") return {text_of(details, "message"), kFailure};
     return {fmt::format("{} {}", name, details.dump()), kFailure};
 }
@@ -105,7 +111,11 @@ Result<control::Answer> checked(Result<control::Answer> answer) {
 Result<control::Answer> ask(const Context& context, std::string_view method,
                             const Json& parameters) {
     TRY(control::Client client, connect(context));
-    return checked(client.call(method, parameters));
+    if (auto sent = client.send(method, parameters); !sent) {
+        return checked(std::unexpected(std::move(sent).error()));
+    }
+    TRY_VOID(await_answer(client, socket_of(context)));
+    return checked(client.receive());
 }
 
 Json error_json(const Error& error) {

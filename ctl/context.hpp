@@ -20,8 +20,10 @@ inline constexpr int kNotPermitted = 4;
 inline constexpr int kNoSuchUnit = 5;
 inline constexpr int kNotConfigured = 6;  ///< the unit's file has errors
 inline constexpr int kNotRunning = 7;
-inline constexpr int kStatusStopped = 3;  ///< of `status`: not running
-inline constexpr int kStatusUnknown = 4;  ///< of `status`: no such unit, or nobody to ask
+inline constexpr int kNotExecutable = 126;  ///< of `exec`, as a shell has it
+inline constexpr int kNotFound = 127;       ///< likewise
+inline constexpr int kStatusStopped = 3;    ///< of `status`: not running
+inline constexpr int kStatusUnknown = 4;    ///< of `status`: no such unit, or nobody to ask
 
 /// What every command knows: where the supervisor is and how to speak to the user.
 struct Context {

@@ -109,10 +109,10 @@ Result<void> print_range(int file, std::uint64_t from, std::uint64_t to, LinePri
     return {};
 }
 
-Result<std::uint64_t> start_offset(const OpenLog& log, const LogsOptions& options) {
+Result<std::uint64_t> start_offset(const OpenLog& log, const LogsOptions& options,
+                                   const std::string& since) {
     std::uint64_t offset = 0;
-    if (!options.since.empty()) {
-        TRY(const std::string since, parse_since(options.since, realtime_ns()));
+    if (!since.empty()) {
         TRY(offset, offset_since(log.file.get(), log.size, since));
     }
     long lines = options.lines;
@@ -140,8 +140,14 @@ std::uint64_t print_pipe(int pipe, LinePrinter& printer) {
 
 Result<void> show_logs(const Context& context, const LogsOptions& options) {
     LinePrinter printer(context.json, ::isatty(STDOUT_FILENO) != 0);
+    std::string since;
+    if (!options.since.empty()) {
+        auto parsed = parse_since(options.since, realtime_ns());
+        if (!parsed) return fail(parsed.error().message, kUsage);
+        since = std::move(*parsed);
+    }
     TRY(OpenLog log, open_log(context, options));
-    TRY(std::uint64_t offset, start_offset(log, options));
+    TRY(std::uint64_t offset, start_offset(log, options, since));
     TRY_VOID(print_range(log.file.get(), offset, log.size, printer));
     offset = log.size;
     while (options.follow) {

@@ -90,7 +90,11 @@ void add_questions(CLI::App& app, Options& options) {
     logs->add_option("unit", options.logs.unit)->required();
     logs->add_flag("-f,--follow", options.logs.follow, "go on with what is written from now on");
     logs->add_option("-n,--lines", options.logs.lines, "only the newest N lines")
-        ->check(CLI::NonNegativeNumber);
+        ->check([](const std::string& text) {
+            const bool digits = !text.empty() && text.size() < 19 &&
+                                text.find_first_not_of("0123456789") == std::string::npos;
+            return digits ? std::string() : "\"" + text + "\" is no number of lines";
+        });
     logs->add_option("--since", options.logs.since, "\"10min\" or \"2026-01-31 12:00\" (UTC)");
     logs->callback([&options] { options.exit_code = run_logs(options.context, options.logs); });
 }

@@ -150,8 +150,9 @@ int run_shutdown(const Context& context) {
 
 int run_verify(const Context& context, const std::vector<std::string>& files) {
     std::vector<std::string> arguments = with_places(context, "verify");
+    if (context.json) arguments.emplace(arguments.begin() + 1, "--json");
     arguments.insert(arguments.end(), files.begin(), files.end());
-    return run_jailsvcd(context, arguments);
+    return become_jailsvcd(context, arguments);
 }
 
 int run_doctor(const Context& context) {

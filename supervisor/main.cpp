@@ -1,6 +1,8 @@
 // jailsvcd: the engine, the jailer and the logger, one program told apart by its first argument.
 // Started by the keeper with its channel as descriptor ipc::kKeeperFd.
 
+#include <sys/socket.h>
+
 #include <cstdio>
 #include <string>
 #include <string_view>
@@ -9,6 +11,7 @@
 #include "base/places.hpp"
 #include "doctor/doctor.hpp"
 #include "engine/run.hpp"
+#include "ipc/messages.hpp"
 #include "jailer/run.hpp"
 #include "logger/run.hpp"
 #include "verify/verify.hpp"
@@ -16,6 +19,22 @@
 namespace {
 
 constexpr int kUsage = 2;
+
+/// Whether the keeper has started us: nobody else has a packet socket as our descriptor 3.
+bool has_keeper() {
+    int type = 0;
+    socklen_t size = sizeof type;
+    return ::getsockopt(jailsvc::ipc::kKeeperFd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 &&
+           type == SOCK_SEQPACKET;
+}
+
+int refuse_by_hand(std::string_view role) {
+    std::fprintf(stderr,
+                 "jailsvcd %.*s: is started by jailsvc-init, never by hand: run `jailsvc-init`, "
+                 "which starts and keeps all of the supervisor\n",
+                 static_cast<int>(role.size()), role.data());
+    return kUsage;
+}
 
 int usage() {
     std::fputs(
@@ -45,6 +64,8 @@ int main(int argc, char** argv) {
         std::fprintf(stderr, "jailsvcd: %s\n", places.error().message.c_str());
         return kUsage;
     }
+    const bool is_loop = role == "engine" || role == "jailer" || role == "logger";
+    if (is_loop && !has_keeper()) return refuse_by_hand(role);
     if (role == "engine") return engine::run(*places);
     if (role == "jailer") return jailer::run(*places);
     if (role == "logger") return logger::run(*places);

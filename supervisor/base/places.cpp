@@ -34,9 +34,21 @@ Result<std::uint64_t> parse_files(const std::string& text) {
     return fail(fmt::format("--files: \"{}\" is no number", text));
 }
 
+/// "--config=DIR" as "--config DIR".
+std::vector<std::string> with_values_apart(const std::vector<std::string>& arguments) {
+    std::vector<std::string> apart;
+    for (const std::string& argument : arguments) {
+        const auto equals = argument.starts_with("--") ? argument.find('=') : std::string::npos;
+        apart.push_back(argument.substr(0, equals));
+        if (equals != std::string::npos) apart.push_back(argument.substr(equals + 1));
+    }
+    return apart;
+}
+
 }  // namespace
 
-Result<Places> Places::from_arguments(const std::vector<std::string>& arguments) {
+Result<Places> Places::from_arguments(const std::vector<std::string>& given) {
+    const std::vector<std::string> arguments = with_values_apart(given);
     std::string state;
     Places places;
     std::string& config = places.config;

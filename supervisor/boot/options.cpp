@@ -42,18 +42,22 @@ int read_options(int argc, char** argv, Options& options) noexcept {
     std::size_t& count = options.count;
     count = pid1::kRoleArgument + 1;
     for (int i = 1; i < argc; ++i) {
-        const std::string_view name = argv[i];
+        const char* option = argv[i];
+        char* value = std::strchr(argv[i], '=');
+        if (value != nullptr) *value++ = '\0';  // "--state=DIR" is "--state DIR"
+        const std::string_view name = option;
         if (name == "--help") return print(kHelp);
         if (name == "--version") return print("jailsvc-init " JAILSVC_VERSION "\n");
         const bool flag = name == "--quiet";
         if (!flag && name != "--config" && name != "--state" && name != "--plugins") {
-            return refuse(argv[i], "unknown option; --help lists what there is");
+            return refuse(option, "unknown option; --help lists what there is");
         }
-        if (count + 5 > std::size(options.arguments)) return refuse(argv[i], "give each once");
+        if (count + 5 > std::size(options.arguments)) return refuse(option, "give each once");
         options.arguments[count++] = argv[i];
+        if (flag && value != nullptr) return refuse(option, "takes no value");
         if (flag) continue;
-        char* path = argv[++i];  // the last one is followed by a null
-        if (path == nullptr || *path != '/') return refuse(argv[i - 1], "give an absolute path");
+        char* path = value != nullptr ? value : argv[++i];  // the last one is followed by a null
+        if (path == nullptr || *path != '/') return refuse(option, "give an absolute path");
         options.arguments[count++] = path;
         if (name == "--config") options.config = path;
         if (name != "--state") continue;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sys/wait.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstring>
 #include <utility>
@@ -155,7 +156,12 @@ bool Asks::on_start_failed(const ipc::StartFailed& failed) {
     if (at == execs_.end()) return false;
     const ClientRef client = std::move(at->second.client);
     execs_.erase(at);
-    answer(client, control::failed(ipc::get_text(failed.text)));
+    const std::string_view step = ipc::get_text(failed.operation);
+    const bool of_program = step == "exec" || step == "program";
+    answer(client, of_program ? control::error_reply("NotExecuted",
+                                                     {{"message", ipc::get_text(failed.text)},
+                                                      {"not_found", failed.code == ENOENT}})
+                              : control::failed(ipc::get_text(failed.text)));
     return true;
 }
 

@@ -15,6 +15,23 @@ config::Unit make_target(const std::string& name) {
     return target;
 }
 
+/// What a unit requires and is not there keeps it down, which says why; what it wants is not
+/// missed.
+void warn_of_missing(UnitSet& set) {
+    std::set<std::string, std::less<>> known;
+    for (const config::Unit& unit : set.units) {
+        known.insert(unit.name);
+        known.insert(unit.install.wanted_by.begin(), unit.install.wanted_by.end());
+    }
+    for (const config::Unit& unit : set.units) {
+        for (const std::string& name : unit.unit.wants) {
+            if (known.contains(name) || set.errors.contains(name)) continue;
+            set.warnings.push_back(unit.name + ": wants " + name +
+                                   ", which does not exist; add it or drop the line");
+        }
+    }
+}
+
 }  // namespace
 
 void drop_what_the_jailer_needs(config::Unit& unit) {
@@ -35,6 +52,7 @@ UnitSet load_units(const config::Sources& sources, const config::Schema& schema,
             errors.push_back(config::to_string(diagnostic));
         }
     }
+    warn_of_missing(set);
     for (const auto& stray : loaded.strays) set.warnings.push_back(config::to_string(stray));
     return set;
 }

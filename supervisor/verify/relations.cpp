@@ -149,6 +149,27 @@ void check_conflicts(const Known& known, const graph::Graph& graph, config::Diag
 
 }  // namespace
 
+config::Diagnostics find_missing_wants(const std::vector<Known>& given, const Lookup& lookup) {
+    std::set<std::string> known;
+    for (const Known& one : given) {
+        known.insert(one.unit.name);
+        known.insert(one.unit.install.wanted_by.begin(), one.unit.install.wanted_by.end());
+    }
+    config::Diagnostics found;
+    for (const Known& one : given) {
+        for (const std::string& name : one.unit.unit.wants) {
+            if (known.contains(name)) continue;
+            const auto unit = lookup(name);
+            // With errors in its file it does exist; those of a missing one name no place.
+            if (unit || unit.error().front().line != 0) continue;
+            found.push_back(
+                at(one, "wants",
+                   fmt::format("wants {}, which does not exist; add it or drop the line", name)));
+        }
+    }
+    return found;
+}
+
 config::Diagnostics check_relations(const std::vector<Known>& given, const Lookup& lookup) {
     const Units units(given, lookup);
     const graph::Graph graph = units.graph();

@@ -24,4 +24,9 @@ using Lookup = std::function<config::Checked<config::Unit>(const std::string& na
 [[nodiscard]] config::Diagnostics check_relations(const std::vector<Known>& given,
                                                   const Lookup& lookup);
 
+/// Units that are wanted and that there is nothing to be loaded for. They are not missed at a
+/// start, so the name is a mistake that nobody else tells.
+[[nodiscard]] config::Diagnostics find_missing_wants(const std::vector<Known>& given,
+                                                     const Lookup& lookup);
+
 }  // namespace jailsvc::verify

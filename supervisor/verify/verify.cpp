@@ -6,6 +6,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "base/places.hpp"
@@ -32,11 +33,44 @@ void complain(const std::string& text) {
     std::fprintf(stderr, "%s\n", text.c_str());
 }
 
-/// Whether there was nothing to tell.
-bool complain_of(const config::Diagnostics& diagnostics, const char* kind = "") {
-    for (const auto& diagnostic : diagnostics) complain(kind + config::to_string(diagnostic));
-    return diagnostics.empty();
-}
+enum class Severity { kWarning, kError };
+
+/// What is found, told as it comes, or all of it as one JSON object at the end.
+class Report {
+public:
+    explicit Report(bool json) : json_(json) {}
+
+    /// Whether there was nothing to tell.
+    bool tell(const config::Diagnostics& diagnostics, Severity severity = Severity::kError) {
+        const bool warns = severity == Severity::kWarning;
+        for (const auto& one : diagnostics) {
+            if (!json_) {
+                complain((warns ? "warning: " : "") + config::to_string(one));
+                continue;
+            }
+            list_.push_back({{"file", one.file},
+                             {"line", one.line},
+                             {"column", one.column},
+                             {"severity", warns ? "warning" : "error"},
+                             {"message", one.message}});
+        }
+        if (!diagnostics.empty() && !warns) valid_ = false;
+        return diagnostics.empty();
+    }
+
+    [[nodiscard]] bool finish() const {
+        if (!json_) return valid_;
+        const nlohmann::json all{{"valid", valid_}, {"diagnostics", list_}};
+        const auto replace = nlohmann::json::error_handler_t::replace;
+        std::printf("%s\n", all.dump(2, ' ', false, replace).c_str());
+        return valid_;
+    }
+
+private:
+    bool json_;
+    bool valid_ = true;
+    nlohmann::json list_ = nlohmann::json::array();
+};
 
 /// The unit that the file would be, loaded from its own folder; nullopt where its name is no
 /// unit's, as a template's and a drop-in's are not.
@@ -78,14 +112,11 @@ config::Diagnostics try_plan(PluginHost& host, const config::Unit& unit,
 /// The files given, one after the other, then what they are to each other.
 class Verifier {
 public:
-    Verifier(PluginHost& host, config::Sources sources)
-        : host_(host), sources_(std::move(sources)) {}
+    Verifier(PluginHost& host, config::Sources sources, Report& report)
+        : host_(host), sources_(std::move(sources)), report_(report) {}
 
     void add(const std::string& path) {
-        if (!complain_of(config::verify_file(sources_, host_.schema(), path))) {
-            valid_ = false;
-            return;
-        }
+        if (!report_.tell(config::verify_file(sources_, host_.schema(), path))) return;
         const auto name = unit_name_of(path);
         if (!name || config::is_profile_file(sources_, path) ||
             config::is_ceiling_file(sources_, path)) {
@@ -95,10 +126,7 @@ public:
         Known known;
         auto unit =
             config::load_unit(sources_from(folders_.back()), host_.schema(), *name, &known.places);
-        if (!unit) {
-            valid_ = false;
-            return static_cast<void>(complain_of(unit.error()));
-        }
+        if (!unit) return static_cast<void>(report_.tell(unit.error()));
         known.unit = std::move(*unit);
         known.file = path;
         check(known);
@@ -106,9 +134,10 @@ public:
     }
 
     /// After the last file: whether all are fit to be loaded together.
-    [[nodiscard]] bool finish() {
+    void finish() {
         const auto lookup = [this](const std::string& name) { return look_up(name); };
-        return complain_of(check_relations(given_, lookup)) && valid_;
+        report_.tell(check_relations(given_, lookup));
+        report_.tell(find_missing_wants(given_, lookup), Severity::kWarning);
     }
 
 private:
@@ -118,9 +147,8 @@ private:
         return sources;
     }
     void check(const Known& known) {
-        complain_of(find_weaknesses(known.unit, known.places, known.file), "warning: ");
-        if (known.unit.is_target) return;
-        if (!complain_of(try_plan(host_, known.unit, known.places))) valid_ = false;
+        report_.tell(find_weaknesses(known.unit, known.places, known.file), Severity::kWarning);
+        if (!known.unit.is_target) report_.tell(try_plan(host_, known.unit, known.places));
     }
     /// Beside the files given, or where the installation has it.
     [[nodiscard]] config::Checked<config::Unit> look_up(const std::string& name) const {
@@ -133,13 +161,15 @@ private:
     config::Sources sources_;
     std::vector<std::string> folders_;
     std::vector<Known> given_;
-    bool valid_ = true;
+    Report& report_;
 };
 
 }  // namespace
 
 int verify(const std::vector<std::string>& arguments) {
-    const jailer::ToolArguments given = jailer::split_arguments(arguments);
+    const bool json = !arguments.empty() && arguments.front() == "--json";
+    const jailer::ToolArguments given =
+        jailer::split_arguments({arguments.begin() + (json ? 1 : 0), arguments.end()});
     const auto places = Places::from_arguments(given.options);
     if (!places || given.rest.empty()) {
         complain("jailsvcd: " +
@@ -147,13 +177,17 @@ int verify(const std::vector<std::string>& arguments) {
         return kUsage;
     }
     PluginHost host = PluginHost::load(*places);
-    for (const std::string& refusal : host.refusals()) complain("warning: plugin " + refusal);
+    Report report(json);
+    for (const std::string& refusal : host.refusals()) {
+        report.tell({{.message = "plugin " + refusal}}, Severity::kWarning);
+    }
     // Who may own a file matters where it is loaded from, not while it is written.
     config::Sources sources = config::sources_of(*places);
     sources.require_trusted_owner = false;
-    Verifier verifier(host, std::move(sources));
+    Verifier verifier(host, std::move(sources), report);
     for (const std::string& file : given.rest) verifier.add(file);
-    return verifier.finish() ? kValid : kInvalid;
+    verifier.finish();
+    return report.finish() ? kValid : kInvalid;
 }
 
 }  // namespace jailsvc::verify

@@ -5,8 +5,9 @@
 
 namespace jailsvc::verify {
 
-/// `jailsvcd verify [OPTIONS] FILE...`: checks unit files against the core, every plugin that
-/// loads, and each other; prints errors and warnings; 1 if there are errors, whatever the warnings.
+/// `jailsvcd verify [--json] [OPTIONS] FILE...`: checks unit files against the core, every plugin
+/// that loads, and each other; prints errors and warnings; 1 if there are errors, whatever the
+/// warnings.
 [[nodiscard]] int verify(const std::vector<std::string>& arguments);
 
 }  // namespace jailsvc::verify

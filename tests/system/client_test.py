@@ -1,9 +1,12 @@
 """What scripts rely on: exit codes, one unit's trouble apart from another's, JSON always."""
 import json
+import os
 import pathlib
+import signal
+import subprocess
 import unittest
 
-from harness import SystemTest, main
+from harness import BUILD, CLIENT, DEADLINE, KEEPER, SystemTest, main
 
 SLEEP = '[service]\nexec_start = ["/bin/sleep", "infinity"]\n'
 
@@ -36,6 +39,53 @@ class Client(SystemTest):
         self.assertEqual([unit["name"] for unit in both["units"]], ["one"])
         self.assertEqual([error["error"] for error in both["errors"]], ["NoSuchUnit"])
         self.ok("stop", "one")
+
+    def test_what_cannot_be_read_of_a_log_is_a_mistake_of_usage(self):
+        self.assertIn('"abc" is no number of lines', self.fails(2, "logs", "-n", "abc", "two"))
+        self.assertIn("is no number of lines", self.fails(2, "logs", "-n", "-1", "two"))
+        self.assertIn('--since "bad": use a duration like', self.fails(2, "logs", "--since", "bad",
+                                                                      "two"))
+
+    def test_a_supervisor_that_hangs_is_told(self):
+        engine = self.supervisor.role("engine")
+        os.kill(engine, signal.SIGSTOP)
+        try:
+            client = subprocess.Popen([CLIENT, "--state", self.supervisor.state, "status"],
+                                      stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            said = client.stderr.readline()
+        finally:
+            os.kill(engine, signal.SIGCONT)
+        self.assertRegex(said, r"does not answer; still waiting\..*jailsvcd")
+        listed, more = client.communicate(timeout=DEADLINE)
+        self.assertEqual((client.returncode, more), (0, ""))
+        self.assertIn("two", listed)
+
+    def test_a_long_wait_for_a_supervisor_that_answers_is_silent(self):
+        self.supervisor.write("long", '[service]\ntype = "oneshot"\n'
+                                      'exec_start = ["/bin/sleep", "6"]\n')
+        self.supervisor.run("daemon-reload")
+        self.assertEqual(self.supervisor.run("start", "long").stderr, "")
+        (self.supervisor.units / "long.toml").unlink()
+        self.supervisor.run("daemon-reload")
+
+    def test_the_loops_say_how_they_are_meant_to_be_run(self):
+        for role in "engine", "jailer", "logger":
+            said = subprocess.run([BUILD / "bin/jailsvcd", role], capture_output=True, text=True,
+                                  check=False, stdin=subprocess.DEVNULL)
+            self.assertEqual(said.returncode, 2)
+            self.assertIn("is started by jailsvc-init, never by hand", said.stderr)
+
+    def test_options_take_their_value_behind_an_equals_sign_too(self):
+        self.ok("verify", f"--config={self.supervisor.folder}/config",
+                self.supervisor.units / "one.toml")
+        said = subprocess.run([BUILD / "bin/jailsvcd", "explain", f"--config={self.supervisor.folder}",
+                               "service.restart"], capture_output=True, text=True, check=False)
+        self.assertEqual(said.returncode, 0, said.stderr)
+        for option, why in (("--state=nowhere", "--state: give an absolute path"),
+                            ("--quiet=1", "--quiet: takes no value")):
+            said = subprocess.run([KEEPER, option], capture_output=True, text=True, check=False)
+            self.assertEqual(said.returncode, 2)
+            self.assertIn(why, said.stderr)
 
     def test_one_field_alone_and_what_is_no_field(self):
         self.assertEqual(self.supervisor.run("status", "two", "--value", "name").stdout, "two\n")
@@ -102,7 +152,6 @@ class Client(SystemTest):
                 (2, "Usage", ["kill", "-s", "NOSUCH", "one"]),
                 (2, "Usage", ["start"]),
                 (2, "Usage", ["nosuchcommand"]),
-                (1, "Failed", ["verify", "/no/such/file.toml"]),
                 (1, "Failed", ["explain", "service.nosuch"])):
             with self.subTest(arguments=arguments):
                 said = self.as_json(code, *arguments)
@@ -138,6 +187,28 @@ class Client(SystemTest):
         self.assertNotEqual(self.as_json(0, "show", "secret")["digest"], before)
         self.ok("start", "secret")
         self.assertIn("got hunter3", self.ok("logs", "secret"))
+
+    def test_verify_tells_a_program_where_what_is_wrong(self):
+        path = str(self.supervisor.units / "misspelt.toml")
+        said = self.as_json(1, "verify", path)
+        self.assertFalse(said["valid"])
+        places = [(one["file"], one["line"], one["column"], one["severity"])
+                  for one in said["diagnostics"]]
+        self.assertEqual(places, [(path, 1, 2, "error"), (path, 2, 1, "error")])
+        self.assertIn("exec_strat", said["diagnostics"][1]["message"])
+        self.assertFalse(self.as_json(1, "verify", "/no/such/file.toml")["valid"])
+
+    def test_what_is_wanted_and_missing_is_warned_of(self):
+        self.supervisor.write("wants", SLEEP + '[unit]\nwants = ["ghost", "one"]\n')
+        path = self.supervisor.units / "wants.toml"
+        said = self.as_json(0, "verify", path)["diagnostics"]
+        self.assertEqual([(one["line"], one["severity"], one["message"]) for one in said],
+                         [(4, "warning", "wants: wants ghost, which does not exist; add it or drop "
+                                         "the line")])
+        self.assertIn("wants: wants ghost, which does not exist",
+                      self.supervisor.run("daemon-reload").stderr)
+        path.unlink()
+        self.supervisor.run("daemon-reload")
 
     def test_verify_takes_profiles_as_profiles(self):
         profiles = self.supervisor.folder / "more/profiles"

@@ -373,6 +373,14 @@ class Exec(SystemTest):
         self.assertNotEqual(mount, os.readlink("/proc/self/ns/mnt"))
         self.assertNotIn(str(self.supervisor.keeper.pid), inside.split())
 
+    def test_a_program_that_cannot_be_executed_exits_as_in_a_shell(self):
+        for code, why, program in ((127, "No such file or directory", "/no/such"),
+                                   (127, "nosuch", "nosuch"),
+                                   (126, "Permission denied", "/etc/passwd"),
+                                   (126, "Permission denied", "/etc")):
+            with self.subTest(program):
+                self.assertIn(why, self.fails(code, "exec", "sleep", "--", program))
+
     def test_exit_codes_signals_and_input_come_through(self):
         self.assertEqual(self.supervisor.run("exec", "sleep", "--", "/bin/sh", "-c",
                                              "exit 7").returncode, 7)

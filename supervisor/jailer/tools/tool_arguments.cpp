@@ -13,7 +13,8 @@ ToolArguments split_arguments(const std::vector<std::string>& arguments) {
             options_end = true;
         } else {
             out.options.push_back(argument);
-            if (argument != "--quiet" && i + 1 < arguments.size()) {
+            const bool whole = argument == "--quiet" || argument.find('=') != std::string::npos;
+            if (!whole && i + 1 < arguments.size()) {
                 out.options.push_back(arguments[++i]);
             }
         }
