@@ -48,14 +48,16 @@ Result<std::string> find_init() {
 }
 
 Result<void> write_unit(const Folder& folder, const std::string& profile) {
-    // The one shipped profile that leaves it to the unit who it runs as.
-    const char* const user = profile == "trusted" ? "[jail.identity]\nuser = \"nobody\"\n" : "";
+    // What these shipped profiles leave to the unit.
+    const char* more = "";
+    if (profile == "trusted") more = "[jail.identity]\nuser = \"nobody\"\n";
+    if (profile == "builder") more = "[jail.chroot]\nmode = \"host\"\nread_only = true\n";
     TRY_VOID(sys::make_directories(folder.path + "/config/units", 0755));
     return sys::replace_file(
         folder.path + "/config/units/" + kUnit + ".toml",
         fmt::format("[service]\ntype = \"oneshot\"\nexec_start = [\"/bin/true\"]\n"
                     "[jail]\nprofile = \"{}\"\n{}",
-                    profile, user));
+                    profile, more));
 }
 
 /// The keeper as a child that ends when we do; what it has to say goes to the file.

@@ -149,7 +149,11 @@ TEST_CASE("network: loopback and none do not reach abstract sockets of the host"
     const std::string name = "jailsvc-test-" + std::to_string(::getpid());
     const Listener host = Listener::abstract(name);
     const std::string call = calls("AF_UNIX", "b\"\\0" + name + "\"");
-    CHECK(say(site, kHostMode, call) == "connected\n");  // control
+    const std::string unscoped = "[jail.unveil]\nscope = \"none\"\n";
+    CHECK(say(site, kHostMode + unscoped, call) == "connected\n");  // control
+    CHECK_THAT(say(site, kHostMode, call), Contains("refused " + std::to_string(EPERM)));
+    CHECK_THAT(say(site, kLoopback + unscoped, call), Contains("refused"));
+    CHECK_THAT(say(site, kNone + unscoped, call), Contains("refused"));
     CHECK_THAT(say(site, kLoopback, call), Contains("refused"));
     CHECK_THAT(say(site, kNone, call), Contains("refused"));
 }
@@ -209,6 +213,33 @@ TEST_CASE("network: what is made ahead is distinct, has its loopback up, and is 
     await_full(loop.get(), pool);
     const Fd again = pool.take();
     CHECK(inode_of(again) != network_of(::getpid()));
+}
+
+TEST_CASE("network: an emptied loopback answers at once, as one that never was up",
+          "[jail][network]") {
+    NEED_ROOT;
+    const std::unique_ptr<struct ev_loop, void (*)(struct ev_loop*)> loop(ev_loop_new(EVFLAG_AUTO),
+                                                                          ev_loop_destroy);
+    jailer::NamespacePool pool(loop.get());
+    pool.fill();
+    await_full(loop.get(), pool);
+    const Fd taken = pool.take();
+    const jailer::IntoNetwork into(taken.get());
+    REQUIRE(into.code() == 0);
+    const auto call = [](int wait) {
+        const Fd caller(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | wait, 0));
+        sockaddr_in address{};
+        address.sin_family = AF_INET;
+        address.sin_port = htons(9);
+        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        const auto* raw = reinterpret_cast<const sockaddr*>(&address);
+        return ::connect(caller.get(), raw, sizeof address) == 0 ? 0 : errno;
+    };
+    CHECK(call(0) == ECONNREFUSED);
+    REQUIRE(jailer::set_loopback(false));
+    CHECK(call(SOCK_NONBLOCK) == EINPROGRESS);  // the control: down, and with its address
+    REQUIRE(jailer::empty_loopback());
+    CHECK(call(0) == ENETUNREACH);
 }
 
 TEST_CASE("network: a unit's second start is in a network made ahead, and not in its first",

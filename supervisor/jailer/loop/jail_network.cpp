@@ -50,7 +50,7 @@ Fd take_ready(NamespacePool& pool, const Op& op) {
     Fd taken = pool.take();
     if (!taken || op.number[0] != JSV_NET_NONE) return taken;
     const IntoNetwork into(taken.get());
-    if (into.code() != 0 || !set_loopback(false)) return {};
+    if (into.code() != 0 || !empty_loopback()) return {};
     return taken;
 }
 
