@@ -29,10 +29,14 @@ def await_true(what, condition, deadline=DEADLINE):
         time.sleep(0.005)  # between looks at the condition, not a wait for time to pass
 
 
+# What reading a file of /proc/PID raises when the process has ended: before open(2), or after it.
+GONE = (FileNotFoundError, ProcessLookupError)
+
+
 def children(pid):
     try:
         text = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    except FileNotFoundError:
+    except GONE:
         return []
     return [int(child) for child in text.split()]
 
@@ -40,7 +44,7 @@ def children(pid):
 def command_line(pid):
     try:
         return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except FileNotFoundError:
+    except GONE:
         return []
 
 
@@ -48,7 +52,7 @@ def alive(pid):
     """Whether the process exists and is not a zombie."""
     try:
         stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
+    except GONE:
         return False
     return stat.rsplit(")", 1)[1].split()[0] != "Z"
 
