@@ -37,11 +37,8 @@ void read_signals(Keeper& keeper) noexcept {
     signalfd_siginfo info;
     while (::read(pid1::kSignalsFd, &info, sizeof info) == sizeof info) {
         const int signo = static_cast<int>(info.ssi_signo);
-        if (signo == SIGCHLD) {
-            keeper.reap_due = true;
-        } else {
-            request_shutdown(keeper, signo);
-        }
+        keeper.reap_due = keeper.reap_due || signo == SIGCHLD;
+        if (signo != SIGCHLD) request_shutdown(keeper, signo);
     }
 }
 
@@ -51,8 +48,7 @@ std::uint64_t next_due_ns(const Keeper& keeper) noexcept {
     std::uint64_t due_ns = keeper.phase == Phase::kStopping ? keeper.deadline_ns : kNever;
     if (keeper.strays.expiry_ns() != 0) due_ns = std::min(due_ns, keeper.strays.expiry_ns());
     for (std::size_t i = 1; i < 4; ++i) {
-        const Member& member = keeper.members[i];
-        if (member.pid == 0) due_ns = std::min(due_ns, member.at_ns);
+        if (keeper.members[i].pid == 0) due_ns = std::min(due_ns, keeper.members[i].at_ns);
     }
     return due_ns;
 }

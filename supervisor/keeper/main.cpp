@@ -21,7 +21,7 @@ constinit keeper::Keeper self;
 void keep(ipc::Kept kind, int fd) noexcept {
     ipc::Key key{};
     key.kind = kind;
-    (void)self.store.put(key, fd, ipc::Role::kKeeper);
+    (void)self.store.put(key, fd);
 }
 
 }  // namespace

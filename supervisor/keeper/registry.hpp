@@ -20,23 +20,22 @@ public:
     [[nodiscard]] std::size_t add(const ipc::Register& message) noexcept {
         if (message.pid <= 1 || message.pid > kMaxPid || message.token == 0) return kNone;
         if (by_pid(message.pid) != kNone || processes.find(message.token) != kNone) return kNone;
-        const RoleSet receivers = is_stub(message.token) ? kOfStub : kOfProgram;
-        const std::size_t slot = processes.add(message.token, receivers);
-        if (slot == kNone) return kNone;
-        ipc::Exited& process = processes[slot];
-        process.header = ipc::make<ipc::Exited>().header;
+        auto process = ipc::make<ipc::Exited>();
         static_cast<ipc::Process&>(process) = message;
-        by_pid_[message.pid] = static_cast<std::uint16_t>(slot + 1);
+        const RoleSet receivers = is_stub(message.token) ? kOfStub : kOfProgram;
+        const std::size_t slot = processes.add(message.token, receivers, process);
+        if (slot != kNone) by_pid_[message.pid] = static_cast<std::uint16_t>(slot + 1);
         return slot;
     }
     /// Among the living. One look, whatever is registered: every orphan is asked for.
     [[nodiscard]] std::size_t by_pid(pid_t pid) const noexcept { return by_pid_[pid] - 1UL; }
     /// Keeps how it ended for the engine; a stub (kStubBit) is forgotten at once.
     void end(std::size_t slot, const ipc::Ending& ending) noexcept {
-        ipc::Exited& process = processes[slot];
+        ipc::Exited process = processes[slot];
         by_pid_[process.pid] = 0;
         if (is_stub(process.token)) return processes.remove(slot);
         static_cast<ipc::Ending&>(process) = ending;
+        processes.set(slot, process);
         processes.mark(ipc::Role::kEngine, slot);
     }
     /// Forgets an ended process; unknown and living ones stay as they are.

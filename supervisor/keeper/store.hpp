@@ -2,7 +2,7 @@
 
 #include <unistd.h>
 
-#include <iterator>
+#include <utility>
 
 #include "ipc/channel.hpp"
 #include "keeper/table.hpp"
@@ -10,15 +10,15 @@
 namespace jailsvc::keeper {
 
 struct KeptFd {
-    ipc::Stored message;  ///< as it is sent
     int fd;
+    ipc::Stored message;  ///< as it is sent; last the name, which is mostly short
 };
 
 /// How descriptors of one kind are kept.
 struct Rule {
-    ipc::Role owner;         ///< who may have it kept
-    RoleSet receivers;       ///< told when it is stored, and after a Hello
-    RoleSet successors = 0;  ///< told after a Hello alone
+    ipc::Role owner;       ///< who may have it kept
+    RoleSet told_at_once;  ///< when it is stored; not the owner, who has it
+    RoleSet told;          ///< after a Hello
 };
 
 /// Descriptors that outlive the engine, the jailer and the logger. Marked slots are to be sent.
@@ -30,19 +30,15 @@ public:
                rule_of(key).owner == role && ipc::get_text(key.unit).size() < sizeof key.unit;
     }
     /// Takes the descriptor; what had the same key is closed. False: full, `fd` stays the caller's.
-    /// Marks it for its receivers, but not for `from`, who has it.
-    [[nodiscard]] bool put(const ipc::Key& key, int fd, ipc::Role from) noexcept {
+    [[nodiscard]] bool put(const ipc::Key& key, int fd) noexcept {
         drop(key);
         if (kept.count() >= limit) return false;
-        const Rule& rule = rule_of(key);
-        const auto told = static_cast<RoleSet>(rule.receivers | rule.successors);
-        const std::size_t slot = kept.add(hash_of(key), told);
+        KeptFd item{.fd = fd, .message = ipc::make<ipc::Stored>()};
+        static_cast<ipc::Key&>(item.message) = key;
+        const std::size_t slot = kept.add(hash_of(key), rule_of(key).told, item);
         if (slot == kNone) return false;
-        kept[slot].message = ipc::make<ipc::Stored>();
-        static_cast<ipc::Key&>(kept[slot].message) = key;
-        kept[slot].fd = fd;
         for (const ipc::Role role : kThree) {
-            if (role != from && (rule.receivers & bit(role)) != 0) kept.mark(role, slot);
+            if ((rule_of(key).told_at_once & bit(role)) != 0) kept.mark(role, slot);
         }
         return true;
     }
@@ -63,14 +59,15 @@ private:
     /// By ipc::Kept. The engine faces clients and is not trusted with anything that a jail is made
     /// of: of a kept unit it gets what no holder can change, the sealed text. The logger only
     /// reads.
+    using enum ipc::Role;
     static constexpr Rule kRules[] = {
-        {ipc::Role::kKeeper, bit(ipc::Role::kEngine)},                            // kState
-        {ipc::Role::kKeeper, bit(ipc::Role::kEngine)},                            // kControl
-        {ipc::Role::kJailer, bit(ipc::Role::kJailer) | bit(ipc::Role::kLogger)},  // kLogPipe
-        {ipc::Role::kJailer, bit(ipc::Role::kJailer), bit(ipc::Role::kEngine)},   // kUnit
-        {ipc::Role::kJailer, bit(ipc::Role::kJailer)},                            // kNamespace
-        {ipc::Role::kJailer, bit(ipc::Role::kJailer)},                            // kListener
-        {ipc::Role::kJailer, bit(ipc::Role::kEngine)},                            // kNotify
+        {kKeeper, bit(kEngine), bit(kEngine)},                 // kState
+        {kKeeper, bit(kEngine), bit(kEngine)},                 // kControl
+        {kJailer, bit(kLogger), bit(kJailer) | bit(kLogger)},  // kLogPipe
+        {kJailer, 0, bit(kJailer) | bit(kEngine)},             // kUnit
+        {kJailer, 0, bit(kJailer)},                            // kNamespace
+        {kJailer, 0, bit(kJailer)},                            // kListener
+        {kJailer, bit(kEngine), bit(kEngine)},                 // kNotify
     };
     static_assert(std::size(kRules) == static_cast<std::size_t>(ipc::Kept::kNotify) + 1);
 
@@ -84,8 +81,7 @@ private:
         for (const char c : ipc::get_text(key.unit)) {
             hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
         }
-        return (hash + key.token * 64 + static_cast<std::uint64_t>(key.kind) * 4 + key.index * 2) |
-               1;
+        return (hash + key.token * 64 + std::to_underlying(key.kind) * 4U + key.index * 2U) | 1;
     }
 
     static bool same(const ipc::Key& a, const ipc::Key& b) noexcept {

@@ -31,7 +31,7 @@ bool greet(Keeper& keeper, Role role, const ipc::Hello& hello) noexcept {
 
 bool store(Keeper& keeper, const ipc::Key& key, ipc::Packet& packet) noexcept {
     Fd fd(packet.take_fd(0));
-    if (keeper.store.put(key, fd.get(), ipc::Role::kJailer)) return fd.release() >= 0;
+    if (keeper.store.put(key, fd.get())) return fd.release() >= 0;
     log("%s: the store of descriptors is full; raise the hard limit of open files", key.unit);
     return false;
 }
@@ -107,11 +107,11 @@ bool send_peers(Member& to) noexcept {
     return true;
 }
 
-bool send_process(Member& to, bool is_jailer, const ipc::Exited& process) noexcept {
+bool send_process(Member& to, Role role, const ipc::Exited& process) noexcept {
     if (process.ended_ns != 0) return send(to, process);
     auto alive = ipc::make<ipc::Alive>();
     static_cast<ipc::Process&>(alive) = process;
-    if (!is_jailer) return send(to, alive);
+    if (role != Role::kJailer) return send(to, alive);
     // Not reaped yet, so the pid is still this process.
     const Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, process.pid, 0)));
     return send(to, alive, pidfd.get());
@@ -150,13 +150,10 @@ void pump(Keeper& keeper, Role role) noexcept {
     if (!to.greeted || to.blocked) return;
     to.blocked = true;
     const auto send_kept = [&](const KeptFd& kept) { return send(to, kept.message, kept.fd); };
-    const auto send_one = [&](const ipc::Exited& process) {
-        return send_process(to, role == Role::kJailer, process);
-    };
-    if (!send_peers(to) || !keeper.store.kept.send_due(role, send_kept) ||
-        !keeper.registry.processes.send_due(role, send_one)) {
-        return;
-    }
+    const auto send_one = [&](const ipc::Exited& one) { return send_process(to, role, one); };
+    if (!send_peers(to)) return;
+    if (!keeper.store.kept.send_due(role, send_kept)) return;
+    if (!keeper.registry.processes.send_due(role, send_one)) return;
     if (to.end_due && !send(to, ipc::make<ipc::SnapshotEnd>())) return;
     to.end_due = false;
     if (to.shutdown_due && !send_shutdown(keeper, to)) return;

@@ -1,6 +1,7 @@
 #include "keeper/registry.hpp"
 
 #include <catch2/catch.hpp>
+#include <cstring>
 #include <memory>
 #include <vector>
 
@@ -38,6 +39,11 @@ std::vector<ipc::Token> due(keeper::Registry& registry, ipc::Role role) {
 }
 
 using Tokens = std::vector<ipc::Token>;
+
+struct Item {
+    int number = 0;
+    char text[100] = {};
+};
 
 }  // namespace
 
@@ -126,14 +132,14 @@ TEST_CASE("table: what is marked is sent lowest first, and stays marked when it 
           "[keeper]") {
     const auto role = ipc::Role::kJailer;
     const auto kJailerOnly = keeper::bit(role);
-    const auto table = std::make_unique<keeper::Table<int, 8>>();
-    for (int i = 0; i < 8; ++i) (*table)[table->add(100, kJailerOnly)] = i;
-    CHECK(table->add(100, kJailerOnly) == kNone);
+    const auto table = std::make_unique<keeper::Table<Item, 8>>();
+    for (int i = 0; i < 8; ++i) CHECK(table->add(100, kJailerOnly, {i}) != kNone);
+    CHECK(table->add(100, kJailerOnly, {}) == kNone);
     std::vector<int> sent;
     std::size_t room = 2;
-    const auto send = [&](int item) {
+    const auto send = [&](const Item& item) {
         if (sent.size() == room) return false;
-        sent.push_back(item);
+        sent.push_back(item.number);
         return true;
     };
     for (const std::size_t slot : {6U, 2U, 4U}) table->mark(role, slot);
@@ -148,12 +154,23 @@ TEST_CASE("table: what is marked is sent lowest first, and stays marked when it 
     CHECK(sent == std::vector{2, 4, 0, 6});
     CHECK(table->send_due(ipc::Role::kEngine, send));
     CHECK(sent.size() == 4);
-    CHECK(table->add(7, kJailerOnly) == 1);
-    CHECK((*table)[1] == 0);
+    CHECK(table->add(7, kJailerOnly, {}) == 1);
+    CHECK((*table)[1].number == 0);
     CHECK(table->find(7) == 1);
     CHECK(table->find(100, 1) == 2);
     for (const std::size_t slot : {7U, 6U}) table->remove(slot);
     CHECK(table->find(100, 6) == kNone);
-    CHECK(table->add(9, kJailerOnly) == 6);
+    CHECK(table->add(9, kJailerOnly, {}) == 6);
     CHECK(table->count() == 7);
+}
+
+TEST_CASE("table: an item comes back whole, in a slot that another one had too", "[keeper]") {
+    const auto table = std::make_unique<keeper::Table<Item, 8>>();
+    Item whole{.number = 1};
+    std::memset(whole.text, 'x', sizeof whole.text);
+    REQUIRE(table->add(7, 0, whole) == 0);
+    CHECK(std::memcmp((*table)[0].text, whole.text, sizeof whole.text) == 0);
+    table->remove(0);
+    REQUIRE(table->add(7, 0, {}) == 0);
+    CHECK(std::memcmp((*table)[0].text, Item{}.text, sizeof whole.text) == 0);
 }

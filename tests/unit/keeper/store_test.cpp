@@ -50,16 +50,16 @@ TEST_CASE("store: the same key replaces and closes what it had", "[keeper]") {
     const auto store = std::make_unique<keeper::Store>();
     store->limit = 10;
     const int old = any_fd();
-    CHECK(store->put(key(Kept::kLogPipe, "web"), old, Role::kJailer));
+    CHECK(store->put(key(Kept::kLogPipe, "web"), old));
     const int fresh = any_fd();
-    CHECK(store->put(key(Kept::kLogPipe, "web"), fresh, Role::kJailer));
+    CHECK(store->put(key(Kept::kLogPipe, "web"), fresh));
     CHECK(store->kept.count() == 1);
     CHECK_FALSE(is_open(old));
     CHECK(is_open(fresh));
-    CHECK(store->put(key(Kept::kLogPipe, "web", 0, 1), any_fd(), Role::kJailer));
-    CHECK(store->put(key(Kept::kLogPipe, "db"), any_fd(), Role::kJailer));
-    CHECK(store->put(key(Kept::kUnit, "web"), any_fd(), Role::kJailer));
-    CHECK(store->put(key(Kept::kLogPipe, "web", 9), any_fd(), Role::kJailer));
+    CHECK(store->put(key(Kept::kLogPipe, "web", 0, 1), any_fd()));
+    CHECK(store->put(key(Kept::kLogPipe, "db"), any_fd()));
+    CHECK(store->put(key(Kept::kUnit, "web"), any_fd()));
+    CHECK(store->put(key(Kept::kLogPipe, "web", 9), any_fd()));
     CHECK(store->kept.count() == 5);
 
     store->drop(key(Kept::kLogPipe, "web"));
@@ -72,12 +72,12 @@ TEST_CASE("store: the same key replaces and closes what it had", "[keeper]") {
 TEST_CASE("store: a full store refuses and leaves the descriptor to its caller", "[keeper]") {
     const auto store = std::make_unique<keeper::Store>();
     store->limit = 2;
-    REQUIRE(store->put(key(Kept::kUnit, "a"), any_fd(), Role::kJailer));
-    REQUIRE(store->put(key(Kept::kUnit, "b"), any_fd(), Role::kJailer));
+    REQUIRE(store->put(key(Kept::kUnit, "a"), any_fd()));
+    REQUIRE(store->put(key(Kept::kUnit, "b"), any_fd()));
     const int fd = any_fd();
-    CHECK_FALSE(store->put(key(Kept::kUnit, "c"), fd, Role::kJailer));
+    CHECK_FALSE(store->put(key(Kept::kUnit, "c"), fd));
     CHECK(is_open(fd));
-    CHECK(store->put(key(Kept::kUnit, "b"), fd, Role::kJailer));  // replaces
+    CHECK(store->put(key(Kept::kUnit, "b"), fd));  // replaces
 }
 
 TEST_CASE("store: keys of one hash are kept apart", "[keeper]") {
@@ -85,8 +85,8 @@ TEST_CASE("store: keys of one hash are kept apart", "[keeper]") {
     store->limit = 10;
     // By how the hash adds up: 64 for a token, 2 for an index.
     const int first = any_fd();
-    REQUIRE(store->put(key(Kept::kUnit, "web", 1, 0), first, Role::kJailer));
-    REQUIRE(store->put(key(Kept::kUnit, "web", 0, 32), any_fd(), Role::kJailer));
+    REQUIRE(store->put(key(Kept::kUnit, "web", 1, 0), first));
+    REQUIRE(store->put(key(Kept::kUnit, "web", 0, 32), any_fd()));
     CHECK(store->kept.count() == 2);
     store->drop(key(Kept::kUnit, "web", 0, 32));
     CHECK(is_open(first));
@@ -96,11 +96,11 @@ TEST_CASE("store: keys of one hash are kept apart", "[keeper]") {
 TEST_CASE("store: who is handed what, and the storer is not handed its own", "[keeper]") {
     const auto store = std::make_unique<keeper::Store>();
     store->limit = 10;
-    REQUIRE(store->put(key(Kept::kLogPipe, "web"), any_fd(), Role::kJailer));
+    REQUIRE(store->put(key(Kept::kLogPipe, "web"), any_fd()));
     CHECK(due(*store, Role::kLogger) == Kinds{Kept::kLogPipe});
     CHECK(due(*store, Role::kJailer).empty());
     CHECK(due(*store, Role::kEngine).empty());
-    REQUIRE(store->put(key(Kept::kNotify, "web"), any_fd(), Role::kJailer));
+    REQUIRE(store->put(key(Kept::kNotify, "web"), any_fd()));
     CHECK(due(*store, Role::kEngine) == Kinds{Kept::kNotify});
     store->kept.mark_snapshot(Role::kJailer);  // a new jailer
     CHECK(due(*store, Role::kJailer) == Kinds{Kept::kLogPipe});
@@ -110,7 +110,7 @@ TEST_CASE("store: what a service was started as goes to the next engine, not to 
           "[keeper]") {
     const auto store = std::make_unique<keeper::Store>();
     store->limit = 10;
-    REQUIRE(store->put(key(Kept::kUnit, "web"), any_fd(), Role::kJailer));
+    REQUIRE(store->put(key(Kept::kUnit, "web"), any_fd()));
     CHECK(due(*store, Role::kEngine).empty());
     store->kept.mark_snapshot(Role::kEngine);
     CHECK(due(*store, Role::kEngine) == Kinds{Kept::kUnit});
