@@ -167,14 +167,30 @@ std::byte* Records::text(std::size_t index, std::size_t slot) const {
     return base_ + kTextsAt + (2 * index + slot) * kTextSize;
 }
 
+char* Records::long_name(std::size_t index) const {
+    return reinterpret_cast<char*>(base_ + kNamesAt + index * kNameSize);
+}
+
 std::string_view Records::name(std::size_t index) const {
     const auto* at = reinterpret_cast<const char*>(place(index));
-    return {at, ::strnlen(at, kNameSize)};
+    const std::size_t size = ::strnlen(at, kShortName);
+    if (size < kShortName) return {at, size};
+    return {long_name(index), ::strnlen(long_name(index), kNameSize)};
+}
+
+/// With another name what the slots held is worth nothing.
+void Records::begin_place(std::size_t index, std::string_view unit) {
+    std::memset(place(index), 0, kPlaceSize);
+    if (unit.size() >= kShortName) {
+        std::memset(long_name(index), 0, kNameSize);
+        unit.copy(long_name(index), kNameSize);
+    }
+    unit.copy(reinterpret_cast<char*>(place(index)), kShortName);
 }
 
 std::optional<Records::Entry> Records::read(std::size_t index) const {
     const std::string_view unit = name(index);
-    const Pair<Kept> slots(place(index) + kNameSize, unit);
+    const Pair<Kept> slots(place(index) + kShortName, unit);
     const auto newest = slots.newest();
     if (!newest || unit.size() == kNameSize) return std::nullopt;
     const Kept& kept = slots[*newest];
@@ -188,7 +204,7 @@ std::optional<Records::Entry> Records::read(std::size_t index) const {
 }
 
 void Records::write(std::size_t index, const Entry& entry) {
-    Pair<Kept> slots(place(index) + kNameSize, name(index));
+    Pair<Kept> slots(place(index) + kShortName, name(index));
     Kept kept{.vitals = entry.record, .extra = entry.extra, .because = 0};
     if (entry.record.because[0] != 0) {
         // Before the record that tells of it, in the place of a text that none tells of any more.
@@ -241,9 +257,7 @@ bool Records::save(const Entry& entry) {
     }
     const std::uint16_t index = free_.back();
     free_.pop_back();
-    // With another name what the slots held is worth nothing.
-    std::memset(place(index), 0, kPlaceSize);
-    std::memcpy(place(index), unit.data(), unit.size());
+    begin_place(index, unit);
     write(index, entry);
     known_.insert(at, index);
     return true;

@@ -14,7 +14,7 @@ namespace jailsvc::engine {
 
 /// What the engine remembers of a unit beside the state machine's own record.
 struct Extra {
-    std::uint32_t weakened = 0;       ///< operations that were allowed not to hold and did not
+    std::uint32_t weakened = 0;  ///< operations that were allowed not to hold and did not
     std::uint32_t reserved = 0;
     std::uint64_t oom_kills = 0;      ///< of its control group when the service began
     std::uint64_t refused_tasks = 0;  ///< the same
@@ -23,8 +23,9 @@ struct Extra {
 /// The engine's durable state: a memfd that the keeper holds, mapped shared. Everything in it has
 /// two slots with a sequence number and a checksum; a write goes to the older one, so a death in
 /// the middle leaves the newer one whole. A header page, then
-///   places  one per unit: its name, then the two slots
+///   places  one per unit: how its name begins, then the two slots
 ///   texts   the two slots' `because`, apart: few units have one, and memory is taken by the page
+///   names   the whole ones of those that are too long for their place; few, too
 class Records {
 public:
     struct Entry {
@@ -33,15 +34,17 @@ public:
     };
 
     // The layout, in bytes; any change to it is another kFormat.
-    static constexpr std::uint64_t kFormat = 3;
+    static constexpr std::uint64_t kFormat = 4;
     static constexpr std::size_t kHeadSize = 4096;
     static constexpr std::size_t kFormatAt = kHeadSize - sizeof kFormat;
     static constexpr std::size_t kNameSize = sizeof service::Record::unit;
+    static constexpr std::size_t kShortName = 40;  ///< with its NUL
     static constexpr std::size_t kSlotSize = sizeof(service::Vitals) + sizeof(Extra) + 24;
-    static constexpr std::size_t kPlaceSize = kNameSize + 2 * kSlotSize;
+    static constexpr std::size_t kPlaceSize = kShortName + 2 * kSlotSize;
     static constexpr std::size_t kTextSize = sizeof service::Record::because;
     static constexpr std::size_t kTextsAt = kHeadSize + ipc::kMaxUnits * kPlaceSize;
-    static_assert(kTextsAt + ipc::kMaxUnits * 2 * kTextSize <= ipc::kStateSize);
+    static constexpr std::size_t kNamesAt = kTextsAt + ipc::kMaxUnits * 2 * kTextSize;
+    static_assert(kNamesAt + ipc::kMaxUnits * kNameSize <= ipc::kStateSize);
 
     /// Maps the memfd; it must be of ipc::kStateSize and sealed against shrinking, because a
     /// mapping beyond the end of a file kills its reader (SIGBUS, mmap(2)). One that an engine of
@@ -81,7 +84,9 @@ private:
     [[nodiscard]] bool take_format();
     [[nodiscard]] std::byte* place(std::size_t index) const;
     [[nodiscard]] std::byte* text(std::size_t index, std::size_t slot) const;
+    [[nodiscard]] char* long_name(std::size_t index) const;
     [[nodiscard]] std::string_view name(std::size_t index) const;
+    void begin_place(std::size_t index, std::string_view unit);
     [[nodiscard]] std::optional<Entry> read(std::size_t index) const;
     void write(std::size_t index, const Entry& entry);
     void save_head();

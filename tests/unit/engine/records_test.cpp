@@ -47,7 +47,7 @@ void overwrite(const Fd& memfd, std::size_t at, std::size_t size) {
 }
 
 constexpr std::size_t kFirst = 4096;  ///< the first record's place
-constexpr std::size_t kSlots = kFirst + Records::kNameSize;
+constexpr std::size_t kSlots = kFirst + Records::kShortName;
 
 }  // namespace
 
@@ -69,6 +69,41 @@ TEST_CASE("records: what one engine wrote the next one reads", "[engine]") {
     CHECK(found[0].record.main_token == 9);
     CHECK(records.booted());
     CHECK_FALSE(records.find("db"));
+}
+
+TEST_CASE("records: a name may be as long as names may be", "[engine]") {
+    const Fd memfd = state_memfd();
+    const std::string shorter(Records::kShortName - 1, 'x');
+    const std::string fits(Records::kShortName, 'x');
+    const std::string longest(Records::kNameSize - 1, 'x');
+    const auto token_of = [](const Records& records, const std::string& unit) {
+        return records.find(unit).value_or(Records::Entry{}).record.main_token;
+    };
+    {
+        Records records = open(memfd);
+        REQUIRE(records.save(entry(shorter.c_str(), 1)));
+        REQUIRE(records.save(entry(fits.c_str(), 2)));
+        REQUIRE(records.save(entry(longest.c_str(), 3)));
+        records.erase(longest);
+        REQUIRE(records.save(entry((fits + "y").c_str(), 4)));  // in its place
+        REQUIRE(records.save(entry(longest.c_str(), 5)));
+    }
+    Records records = open(memfd);
+    CHECK(records.load().size() == 4);
+    CHECK(token_of(records, shorter) == 1);
+    CHECK(token_of(records, fits) == 2);
+    CHECK(token_of(records, fits + "y") == 4);
+    CHECK(token_of(records, longest) == 5);
+    CHECK(token_of(records, fits + "z") == 0);
+}
+
+TEST_CASE("records: a long name that is damaged is not believed", "[engine]") {
+    const Fd memfd = state_memfd();
+    const std::string longest(Records::kNameSize - 1, 'x');
+    REQUIRE(open(memfd).save(entry(longest.c_str(), 1)));
+    CHECK(open(memfd).load().size() == 1);
+    overwrite(memfd, Records::kNamesAt + 100, 4);
+    CHECK(open(memfd).load().empty());
 }
 
 TEST_CASE("records: a torn write leaves the record before it", "[engine]") {
