@@ -23,6 +23,7 @@ Loop::Loop(std::string directory, Drain drain)
       directory_(std::move(directory)),
       drain_(std::move(drain)),
       keeper_(ipc::kKeeperFd) {
+    ev_set_userdata(base_, this);
     ev_io_init(&keeper_watcher_, on_keeper, keeper_.get(), EV_READ);
     keeper_watcher_.data = this;
     ev_io_start(base_, &keeper_watcher_);
@@ -39,7 +40,7 @@ Loop::~Loop() {
     ev_io_stop(base_, &keeper_watcher_);
     ev_io_stop(base_, &engine_watcher_);
     ev_timer_stop(base_, &retry_);
-    for (auto& [unit, source] : sources_) ev_io_stop(base_, &source->watcher);
+    for (const auto& source : sources_) ev_io_stop(base_, &source->watcher);
 }
 
 Result<std::unique_ptr<Loop>> Loop::make(std::string directory) {
@@ -97,27 +98,35 @@ void Loop::add_pipe(std::string_view unit, Fd pipe) {
     }
     // Reads must never wait: the pipe's other end belongs to a service.
     if (::fcntl(pipe.get(), F_SETFL, O_NONBLOCK) == -1) return;
-    const std::string name(unit);
-    if (const auto known = sources_.find(name); known != sources_.end()) {
+    if (Source* known = find(unit)) {
         // A new pipe takes the old one's place: first what the old one still holds.
-        pump(*known->second);
-        remove_source(name);
+        pump(*known);
+        remove_source(unit);
     }
     auto source = std::make_unique<Source>();
-    source->loop = this;
-    source->unit = name;
+    source->unit = unit;
     source->pipe = std::move(pipe);
     ev_io_init(&source->watcher, on_pipe, source->pipe.get(), EV_READ);
     source->watcher.data = source.get();
     ev_io_start(base_, &source->watcher);
-    sources_.try_emplace(name, std::move(source));
+    sources_.insert(place_of(unit), std::move(source));
 }
 
-void Loop::remove_source(const std::string& unit) {
-    const auto found = sources_.find(unit);
-    if (found == sources_.end()) return;
-    ev_io_stop(base_, &found->second->watcher);
-    sources_.erase(found);
+Loop::Sources::iterator Loop::place_of(std::string_view unit) {
+    const auto name = [](const auto& source) -> std::string_view { return source->unit; };
+    return std::ranges::lower_bound(sources_, unit, {}, name);
+}
+
+Loop::Source* Loop::find(std::string_view unit) {
+    const auto at = place_of(unit);
+    return at != sources_.end() && (*at)->unit == unit ? at->get() : nullptr;
+}
+
+void Loop::remove_source(std::string_view unit) {
+    Source* source = find(unit);
+    if (source == nullptr) return;
+    ev_io_stop(base_, &source->watcher);
+    sources_.erase(place_of(unit));
 }
 
 Result<UnitLog*> Loop::log_of(const std::string& unit) {
@@ -127,22 +136,22 @@ Result<UnitLog*> Loop::log_of(const std::string& unit) {
     return &logs_.emplace(unit, std::move(log)).first->second;
 }
 
-void Loop::on_pipe(struct ev_loop* /*base*/, ev_io* watcher, int /*events*/) noexcept {
+void Loop::on_pipe(struct ev_loop* base, ev_io* watcher, int /*events*/) noexcept {
     auto* source = static_cast<Source*>(watcher->data);
-    Loop* self = source->loop;
+    auto* self = static_cast<Loop*>(ev_userdata(base));
     const std::string unit = source->unit;
     const auto log = self->log_of(unit);
     if (!log) {
         // The bytes stay in the pipe until the file can be opened.
         spdlog::error("{}: no log: {}; trying again", unit, log.error().message);
-        ev_io_stop(self->base_, watcher);
-        ev_timer_again(self->base_, &self->retry_);
+        ev_io_stop(base, watcher);
+        ev_timer_again(base, &self->retry_);
         return;
     }
     const auto outcome = self->drain_.move_block(source->pipe.get(), **log);
     if (!outcome) spdlog::error("{}: log: {}", unit, outcome.error().message);
     if (!outcome || *outcome == Drain::Outcome::kEnd) self->remove_source(unit);
-    if (!(*log)->ring_empty()) ev_timer_again(self->base_, &self->retry_);
+    if (!(*log)->ring_empty()) ev_timer_again(base, &self->retry_);
 }
 
 /// Moves what the pipe holds now, and no more than a pipe can hold, should its writer be fast.
@@ -157,7 +166,7 @@ void Loop::pump(Source& source) {
 }
 
 void Loop::drain_everything() {
-    for (auto& [unit, source] : sources_) pump(*source);
+    for (const auto& source : sources_) pump(*source);
 }
 
 void Loop::on_retry(struct ev_loop* base, ev_timer* watcher, int /*events*/) noexcept {
@@ -166,9 +175,9 @@ void Loop::on_retry(struct ev_loop* base, ev_timer* watcher, int /*events*/) noe
     for (auto& [unit, log] : self->logs_) {
         if (!log.ring_empty() && !log.flush_ring()) left = true;
     }
-    for (auto& [unit, source] : self->sources_) {
+    for (const auto& source : self->sources_) {
         if (ev_is_active(&source->watcher)) continue;
-        if (self->log_of(unit)) {
+        if (self->log_of(source->unit)) {
             ev_io_start(base, &source->watcher);
         } else {
             left = true;
@@ -201,9 +210,9 @@ void Loop::from_engine(const ipc::Packet& packet) {
 }
 
 void Loop::end_line_of(const std::string& unit) {
-    const auto source = sources_.find(unit);
-    if (source == sources_.end()) return;
-    pump(*source->second);  // what it wrote last
+    Source* source = find(unit);
+    if (source == nullptr) return;
+    pump(*source);  // what it wrote last
     const auto log = logs_.find(unit);
     if (log != logs_.end()) log->second.end_line();
 }
@@ -218,9 +227,8 @@ void Loop::answer_open(const ipc::LogOpen& request) {
     Fd follower;
     const auto open = [&]() -> Result<void> {
         if (!is_file_name(unit)) return fail_errno("unit name", EINVAL);
-        const auto source = sources_.find(unit);
-        if (source != sources_.end())
-            pump(*source->second);  // what was written before the question
+        // What was written before the question.
+        if (Source* source = find(unit)) pump(*source);
         TRY(UnitLog * log, log_of(unit));
         TRY(reader, log->open_reader());
         fds[fd_count++] = reader.file.get();

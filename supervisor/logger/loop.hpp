@@ -6,9 +6,9 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/fd.hpp"
-#include "base/flat_map.hpp"
 #include "base/result.hpp"
 #include "ipc/channel.hpp"
 #include "logger/drain.hpp"
@@ -30,7 +30,6 @@ public:
 private:
     /// One service's output: its pipe and where it goes.
     struct Source {
-        Loop* loop = nullptr;
         std::string unit;
         Fd pipe;
         ev_io watcher{};
@@ -47,7 +46,10 @@ private:
     void from_engine(const ipc::Packet& packet);
     void set_engine(Fd channel);
     void add_pipe(std::string_view unit, Fd pipe);
-    void remove_source(const std::string& unit);
+    using Sources = std::vector<std::unique_ptr<Source>>;
+    [[nodiscard]] Sources::iterator place_of(std::string_view unit);
+    [[nodiscard]] Source* find(std::string_view unit);
+    void remove_source(std::string_view unit);
     void pump(Source& source);
     void drain_everything();
     [[nodiscard]] Result<UnitLog*> log_of(const std::string& unit);
@@ -62,7 +64,7 @@ private:
     ev_io keeper_watcher_{};
     ev_io engine_watcher_{};
     ev_timer retry_{};
-    FlatMap<std::string, std::unique_ptr<Source>> sources_;
+    Sources sources_;  ///< in the order of their units
     std::map<std::string, UnitLog> logs_;
 };
 
