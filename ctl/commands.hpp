@@ -56,6 +56,7 @@ int run_daemon_reload(const Context& context);
 int run_version(const Context& context);
 int run_shutdown(const Context& context);
 int run_verify(const Context& context, const std::vector<std::string>& files);
+int run_creds(const Context& context, const std::vector<std::string>& words);
 int run_doctor(const Context& context);
 /// "propose" what the unit was seen to need, or "forget" it.
 int run_pledge(const Context& context, const std::string& what, const std::string& unit);

@@ -26,6 +26,7 @@ struct Options {
     ShowOptions show;
     std::string key;
     std::vector<std::string> files;
+    std::vector<std::string> words;
     int exit_code = kOk;
 };
 
@@ -142,6 +143,12 @@ void add_tools(CLI::App& app, Options& options) {
             options.exit_code = run_pledge(options.context, what, options.unit);
         });
     }
+    CLI::App* creds = app.add_subcommand(
+        "creds",
+        "Credentials: encrypt NAME [INPUT [OUTPUT]], decrypt [INPUT [OUTPUT]], list "
+        "[UNIT...]");
+    creds->add_option("words", options.words)->required();
+    creds->callback([&options] { options.exit_code = run_creds(options.context, options.words); });
     app.add_subcommand("doctor", "Try what jails need of this machine; 1 if something fails")
         ->callback([&options] { options.exit_code = run_doctor(options.context); });
     app.add_subcommand("version", "Print versions")->callback([&options] {

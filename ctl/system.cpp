@@ -155,6 +155,14 @@ int run_verify(const Context& context, const std::vector<std::string>& files) {
     return become_jailsvcd(context, arguments);
 }
 
+int run_creds(const Context& context, const std::vector<std::string>& words) {
+    std::vector<std::string> arguments = with_places(context, "creds");
+    if (context.json) arguments.emplace_back("--json");
+    arguments.emplace_back("--");
+    arguments.insert(arguments.end(), words.begin(), words.end());
+    return become_jailsvcd(context, arguments);
+}
+
 int run_doctor(const Context& context) {
     std::vector<std::string> arguments = with_places(context, "doctor");
     if (context.json) arguments.emplace_back("--json");

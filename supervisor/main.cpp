@@ -41,6 +41,7 @@ int usage() {
         "usage: jailsvcd engine|jailer|logger [--config DIR] [--state DIR] [--plugins DIR]\n"
         "       jailsvcd verify [OPTIONS] FILE...\n"
         "       jailsvcd explain [OPTIONS] [TABLE|TABLE.KEY|markdown|json-schema]...\n"
+        "       jailsvcd creds [OPTIONS] encrypt|decrypt|list [--json] ARGUMENT...\n"
         "       jailsvcd doctor [OPTIONS] [--json] [--colour]\n"
         "The loops are started by jailsvc-init, never by hand.\n",
         stderr);
@@ -57,6 +58,7 @@ int main(int argc, char** argv) {
     const std::vector<std::string> rest(arguments.begin() + 1, arguments.end());
     if (role == "verify") return verify::verify(rest);
     if (role == "explain") return jailer::explain(rest);
+    if (role == "creds") return jailer::creds(rest);
     if (role == "doctor") return doctor::doctor(rest);
 
     const auto places = Places::from_arguments(rest);

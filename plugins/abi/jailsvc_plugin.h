@@ -83,6 +83,14 @@ typedef enum jsv_kind {
     JSV_OP_REVEAL = 32, /* since 1.2, after JSV_OP_VIEW: jail path text[0] is there, with every
                            mount below it and the symbolic links on the way; JSV_MOUNT_READ_ONLY,
                            JSV_MOUNT_NOEXEC, JSV_MOUNT_OPTIONAL */
+    JSV_OP_CREDENTIALS = 34, /* since 1.2: a file system in memory that is never swapped, of the
+                                jail alone, at jail path text[0], which is made in a tree that can
+                                be written: mode 0500, the unit's user's, read-only, with one file,
+                                mode 0400, for each JSV_OP_CREDENTIAL; a command may take number[0]
+                                nanoseconds. Shown in a view and open to Landlock without more. */
+    JSV_OP_CREDENTIAL = 35,  /* since 1.2, after JSV_OP_CREDENTIALS: its file text[0] holds what
+                                text[1] leads to at each start, number[0] JSV_CREDENTIAL_*. What it
+                                is never comes into a plan. */
     /* JSV_STAGE_PROCESS */
     JSV_OP_RLIMIT = 40,      /* RLIMIT_* number[0], soft number[1], hard number[2] */
     JSV_OP_NICE = 41,        /* number[0], as a two's complement int */
@@ -151,6 +159,12 @@ typedef enum jsv_kind {
 /* No barrier: the filter's verdict SECCOMP_RET_USER_NOTIF has a call recorded and let go on. Not with
  * JSV_SECCOMP_EXEC_ONCE. It must let close pass too. */
 #define JSV_SECCOMP_LEARN 4u
+
+/* Host path of a file that only root can write and not everybody read; of one that `jailsvc creds
+ * encrypt` has made; path and arguments, divided by single spaces, of a program that writes it. */
+#define JSV_CREDENTIAL_FILE 0u
+#define JSV_CREDENTIAL_ENCRYPTED 1u
+#define JSV_CREDENTIAL_COMMAND 2u
 
 #define JSV_ENV_SECRET 1u /* the value is left out where plans are printed */
 
@@ -281,6 +295,9 @@ typedef struct jsv_plugin {
      * the machine. */
     int (*doctor)(size_t i, jsv_probe* probe);
     int (*teardown)(const char* unit); /* after the last process of the unit is gone */
+    /* Since 1.2: the name of its table in a unit file, where that is not below [jail]; then
+     * profiles have no such table, and no part of it can be optional. NULL: "jail.NAME". */
+    const char* table;
 } jsv_plugin;
 
 /* The one exported function. Returns a struct with static lifetime. */

@@ -47,6 +47,7 @@ struct Plugin {
     int (*stats)(const char* unit, std::int32_t pid, char* text, std::size_t size) = nullptr;
     int (*doctor)(std::size_t i, jsv_probe* probe) = nullptr;
     int (*teardown)(const char* unit) = nullptr;
+    const char* table = nullptr;
 };
 
 /// What jailsvc_plugin_entry() returns a pointer to, in the ABI of this header. `keys` is a
@@ -66,7 +67,8 @@ constexpr jsv_plugin plugin(const jsv_key (&keys)[kCount], const Plugin& it) {
             .started = it.started,
             .stats = it.stats,
             .doctor = it.doctor,
-            .teardown = it.teardown};
+            .teardown = it.teardown,
+            .table = it.table};
 }
 
 /// The stage of a kind: the numbering of jsv_kind has one range per stage.
@@ -189,6 +191,11 @@ public:
         std::uint64_t value = 0;
         if (!note(host_.get_bytes(host_.ctx, name, &value))) return std::nullopt;
         return value;
+    }
+    [[nodiscard]] std::optional<std::uint64_t> duration(const char* name) {
+        std::uint64_t nanoseconds = 0;
+        if (!note(host_.get_duration(host_.ctx, name, &nanoseconds))) return std::nullopt;
+        return nanoseconds;
     }
     /// Elements of a list; nullopt for an absent key. (To a core before 1.1 a list of no elements
     /// is absent too.)

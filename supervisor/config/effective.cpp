@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "config/checks.hpp"
 #include "config/core_keys.hpp"
 #include "config/names.hpp"
@@ -12,18 +14,16 @@ namespace jailsvc::config {
 namespace {
 
 /// A target starts no process, so nothing may be said about one: it would be said in vain.
-constexpr std::string_view kServiceOnly[] = {"environment", "logging", "jail"};
+constexpr std::string_view kOfTargets[] = {"unit", "install"};
 
 void check_target(const Document& document, Reporter& reporter) {
     for (const auto& [name, section] : document.sections) {
         const std::string_view top = std::string_view(name).substr(0, name.find('.'));
-        for (const auto only : kServiceOnly) {
-            if (top != only) continue;
-            reporter.add(section.where,
-                         fmt::format("[{}]: a unit without [service] starts no program; add "
-                                     "[service] or remove this table",
-                                     name));
-        }
+        if (std::ranges::find(kOfTargets, top) != std::end(kOfTargets)) continue;
+        reporter.add(section.where,
+                     fmt::format("[{}]: a unit without [service] starts no program; add "
+                                 "[service] or remove this table",
+                                 name));
     }
 }
 

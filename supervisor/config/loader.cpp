@@ -38,9 +38,10 @@ bool any_has(const Layers& layers, std::string_view section) {
 }
 
 /// Adds the places of a layer's jail and relations; those of lower layers give way.
-void note_places(const Document& document, JailPlaces& places) {
+void note_places(const Document& document, const Schema& schema, JailPlaces& places) {
     for (const auto& [table, section] : document.sections) {
-        if (!table.starts_with("jail.") && table != "unit") continue;
+        const Table* known = schema.find(table);
+        if ((known == nullptr || known->plugin == "core") && table != "unit") continue;
         places.insert_or_assign(table, diagnostic_at(section.where, {}));
         for (const auto& [key, value] : section.keys) {
             places.insert_or_assign(table + "." + key, diagnostic_at(value.where, {}));
@@ -181,7 +182,7 @@ Checked<Unit> Loader::load(const std::string& name, JailPlaces* places) {
     std::vector<SharedPath> files;
     for (const Layer& layer : layers) {
         files.emplace_back(layer.source->name);
-        if (places != nullptr) note_places(layer.document, *places);
+        if (places != nullptr) note_places(layer.document, schema_, *places);
     }
     unit.files = std::move(files);
     return unit;

@@ -110,13 +110,15 @@ Result<Key> read_key(const Json& object) {
     return key;
 }
 
-/// "jail.NAME" for a name that no key of [jail] has.
+/// "jail.NAME" for a name that no key of [jail] has, or one at the top that is none of the core's.
 Result<std::string> table_name(const Json& object) {
     TRY(const std::string name, text_member(object, "name"));
     constexpr std::string_view kPrefix = "jail.";
-    const auto rest = std::string_view(name).substr(std::min(kPrefix.size(), name.size()));
-    if (!name.starts_with(kPrefix) || !is_schema_name(rest) ||
-        core_schema().find_key("jail", rest) != nullptr) {
+    const bool below = name.starts_with(kPrefix);
+    const auto rest = std::string_view(name).substr(below ? kPrefix.size() : 0);
+    const bool taken = below ? core_schema().find_key("jail", rest) != nullptr
+                             : core_schema().find(rest) != nullptr;
+    if (!is_schema_name(rest) || taken) {
         return malformed(fmt::format("{} is no name for a plugin's table", shown(name)));
     }
     return name;

@@ -14,4 +14,7 @@ namespace jailsvc::jailer {
 /// may say; 1 for an unknown name.
 [[nodiscard]] int explain(const std::vector<std::string>& arguments);
 
+/// `jailsvcd creds [OPTIONS] encrypt|decrypt|list …`, see usage() there.
+[[nodiscard]] int creds(const std::vector<std::string>& arguments);
+
 }  // namespace jailsvc::jailer

@@ -7,9 +7,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "base/sys.hpp"
+#include "jailer/credentials/store.hpp"
 #include "own_groups.hpp"
 
 namespace jailsvc::jailer::test {
@@ -38,6 +40,27 @@ std::string read_all(int fd) {
         if (count <= 0) return text;
         text.append(block, static_cast<std::size_t>(count));
     }
+}
+
+/// "secret NAME" for each that the plan has.
+Fd make_credentials(const CompiledPlan& plan, ResolvedIds ids) {
+    if (plan.find(JSV_OP_CREDENTIALS) == nullptr) return {};
+    const auto expect = [](const Result<void>& done) {
+        if (!done) throw std::runtime_error(done.error().message);
+    };
+    const CredentialStore::Owner owner{ids.uid, ids.gid};
+    auto store = CredentialStore::make();
+    if (!store) throw std::runtime_error(store.error().message);
+    plan.for_each(JSV_OP_CREDENTIAL, [&](std::uint32_t, const Op& op) {
+        const std::string text = "secret " + op.text[0];
+        auto secret = Secret::make(text.size());
+        if (!secret) throw std::runtime_error(secret.error().message);
+        std::ranges::copy(text, secret->room().begin());
+        secret->set_size(text.size());
+        expect(store->add(op.text[0], *secret, owner));
+    });
+    expect(store->seal(owner));
+    return store->take();
 }
 
 }  // namespace
@@ -160,7 +183,8 @@ Jail::Jail(Plan plan, ResolvedIds ids)
     }
     const auto door = groups_.open_door(plan_.plan().unit);
     if (!door) throw std::runtime_error(door.error().message);
-    auto spawned = spawn_stub(spawn_context(), plan_, ids_, -1, door->entry());
+    const Fd credentials = make_credentials(plan_, ids_);
+    auto spawned = spawn_stub(spawn_context(), plan_, ids_, -1, door->entry(), credentials.get());
     if (!spawned) {
         failure_ = spawned.error();
         return;

@@ -14,6 +14,7 @@
 
 #include "base/sys.hpp"
 #include "config/load.hpp"
+#include "jailer/credentials/job.hpp"
 
 namespace jailsvc::test {
 namespace {
@@ -143,6 +144,17 @@ jailer::ResolvedIds ids_of(const jailer::Plan& plan) {
     return {};
 }
 
+/// As the jailer reads them; empty where the plan has none.
+jailer::Jailed<Fd> read_credentials(const jailer::CompiledPlan& plan, jailer::ResolvedIds ids,
+                                    const jailer::SpawnContext& context, const Places& places) {
+    if (plan.find(JSV_OP_CREDENTIALS) == nullptr) return Fd();
+    auto job = jailer::CredentialJob::start(
+        {.plan = plan, .ids = ids, .places = places, .spawn = context, .groups = {}});
+    if (!job) return std::unexpected(job.error());
+    if (!wait_readable(job->fd())) return std::unexpected(job->late());
+    return job->finish();
+}
+
 /// A jail from its parent's operations to its init; undone at the end.
 struct Jail {
     const jailer::CompiledPlan& plan;
@@ -157,7 +169,7 @@ struct Jail {
     [[nodiscard]] pid_t stub_pid() const { return stub ? stub->get().pid : -1; }
 
     /// Why it does not stand; empty if it does.
-    std::string raise(const jailer::SpawnContext& context) {
+    std::string raise(const jailer::SpawnContext& context, const Places& places) {
         const auto describe = [this](const auto& failure) {
             return jailer::describe(plan.plan(), failure);
         };
@@ -165,7 +177,9 @@ struct Jail {
             return describe(made.error());
         }
         if (!plan.needs_stub()) return "";
-        auto parked = jailer::spawn_stub(context, plan, ids);
+        auto credentials = read_credentials(plan, ids, context, places);
+        if (!credentials) return describe(credentials.error());
+        auto parked = jailer::spawn_stub(context, plan, ids, -1, {}, credentials->get());
         if (!parked) return describe(parked.error());
         stub.emplace(std::move(*parked));
         if (auto why = await_ready(plan, stub->get()); !why.empty()) return why;
@@ -264,7 +278,7 @@ Ran Site::execute(const std::string& jail_tables, const std::vector<std::string>
     const auto compiled = plan(jail_tables);
     if (!compiled) return {.error = compiled.error().message};
     Jail jail{*compiled};
-    if (auto why = jail.raise(context_); !why.empty()) return {.error = why};
+    if (auto why = jail.raise(context_, places_); !why.empty()) return {.error = why};
     return run_in(jail, context_, argv);
 }
 

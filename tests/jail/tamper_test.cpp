@@ -36,6 +36,10 @@ Plan rich_plan(const TempDirectory& shared) {
                     {make_op(JSV_OP_BIND, {.flags = JSV_MOUNT_CREATE | JSV_MOUNT_READ_ONLY,
                                            .text = {shared.path(), "/run/shared"}}),
                      make_op(JSV_OP_DEVICE, {.text = {"/dev/kmsg"}})});
+    const auto mask = std::ranges::find(plan.ops, JSV_OP_MASK, &Op::kind);
+    plan.ops.insert(mask, {make_op(JSV_OP_CREDENTIALS, {.text = {"/run/credentials/probe"}}),
+                           make_op(JSV_OP_CREDENTIAL, {.text = {"db", "/etc/db"}}),
+                           make_op(JSV_OP_CREDENTIAL, {.text = {"api", "/etc/api"}})});
     plan.ops.insert(plan.ops.begin(), make_op(JSV_OP_NETWORK, {.number = {JSV_NET_LOOPBACK}}));
     const auto limit = std::ranges::find(plan.ops, JSV_OP_RLIMIT, &Op::kind);
     plan.ops.insert(limit, {make_op(JSV_OP_NICE, {.number = {5}}),

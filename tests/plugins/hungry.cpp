@@ -25,6 +25,7 @@ constexpr jsv_plugin kHungry = {
     .stats = nullptr,
     .doctor = nullptr,
     .teardown = nullptr,
+    .table = nullptr,
 };
 
 }  // namespace

@@ -111,6 +111,12 @@ private:
         if (rc == 0) *value = *number;
         return rc;
     }
+    static int get_duration(void* ctx, const char* key, uint64_t* nanoseconds) {
+        const std::uint64_t* number = nullptr;
+        const int rc = get(ctx, JSV_DURATION, key, number);
+        if (rc == 0) *nanoseconds = *number;
+        return rc;
+    }
     static int get_element(void* ctx, const char* key, size_t i, const char** value) {
         const Strings* list = nullptr;
         const int rc = get(ctx, JSV_STRING_LIST, key, list);
@@ -189,7 +195,7 @@ private:
             .get_integer = get_integer,
             .get_string = get_string,
             .get_bytes = get_bytes,
-            .get_duration = [](void*, const char*, uint64_t*) { return -ENOENT; },
+            .get_duration = get_duration,
             .get_element = get_element,
             .get_entry = get_entry,
             .get_other_string = get_other_string,

@@ -175,6 +175,15 @@ Outcome apply_file(MountState& state, const ChildOp& op) noexcept {
     return outcome(attach(mount.get(), target.get()), About::kTarget);
 }
 
+/// What the jailer has filled and sealed; attached, it is this mount namespace's alone. Its place is
+/// made in a file system of the jail's own only: a read-only root may be the host's.
+Outcome apply_credentials(const MountState& state, const ChildOp& op) noexcept {
+    const raw::Handle target(open_target(state, op.text[0], Missing::kMakeDirectory, false));
+    if (!target.ok()) return outcome(target.get(), About::kTarget);
+    const raw::Handle mount(state.job->credentials);
+    return outcome(attach(mount.get(), target.get()), About::kMount);
+}
+
 Outcome apply_hostname(const ChildOp& op) noexcept {
     unsigned length = 0;
     while (op.text[0][length] != '\0') ++length;
@@ -262,6 +271,9 @@ Outcome apply_mount(MountState& state, std::uint32_t index) noexcept {
             return apply_view(state);
         case JSV_OP_REVEAL:
             return apply_reveal(state, index);
+        case JSV_OP_CREDENTIALS:
+            return apply_credentials(state, op);
+        case JSV_OP_CREDENTIAL:  // the jailer has put it there
         case JSV_OP_HOST_DIRECTORY:
         case JSV_OP_CGROUP:
         case JSV_OP_NAMESPACE:

@@ -27,7 +27,7 @@ namespace {
 
 using Kind = GateReport::Kind;
 
-constexpr int kStubGate = 3, kStubProgram = 4;
+constexpr int kStubGate = 3, kStubProgram = 4, kCredentials = 5;
 constexpr int kFailedStatus = ipc::kNotExecutedCode;
 
 /// Reports and ends, unless the unit allows this operation not to hold.
@@ -70,16 +70,24 @@ void enter_cgroups(const Job& job) noexcept {
     }
 }
 
-/// Gate to 3, the stub's program to 4, the rest closed: the stub needs no standard streams.
-void arrange_stub_descriptors(const StubJob& job) noexcept {
-    const int gate = move_up(job.gate, kStubProgram + 1);
+/// Gate to 3, the stub's program to 4, credentials to 5 where there are any, the rest closed: the
+/// stub needs no standard streams.
+void arrange_stub_descriptors(StubJob& job) noexcept {
+    const int gate = move_up(job.gate, kCredentials + 1);
     if (gate < 0) raw::exit_now(kFailedStatus);
-    const int program = move_up(job.stub_program, kStubProgram + 1);
+    const int program = move_up(job.stub_program, kCredentials + 1);
     require(gate, kStepDescriptors, program);
+    if (job.credentials >= 0) {
+        const int credentials = move_up(job.credentials, kCredentials + 1);
+        require(gate, kStepDescriptors, credentials);
+        require(gate, kStepDescriptors, raw::call(SYS_dup3, credentials, kCredentials, O_CLOEXEC));
+        job.credentials = kCredentials;
+    }
     require(gate, kStepDescriptors, raw::call(SYS_dup3, gate, kStubGate, 0));
     require(gate, kStepDescriptors, raw::call(SYS_dup3, program, kStubProgram, O_CLOEXEC));
     require(kStubGate, kStepDescriptors, raw::call(SYS_close_range, 0, kStubGate - 1, 0));
-    require(kStubGate, kStepDescriptors, raw::call(SYS_close_range, kStubProgram + 1, ~0U, 0));
+    const int unused = (job.credentials >= 0 ? kCredentials : kStubProgram) + 1;
+    require(kStubGate, kStepDescriptors, raw::call(SYS_close_range, unused, ~0U, 0));
 }
 
 /// We come into a user namespace as an unmapped id, with every capability in it
@@ -210,7 +218,8 @@ void await_gate(int gate) noexcept {
     if (count != 1) raw::exit_now(kFailedStatus);
 }
 
-void run_stub(const StubJob& job) noexcept {
+void run_stub(const StubJob& given) noexcept {
+    StubJob job = given;
     enter_cgroups(job);
     if ((job.namespaces & CLONE_NEWCGROUP) != 0) {
         require(job.gate, kStepCgroup, raw::call(SYS_unshare, CLONE_NEWCGROUP));

@@ -17,6 +17,7 @@ struct StubJob {
     int gate;                     ///< our end; becomes descriptor 3
     int stub_program;             ///< of jailsvc-stub
     const char* stage_directory;  ///< empty directory that new roots are attached to
+    int credentials;              ///< detached mount for JSV_OP_CREDENTIALS, or -1
     int* trees;                   ///< `count` cells for the child: detached source trees, or -1
     int* depths;                  ///< as many: how long the paths are that are to be revealed
     std::uint64_t namespaces;     ///< CLONE_NEW* it was made with
@@ -50,7 +51,7 @@ struct ProgramJob {
 };
 
 /// Applies namespace and mount operations, gives up every privilege, and becomes jailsvc-stub.
-[[noreturn]] void run_stub(const StubJob& job) noexcept;
+[[noreturn]] void run_stub(const StubJob& given) noexcept;
 
 /// Enters the jail, applies process, identity and lockdown operations, waits at the gate, or in the
 /// exec itself (child_seal.hpp), execs.

@@ -51,9 +51,8 @@ Verdict attest_op(std::uint32_t index, const Op& op, pid_t stub, std::uint64_t n
 
 }  // namespace
 
-Jailed<std::vector<JailFailure>> attest_jail(const CompiledPlan& compiled,
-                                             const ResolvedIds& /*ids*/, pid_t stub,
-                                             std::uint64_t network) {
+Jailed<std::vector<JailFailure>> attest_jail(const CompiledPlan& compiled, const ResolvedIds& ids,
+                                             pid_t stub, std::uint64_t network) {
     const Plan plan = compiled.plan();
     std::vector<JailFailure> weakened;
     for (std::uint32_t index = 0; index < plan.ops.size(); ++index) {
@@ -68,7 +67,7 @@ Jailed<std::vector<JailFailure>> attest_jail(const CompiledPlan& compiled,
     if ((plan.namespace_flags() & CLONE_NEWNS) == 0) return weakened;
     const auto view = JailView::open(stub);
     if (!view) return std::unexpected(view.error());
-    if (auto verdict = attest_mounts(plan, *view, weakened)) {
+    if (auto verdict = attest_mounts(plan, *view, ids, weakened)) {
         return std::unexpected(std::move(*verdict));
     }
     return weakened;

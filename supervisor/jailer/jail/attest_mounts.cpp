@@ -10,6 +10,7 @@
 #include <algorithm>
 
 #include "base/sys.hpp"
+#include "jailer/jail/attest_credentials.hpp"
 #include "jailer/jail/attest_view.hpp"
 #include "jailer/jail/failure.hpp"
 #include "jailer/jail/id_map.hpp"
@@ -30,6 +31,7 @@ struct Declared {
 struct Attest {
     const Plan& plan;
     const JailView& view;
+    const ResolvedIds& ids;
     std::vector<Declared> declared;
 };
 
@@ -237,7 +239,7 @@ std::string place_of(const Op& op) {
     const bool mounts = op.kind == JSV_OP_TMPFS || op.kind == JSV_OP_PROC ||
                         op.kind == JSV_OP_DEV || op.kind == JSV_OP_DEVICE ||
                         op.kind == JSV_OP_MASK || op.kind == JSV_OP_READ_ONLY ||
-                        op.kind == JSV_OP_FILE;
+                        op.kind == JSV_OP_FILE || op.kind == JSV_OP_CREDENTIALS;
     return mounts ? op.text[0] : std::string();
 }
 
@@ -267,9 +269,13 @@ Verdict check_op(Attest& attest, std::uint32_t index, const Op& op, const Place&
             return check_read_only(index, op, place);
         case JSV_OP_FILE:
             return check_file(index, op, place);
+        case JSV_OP_CREDENTIALS:
+            return attest_credentials(attest.plan, index, place, attest.ids);
         // By whoever is inside: the uts namespace and sysctls answer for the reader's own.
         case JSV_OP_HOSTNAME:
         case JSV_OP_SYSCTL:
+        // In attest_credentials.
+        case JSV_OP_CREDENTIAL:
         // In attest_view.
         case JSV_OP_VIEW:
         case JSV_OP_REVEAL:
@@ -411,8 +417,9 @@ Jailed<Place> JailView::find(std::uint32_t op, const std::string& path) const {
 }
 
 std::optional<JailFailure> attest_mounts(const Plan& plan, const JailView& view,
+                                         const ResolvedIds& ids,
                                          std::vector<JailFailure>& weakened) {
-    Attest attest{plan, view, {}};
+    Attest attest{plan, view, ids, {}};
     for (std::uint32_t index = 0; index < plan.ops.size(); ++index) {
         auto verdict = attest_op(attest, index);
         if (!verdict) continue;

@@ -42,6 +42,7 @@ private:
 /// nullopt: every mount operation holds, and nothing is writable that was not declared so. Failures
 /// of optional operations are added to `weakened`.
 [[nodiscard]] std::optional<JailFailure> attest_mounts(const Plan& plan, const JailView& view,
+                                                       const ResolvedIds& ids,
                                                        std::vector<JailFailure>& weakened);
 
 }  // namespace jailsvc::jailer

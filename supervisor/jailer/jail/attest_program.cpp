@@ -230,6 +230,8 @@ Verdict check_op(const Attest& attest, std::uint32_t index, const Op& op) {
         case JSV_OP_FILE:
         case JSV_OP_VIEW:
         case JSV_OP_REVEAL:
+        case JSV_OP_CREDENTIALS:
+        case JSV_OP_CREDENTIAL:
             return std::nullopt;
     }
     return not_held(index, "unknown kind");

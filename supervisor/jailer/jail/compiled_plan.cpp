@@ -21,7 +21,7 @@ constexpr jsv_kind kSingle[] = {
     JSV_OP_NICE,         JSV_OP_UMASK,    JSV_OP_CHDIR,        JSV_OP_OOM_SCORE,
     JSV_OP_SESSION,      JSV_OP_IDS,      JSV_OP_CAPABILITIES, JSV_OP_SECUREBITS,
     JSV_OP_NO_NEW_PRIVS, JSV_OP_NETWORK,  JSV_OP_LANDLOCK,     JSV_OP_VIEW,
-    JSV_OP_NETWORK_JOIN, JSV_OP_SECCOMP,  JSV_OP_SECCOMP_MAIN};
+    JSV_OP_NETWORK_JOIN, JSV_OP_SECCOMP,  JSV_OP_SECCOMP_MAIN, JSV_OP_CREDENTIALS};
 
 std::size_t count_kind(const Plan& plan, jsv_kind kind) {
     return static_cast<std::size_t>(
@@ -39,7 +39,8 @@ const std::string* mount_target(const Op& op) {
     if (op.kind == JSV_OP_BIND) return &op.text[1];
     const bool first = op.kind == JSV_OP_TMPFS || op.kind == JSV_OP_PROC || op.kind == JSV_OP_DEV ||
                        op.kind == JSV_OP_DEVICE || op.kind == JSV_OP_MASK ||
-                       op.kind == JSV_OP_READ_ONLY || op.kind == JSV_OP_FILE;
+                       op.kind == JSV_OP_READ_ONLY || op.kind == JSV_OP_FILE ||
+                       op.kind == JSV_OP_CREDENTIALS;
     return first ? &op.text[0] : nullptr;
 }
 

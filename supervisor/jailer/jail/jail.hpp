@@ -149,10 +149,10 @@ void undo_parent_operations(const CompiledPlan& plan, const std::string& trash =
 
 /// The jail's init in new namespaces; it reports kBuilt when all mounts stand, and kReady when
 /// jailsvc-stub runs. `network`, if not -1, is the network namespace it is born into, instead of a
-/// new one.
+/// new one; `credentials` the mount that JSV_OP_CREDENTIALS attaches (CredentialStore).
 [[nodiscard]] Jailed<Parked> spawn_stub(const SpawnContext& context, const CompiledPlan& plan,
                                         const ResolvedIds& ids, int network = -1,
-                                        const CgroupEntry& groups = {});
+                                        const CgroupEntry& groups = {}, int credentials = -1);
 
 /// `stub` is the pidfd of the jail's init, or -1 where the plan needs none.
 [[nodiscard]] Jailed<Parked> spawn_program(const SpawnContext& context, const CompiledPlan& plan,

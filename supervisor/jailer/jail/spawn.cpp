@@ -213,7 +213,8 @@ void ignore_no_signals() noexcept {
 }
 
 Jailed<Parked> spawn_stub(const SpawnContext& context, const CompiledPlan& plan,
-                          const ResolvedIds& /*ids*/, int network, const CgroupEntry& groups) {
+                          const ResolvedIds& /*ids*/, int network, const CgroupEntry& groups,
+                          int credentials) {
     auto gate = make_gate();
     if (!gate) return std::unexpected(std::move(gate).error());
     const std::vector<ChildOp> ops = plan.child_ops();
@@ -223,6 +224,7 @@ Jailed<Parked> spawn_stub(const SpawnContext& context, const CompiledPlan& plan,
                 .gate = -1,
                 .stub_program = context.stub_program,
                 .stage_directory = context.stage_directory.c_str(),
+                .credentials = credentials,
                 .trees = trees.data(),
                 .depths = depths.data(),
                 .namespaces = plan.namespaces(),

@@ -112,6 +112,9 @@ void Jails::build(Jail& jail, Making& making) {
     if (auto ready = prepare(jail); !ready) return made(jail, ready);
     if (jail.has_stub()) return made(jail, look_at(jail));
     if (jail.adopted || !jail.loaded->plan.needs_stub()) return made(jail, {});
+    if (jail.loaded->plan.find(JSV_OP_CREDENTIALS) != nullptr) {
+        return read_credentials(jail, making);
+    }
     spawn_init(jail, making);
 }
 
@@ -170,7 +173,9 @@ void Jails::spawn_init(Jail& jail, Making& making) {
         return made(jail, std::unexpected(to_failure(jail.loaded->plan.plan(), network.error())));
     }
     tell::intent(core_.keeper, token);
-    auto init = spawn_stub(core_.spawn, jail.loaded->plan, jail.ids, network->get(), door->entry());
+    auto init = spawn_stub(core_.spawn, jail.loaded->plan, jail.ids, network->get(), door->entry(),
+                           making.credentials.get());
+    making.credentials = Fd();
     if (!init) {
         tell::abandon(core_.keeper, token);
         return made(jail, std::unexpected(to_failure(jail.loaded->plan.plan(), init.error())));

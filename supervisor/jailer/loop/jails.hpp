@@ -97,6 +97,10 @@ public:
     /// Learns now what the init of a jail in the making has said of it.
     void ask_init(const std::string& unit);
 
+    /// Whether its credentials were being read, which is given up: nobody can signal its processes
+    /// yet, and a command may take minutes.
+    bool stop_reading(Jail& jail);
+
     Member& add_member(Jail& jail, ipc::Token token, pid_t pid, Fd pidfd, ipc::Purpose purpose);
 
     /// The main process is about to be begun: from here on the jail serves no other run, for a
@@ -142,6 +146,10 @@ private:
     Attempt prepare(Jail& jail);
     static void note_weakened(Jail& jail, const std::vector<JailFailure>& weakened);
     void spawn_init(Jail& jail, Making& making);
+
+    // jail_credentials.cpp
+    void read_credentials(Jail& jail, Making& making);
+    void credentials_read(const std::string& unit);
 
     // jail_network.cpp
     Jailed<Fd> network_for(Jail& jail);

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <optional>
+
+#include "jailer/credentials/job.hpp"
 #include "jailer/loop/jails.hpp"
 
 // What Jails keeps while a jail is being made or ended; for its own source files.
@@ -12,6 +15,8 @@ struct Jails::Making {
     bool entered = false;   ///< programs may be spawned into it
     bool attested = false;  ///< it is as planned; its init may not run yet
     Parked init;            ///< gate of the jail's init until it is ready; its pidfd is the jail's
+    std::optional<CredentialJob> reading;  ///< until the credentials are there
+    Fd credentials;                        ///< then their mount, until the init has it
     IoWatch gate;
     TimerWatch limit;
 };

@@ -42,7 +42,7 @@ void OldMounts::free_later(Fd mounts) {
 
 void OldMounts::begin() {
     ours_ = Fd();  // the end of file after the last
-    auto worker = WorkerProcess::start([this] { drop_all(theirs_.get()); }, theirs_.get());
+    auto worker = WorkerProcess::start([this] { drop_all(theirs_.get()); }, {theirs_.get()});
     theirs_ = Fd();
     if (!worker) return spdlog::warn("old mounts: {}", worker.error().message);
     worker_.emplace(std::move(*worker));

@@ -16,6 +16,8 @@
 #include "config/names.hpp"
 #include "jailer/child/landlock_rights.hpp"
 #include "jailer/net/addresses.hpp"
+#include "jailer/plan/credential_access.hpp"
+#include "jailer/plan/credential_limits.hpp"
 
 #ifndef CLONE_NEWTIME
 #define CLONE_NEWTIME 0x80  // linux/sched.h; glibc 2.36 lacks it
@@ -69,6 +71,7 @@ std::uint32_t allowed_flags(const Op& op) {
     if (op.kind == JSV_OP_SECCOMP) {
         return JSV_SECCOMP_EXEC_ONCE | JSV_SECCOMP_NO_UNIX_SOCKETS | JSV_SECCOMP_LEARN;
     }
+    if (op.kind == JSV_OP_CREDENTIALS) return 0;
     const bool mounts = op.stage == JSV_STAGE_MOUNTS && find_kind(op.kind)->paths > 0;
     return mounts ? kMountFlags : 0;
 }
@@ -154,6 +157,18 @@ Result<void> check_landlock(const Op& op) {
     return {};
 }
 
+Result<void> check_credential(const Op& op) {
+    if (!is_credential_name(op.text[0])) {
+        return refuse(op, fmt::format("\"{}\" is no name; use 1 to 64 letters, digits and _-., of "
+                                      "which the last two come later",
+                                      op.text[0].substr(0, 100)));
+    }
+    if (op.number[0] > JSV_CREDENTIAL_COMMAND) return refuse(op, "comes from nowhere known");
+    const bool command = op.number[0] == JSV_CREDENTIAL_COMMAND;
+    return check_path(op, "source",
+                      command ? op.text[1].substr(0, op.text[1].find(' ')) : op.text[1]);
+}
+
 /// The kernel checks jumps and loads. What it allows and we do not: an answer that a supervisor or
 /// tracer gives. A filter that asks would be answered by whoever holds its listener, and would
 /// override the gate that an exec waits at (linux/seccomp.h, SECCOMP_USER_NOTIF_FLAG_CONTINUE). A
@@ -229,6 +244,11 @@ Result<void> check_values(const Op& op) {
             return demand(op.number[0] <= 2, "hidepid is 0, 1 or 2");
         case JSV_OP_SYSCTL:
             return demand(is_sysctl(op.text[0]), "not a path below /proc/sys");
+        case JSV_OP_CREDENTIALS:
+            TRY_VOID(demand(op.text[0] != "/", "the root directory holds more than credentials"));
+            return demand(op.number[0] <= kMaxCommandNs, "the time for a command is above 300 s");
+        case JSV_OP_CREDENTIAL:
+            return check_credential(op);
         case JSV_OP_RLIMIT:
             TRY_VOID(demand(op.number[0] < RLIM_NLIMITS, "unknown limit"));
             return demand(op.number[1] <= op.number[2], "the soft limit is above the hard one");
@@ -284,7 +304,8 @@ bool is_single(jsv_kind kind) {
     return kind == JSV_OP_ROOT || kind == JSV_OP_HOSTNAME || kind == JSV_OP_ID_MAP ||
            kind == JSV_OP_IDS || kind == JSV_OP_CAPABILITIES || kind == JSV_OP_SECUREBITS ||
            kind == JSV_OP_NETWORK || kind == JSV_OP_LANDLOCK || kind == JSV_OP_VIEW ||
-           kind == JSV_OP_NETWORK_JOIN || kind == JSV_OP_SECCOMP || kind == JSV_OP_SECCOMP_MAIN;
+           kind == JSV_OP_NETWORK_JOIN || kind == JSV_OP_SECCOMP || kind == JSV_OP_SECCOMP_MAIN ||
+           kind == JSV_OP_CREDENTIALS;
 }
 
 /// The namespace without which a sysctl is the host's; 0 for one that no namespace has for itself.
@@ -433,6 +454,7 @@ Result<void> check_plan(const Plan& plan) {
         TRY_VOID(in_plugin(check_namespaces(op, namespaces)));
     }
     TRY_VOID(check_main_stage(plan.ops));
+    TRY_VOID(check_credentials(plan.ops));
     return check_network(plan.ops);
 }
 

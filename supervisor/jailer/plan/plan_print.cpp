@@ -34,6 +34,9 @@ constexpr Named kNamespaces[] = {
 };
 constexpr Named kNetworks[] = {
     {JSV_NET_NONE, "none"}, {JSV_NET_LOOPBACK, "loopback"}, {JSV_NET_PRIVATE, "private"}};
+constexpr Named kCredentials[] = {{JSV_CREDENTIAL_FILE, "file"},
+                                  {JSV_CREDENTIAL_ENCRYPTED, "encrypted"},
+                                  {JSV_CREDENTIAL_COMMAND, "command"}};
 constexpr Named kProtocols[] = {{6, "tcp"}, {17, "udp"}};
 constexpr Named kLimits[] = {
     {RLIMIT_CPU, "cpu"},           {RLIMIT_FSIZE, "fsize"},
@@ -108,6 +111,7 @@ std::string number_text(const Op& op, std::size_t i, std::string_view field) {
     if (field == "own_pid") return fmt::format("{:#x}", value);
     if (field == "type") return name_of(kNamespaces, value);
     if (field == "interfaces") return name_of(kNetworks, value);
+    if (field == "from") return name_of(kCredentials, value);
     if (field == "protocol") return name_of(kProtocols, value);
     if (field == "limit") return name_of(kLimits, value);
     if (field == "fs") return set_text(kLandlockFs, value);

@@ -111,6 +111,13 @@ void PluginHost::Impl::add(Result<LoadedPlugin> loaded) {
                         loaded->name, same->path));
         return;
     }
+    const auto table = std::ranges::find(plugins, loaded->table.name,
+                                         [](const LoadedPlugin& p) { return p.table.name; });
+    if (table != plugins.end()) {
+        refusals.push_back(fmt::format("{}: its table [{}] is that of {} already; remove one",
+                                       loaded->path, loaded->table.name, table->path));
+        return;
+    }
     plugins.push_back(std::move(*loaded));
 }
 

@@ -3,7 +3,11 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include <map>
+#include <utility>
 
 #include "jailer/plugin/shared_report.hpp"
 #include "jailer/plugin/trusted_file.hpp"
@@ -38,6 +42,20 @@ Result<LoadedPlugin> open_library(int fd) {
     return read_entry(entry());
 }
 
+/// The library is never unloaded (C++ ones often cannot be, STB_GNU_UNIQUE), and the loader knows it
+/// by the name it was opened with: were the number used again, it would hand out this library for
+/// another file. So the descriptor stays, one for each file. A child of ours has others.
+int keep(Fd fd) {
+    static std::map<std::pair<dev_t, ino_t>, int> held;
+    static pid_t holder = 0;
+    if (std::exchange(holder, ::getpid()) != ::getpid()) held.clear();
+    struct stat info{};
+    if (::fstat(fd.get(), &info) == -1) return fd.release();
+    const auto [known, added] = held.try_emplace({info.st_dev, info.st_ino}, fd.get());
+    if (added) (void)fd.release();
+    return known->second;
+}
+
 void forbid_core_dumps() {
     const rlimit none{.rlim_cur = 0, .rlim_max = 0};
     ::setrlimit(RLIMIT_CORE, &none);
@@ -57,7 +75,7 @@ Result<void> try_library(int fd) {
                 report.finish(SharedReport::Outcome::kError, loaded.error().message);
             }
         },
-        fd);
+        {fd});
     if (!trial) return fail_in("load it in a worker", std::move(trial).error());
     const auto end = trial->wait(kTrialTime);
     if (!end) return fail("did not finish loading within 2 s; replace it");
@@ -73,10 +91,7 @@ Result<LoadedPlugin> load_plugin(int dir, const std::string& dir_path, const std
     const std::string path = dir_path + "/" + file;
     TRY(Fd fd, open_trusted_file(dir, file, path));
     if (auto tried = try_library(fd.get()); !tried) return fail_in(path, std::move(tried).error());
-    // The library is never unloaded (C++ ones often cannot be, STB_GNU_UNIQUE), and the loader
-    // knows it by the name it was opened with: were the number used again, it would hand out this
-    // library for another file. So the descriptor stays.
-    auto plugin = open_library(fd.release());
+    auto plugin = open_library(keep(std::move(fd)));
     if (!plugin) return fail_in(path, std::move(plugin).error());
     plugin->path = path;
     return std::move(*plugin);

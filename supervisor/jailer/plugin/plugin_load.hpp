@@ -14,7 +14,7 @@ struct LoadedPlugin {
     std::string path;
     std::string name;
     jsv_plugin entry{};   ///< our own copy; fields that an older minor lacks are zero
-    config::Table table;  ///< "jail.NAME"
+    config::Table table;  ///< "jail.NAME", or one at the top
 };
 
 /// Loads `file` of the directory opened as `dir`. The library is first loaded and looked at by a

@@ -140,6 +140,15 @@ Result<std::vector<config::Key>> read_keys(const jsv_plugin& entry) {
     return keys;
 }
 
+/// "jail.NAME", or a table at the top that is none of the core's.
+Result<std::string> read_table_name(const jsv_plugin& entry, const std::string& plugin) {
+    if (entry.table == nullptr) return "jail." + plugin;
+    const auto name = bounded(entry.table, kMaxName);
+    if (!name || !is_identifier(*name)) return fail("its table's name is not [a-z][a-z0-9_]*");
+    if (config::core_schema().find(*name) == nullptr) return *name;
+    return fail(fmt::format("its table [{}] is the core's", *name));
+}
+
 Result<jsv_plugin> copy_entry(const jsv_plugin* entry) {
     if (entry == nullptr) return fail("its entry function returned nothing");
     if (reinterpret_cast<std::uintptr_t>(entry) % alignof(jsv_plugin) != 0) {
@@ -182,7 +191,9 @@ Result<LoadedPlugin> read_entry(const jsv_plugin* entry) {
     }
     if (plugin.entry.plan == nullptr) return fail("it has no plan function");
     TRY(auto keys, read_keys(plugin.entry));
-    plugin.table = {.name = "jail." + *name, .doc = *doc, .keys = std::move(keys), .plugin = *name};
+    TRY(std::string table, read_table_name(plugin.entry, *name));
+    plugin.table = {
+        .name = std::move(table), .doc = *doc, .keys = std::move(keys), .plugin = *name};
     return plugin;
 }
 

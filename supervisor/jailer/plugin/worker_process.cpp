@@ -9,8 +9,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <span>
 
 #include "base/sys.hpp"
 
@@ -18,7 +20,7 @@ namespace jailsvc::jailer {
 namespace {
 
 constexpr int kUncaught = 70;  ///< EX_SOFTWARE of sysexits.h
-constexpr int kFirstUnkept = 3;
+constexpr unsigned kFirstUnkept = 3;
 #ifndef P_PIDFD
 constexpr auto P_PIDFD = static_cast<idtype_t>(3);
 #endif
@@ -33,22 +35,24 @@ void reset_signals() {
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
-/// Closes everything but stdio and `kept`.
-void close_others(int kept) {
-    if (kept < kFirstUnkept) {
-        ::close_range(kFirstUnkept, ~0U, 0);
-        return;
+/// Closes everything but stdio and `kept`, which are in ascending order.
+void close_others(std::span<const int> kept) {
+    unsigned first = kFirstUnkept;
+    for (const int one : kept) {
+        const auto fd = static_cast<unsigned>(one);
+        if (one < 0 || fd < first) continue;
+        if (fd > first) ::close_range(first, fd - 1, 0);
+        first = fd + 1;
     }
-    const auto fd = static_cast<unsigned>(kept);
-    if (fd > kFirstUnkept) ::close_range(kFirstUnkept, fd - 1, 0);
-    ::close_range(fd + 1, ~0U, 0);
+    ::close_range(first, ~0U, 0);
 }
 
-[[noreturn]] void run_child(const std::function<void()>& body, int kept_fd, pid_t parent) {
+[[noreturn]] void run_child(const std::function<void()>& body, std::span<const int> kept,
+                            pid_t parent) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != parent) ::_exit(kUncaught);  // it died before it could be told
     reset_signals();
-    close_others(kept_fd);
+    close_others(kept);
     try {
         body();
     } catch (...) {
@@ -71,7 +75,9 @@ std::string ProcessEnd::describe() const {
     return text != nullptr ? text : fmt::format("signal {}", status);
 }
 
-Result<WorkerProcess> WorkerProcess::start(const std::function<void()>& body, int kept_fd) {
+Result<WorkerProcess> WorkerProcess::start(const std::function<void()>& body,
+                                           std::vector<int> kept) {
+    std::ranges::sort(kept);
     int pidfd = -1;
     clone_args arguments{};
     arguments.flags = CLONE_PIDFD;
@@ -79,7 +85,7 @@ Result<WorkerProcess> WorkerProcess::start(const std::function<void()>& body, in
     const pid_t parent = ::getpid();
     const long pid = ::syscall(SYS_clone3, &arguments, sizeof arguments);
     if (pid == -1) return fail_errno("start a worker: clone3");
-    if (pid == 0) run_child(body, kept_fd, parent);
+    if (pid == 0) run_child(body, kept, parent);
     return WorkerProcess(static_cast<pid_t>(pid), Fd(pidfd));
 }
 

@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/fd.hpp"
 #include "base/result.hpp"
@@ -30,10 +31,10 @@ struct ProcessEnd {
 /// (libev's default loop has both) takes its exit away. The caller has to be single-threaded.
 class WorkerProcess {
 public:
-    /// Runs `body` in the child with descriptors 0 to 2 only and all signals at their defaults. The
-    /// child ends with _exit(0) when `body` returns, and with its parent in any case.
+    /// Runs `body` in the child with descriptors 0 to 2 and `kept` only, all signals at their
+    /// defaults. The child ends with _exit(0) when `body` returns, and with its parent in any case.
     [[nodiscard]] static Result<WorkerProcess> start(const std::function<void()>& body,
-                                                     int kept_fd = -1);
+                                                     std::vector<int> kept = {});
     WorkerProcess(WorkerProcess&&) noexcept = default;
     WorkerProcess& operator=(WorkerProcess&& other) noexcept;
     ~WorkerProcess() { end(); }
