@@ -54,7 +54,7 @@ constexpr jsv_key kKeys[] = {
         "Other users' processes in /proc: invisible, listed but closed, or all open.",
         "invisible|none|all"),
     key(JSV_BOOL, "tmp", "true", "Own /tmp and /var/tmp, gone when the service ends."),
-    key(JSV_STRING_LIST, "state_directory", nullptr, "Kept directories, below /var/lib."),
+    key(JSV_STRING_LIST, "state_directory", nullptr, "Kept directories, below %S (/var/lib)."),
     key(JSV_STRING_LIST, "cache_directory", nullptr, "Kept directories, below /var/cache."),
     key(JSV_STRING_LIST, "logs_directory", nullptr, "Kept directories, below /var/log."),
     key(JSV_STRING_LIST, "runtime_directory", nullptr,

@@ -98,9 +98,10 @@ bool is_trusted(const char* directory) noexcept {
     const bool is_ours = info.st_uid == 0 || info.st_uid == ::geteuid();
     const bool is_closed = (info.st_mode & 022) == 0 || (info.st_mode & S_ISVTX) != 0;
     if (is_ours && is_closed) return true;
-    log("%s: belongs to uid %u, mode %04o: others could exchange what is in it; chown it to root "
-        "and chmod go-w it, or use another directory",
-        directory, info.st_uid, info.st_mode & 07777U);
+    log("%s: belongs to uid %u and is writable by %s: others could exchange what is in it; chown "
+        "it "
+        "to root and chmod go-w it, or use another directory",
+        directory, info.st_uid, is_closed ? "it alone" : "others");
     return false;
 }
 

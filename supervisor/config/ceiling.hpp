@@ -29,8 +29,10 @@ private:
         std::string table;
         std::string key;
         Raw limit;
+        bool if_written = false;  ///< a unit without the key is within it
     };
 
+    void bound_what_undoes_promises();
     [[nodiscard]] bool excepts(const std::string& unit) const;
     void read_exceptions(const Raw& raw, Reporter& reporter);
     void read_table(const std::string& table, const RawTable& keys, const Schema& schema,

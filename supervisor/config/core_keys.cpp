@@ -288,7 +288,7 @@ std::vector<CoreKey> service_keys() {
         service("exec_start_post", &S::exec_start_post, "Commands to run once the service is up."),
         service("exec_reload", &S::exec_reload,
                 "Commands that make the service read its "
-                "configuration again; none: SIGHUP."),
+                "configuration again; none: a reload is refused."),
         service("exec_stop", &S::exec_stop,
                 "Commands that ask the service to end, before signals."),
         service("exec_stop_post", &S::exec_stop_post,

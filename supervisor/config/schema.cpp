@@ -19,7 +19,9 @@ Schema make_core_schema() {
          .keys = {},
          .plugin = "core"},
         {.name = "environment",
-         .doc = "The program's environment; nothing else is in it.",
+         .doc =
+             "The program's environment. Besides: PATH, USER, HOME, JAILSVC_UNIT, INVOCATION_ID, "
+             "STATE_DIRECTORY and its like; MAINPID for the unit's commands.",
          .keys = {},
          .plugin = "core"},
         {.name = "logging",

@@ -114,6 +114,7 @@ void Dispatcher::dispatch(const control::Call& call, std::vector<Fd> fds, const 
     const Method* method = find_method(name);
     if (method == nullptr) return answer(client, control::method_not_found(call.method));
     if (auto reply = refusal(*method, call, caller)) return answer(client, std::move(*reply));
+    naming_.let_load(caller.role > Role::kRead);
     Request request{call.parameters, std::move(fds), client};
     (this->*method->run)(request);
 }

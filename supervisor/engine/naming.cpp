@@ -45,7 +45,7 @@ std::optional<Naming::Fault> Naming::fault_of(const std::string& unit) {
     if (manager_.find(unit) != nullptr) return std::nullopt;
     const bool valid = config::is_unit_name(unit);
     const bool is_instance = valid && unit.find('@') != std::string::npos;
-    if (is_instance && elsewhere_.load_instance(unit)) return std::nullopt;
+    if (is_instance && may_load_ && elsewhere_.load_instance(unit)) return std::nullopt;
     if (const auto* errors = elsewhere_.file_errors(unit)) {
         return Fault{.kind = Fault::Kind::kErrors, .unit = unit, .nearest = {}, .errors = *errors};
     }

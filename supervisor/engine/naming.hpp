@@ -23,6 +23,10 @@ public:
     template <typename T>
     using Answered = std::expected<T, control::Reply>;
 
+    /// Whether a name may bring an instance of a template into being. Not for callers who may only
+    /// look: anybody is one, and each name would cost memory, and the time to order all units anew.
+    void let_load(bool allowed) { may_load_ = allowed; }
+
     /// The unit that "unit" names.
     [[nodiscard]] Answered<std::string> unit(const control::Json& parameters);
 
@@ -55,6 +59,7 @@ private:
 
     service::Manager& manager_;
     Elsewhere& elsewhere_;
+    bool may_load_ = false;
 };
 
 /// A parameter that may be absent or null, which is false.

@@ -313,6 +313,11 @@ class Clients(SystemTest):
 
     def test_anybody_may_ask_but_only_root_may_change(self):
         self.assertEqual(self.as_nobody("status", "sleep").returncode, 3)
+        # Whoever may only look brings no instance into being.
+        self.assertEqual(self.as_nobody("status", "worker@looked").returncode, 4)
+        self.assertNotIn("worker@looked", self.ok("list"))
+        self.assertEqual(self.supervisor.run("status", "worker@looked").returncode, 3)
+        self.assertEqual(self.as_nobody("status", "worker@looked").returncode, 3)
         for command in (["start", "sleep"], ["stop", "sleep"], ["kill", "sleep"],
                         ["daemon-reload"], ["shutdown"]):
             result = self.as_nobody(*command)

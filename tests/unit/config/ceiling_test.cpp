@@ -92,6 +92,23 @@ TEST_CASE("ceiling: profiles and drop-ins are bounded too, targets have no jail"
     CHECK(load_errors(tree, "web") == "loaded");
 }
 
+TEST_CASE("ceiling: a bound on promises holds for added ones, and asks that they be enforced",
+          "[config]") {
+    const std::string ceiling = "[jail.pledge]\npromises = \"stdio rpath\"\n";
+    const std::string unit = "[jail.pledge]\npromises = \"stdio\"\n";
+    CHECK(under(ceiling, unit) == "loaded");
+    CHECK(under(ceiling, unit + "add = \"rpath\"\n") == "loaded");
+    CHECK(under(ceiling, unit + "on_violation = \"kill\"\n") == "loaded");
+    CHECK(refuses(ceiling, unit + "add = \"inet\"\n", "add: \"inet\" is not among them"));
+    CHECK(refuses(ceiling, unit + "on_violation = \"log\"\n",
+                  "on_violation: \"log\" is not among them; the site allows errno kill"));
+    CHECK(refuses(ceiling, "[jail.pledge]\npromises = \"any\"\n", "\"any\" is not among them"));
+    CHECK(refuses(ceiling, "", "promises: it is not set"));
+    // Unless the site says otherwise.
+    CHECK(under(ceiling + "on_violation = [\"log\"]\nadd = \"inet\"\n",
+                unit + "on_violation = \"log\"\nadd = \"inet\"\n") == "loaded");
+}
+
 TEST_CASE("ceiling: named units and instances of named templates are free", "[config]") {
     const std::string bound = "[jail.identity]\nno_new_privileges = true\n";
     const std::string breach = "[jail.identity]\nno_new_privileges = false\n";

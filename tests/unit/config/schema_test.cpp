@@ -93,7 +93,7 @@ TEST_CASE("schema: plugin tables survive the way through JSON", "[config]") {
     const auto tables = tables_from_json(to_json(plugin_tables()));
     REQUIRE(tables.has_value());
     CHECK(to_json(*tables) == to_json(plugin_tables()));
-    REQUIRE(tables->size() == 2);
+    REQUIRE(tables->size() == 3);
     CHECK(tables->front().keys[3].type == KeyType::kStringMap);
     CHECK(tables->back().keys.front().choices == std::vector<std::string>{"host", "directory"});
 }

@@ -62,6 +62,13 @@ inline const Schema& test_schema() {
                       {.name = "limits", .type = KeyType::kStringMap, .doc = ""}},
              .plugin = "identity"});
         schema.tables.push_back(
+            {.name = "jail.pledge",
+             .doc = "What the program may call.",
+             .keys = {{.name = "promises", .doc = ""},
+                      {.name = "add", .doc = ""},
+                      {.name = "on_violation", .fallback = "\"errno\"", .doc = ""}},
+             .plugin = "pledge"});
+        schema.tables.push_back(
             {.name = "jail.chroot",
              .doc = "What the program sees.",
              .keys = {{.name = "mode", .doc = "Mode.", .choices = {"host", "directory"}},
