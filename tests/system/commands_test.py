@@ -306,7 +306,7 @@ class Verify(SystemTest):
 
 
 class Clients(SystemTest):
-    UNITS = {"sleep": SLEEP}
+    UNITS = {"sleep": SLEEP, "worker@": SLEEP}
 
     def as_nobody(self, *arguments):
         return self.supervisor.run(*arguments, user=65534, group=65534, extra_groups=[])
@@ -357,7 +357,7 @@ class Clients(SystemTest):
 
 
 class Exec(SystemTest):
-    UNITS = {"sleep": SLEEP}
+    UNITS = {"sleep": SLEEP, "worker@": SLEEP}
 
     def setUp(self):
         self.ok("start", "sleep")
