@@ -3,10 +3,12 @@
 #include <linux/sched.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdlib>
 #include <span>
 
@@ -205,10 +207,23 @@ Jailed<void> check_sockets(const CompiledPlan& plan, const std::vector<int>& des
 }  // namespace
 
 void ignore_no_signals() noexcept {
-    for (int signo = 1; signo < NSIG; ++signo) {
-        struct sigaction present{};
-        if (::sigaction(signo, nullptr, &present) == -1 || present.sa_handler != SIG_IGN) continue;
-        (void)::signal(signo, SIG_DFL);
+    // As rt_sigaction(2) has it. Not by sigaction(3): that hides the signals 32 and 33, which are
+    // glibc's own, and posix_spawn(3) starts programs with both of them ignored.
+    struct Disposition {
+        std::uintptr_t handler;
+        unsigned long flags;
+        std::uintptr_t restorer;
+        std::uint64_t mask;
+    };
+    constexpr int kLast = 64;
+    const auto ignored = reinterpret_cast<std::uintptr_t>(SIG_IGN);
+    for (int signo = 1; signo <= kLast; ++signo) {
+        Disposition present{};
+        const auto size = sizeof present.mask;
+        if (::syscall(SYS_rt_sigaction, signo, nullptr, &present, size) != 0) continue;
+        if (present.handler != ignored) continue;
+        const Disposition standard{};  // SIG_DFL is 0
+        (void)::syscall(SYS_rt_sigaction, signo, &standard, nullptr, size);
     }
 }
 
