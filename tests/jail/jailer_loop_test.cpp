@@ -1,6 +1,7 @@
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -157,6 +158,29 @@ TEST_CASE("jailer: a token is started once, however often it is asked for", "[ja
     (void)world.count_processes("web");
     for (const auto& message : world.started) CHECK(message.pid == first.pid);
     CHECK(std::ranges::count(world.intents, 1U) == 1);
+}
+
+TEST_CASE("jailer: signals that it was started with as ignored are not so for its services",
+          "[jail]") {
+    if (skipped_without_root()) return;
+    // glibc's own, which posix_spawn(3) ignores in what it starts, and an ordinary one.
+    constexpr int kSignals[] = {32, 33, SIGXFSZ};
+    const auto set_all = [&](std::uintptr_t handler) {
+        const std::uintptr_t disposition[4] = {handler};  // struct of rt_sigaction(2)
+        for (const int signo : kSignals) {
+            REQUIRE(::syscall(SYS_rt_sigaction, signo, disposition, nullptr, 8) == 0);
+        }
+    };
+    JailerWorld world;
+    world.write_unit("web", kSleep);
+    set_all(1);  // SIG_IGN
+    world.start_jailer();
+    set_all(0);  // SIG_DFL
+    world.start(1, "web");
+    const pid_t pid = world.wait_started(1).pid;
+    const auto status = sys::read_file("/proc/" + std::to_string(pid) + "/status");
+    REQUIRE(status);
+    CHECK(status->find("SigIgn:\t0000000000000000") != std::string::npos);
 }
 
 TEST_CASE("jailer: another one takes over what a killed one ran", "[jail][chaos]") {
