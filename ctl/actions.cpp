@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <cstdio>
 
 #include "base/signals.hpp"
@@ -43,6 +45,29 @@ int run_kill(const Context& context, const KillOptions& options) {
         ask(context, "Kill", {{"units", options.units}, {"signal", *signal}, {"all", options.all}});
     if (!answer) return report(context, answer.error());
     return show_outcomes(context, answer->reply.parameters);
+}
+
+int run_set_property(const Context& context, const SetPropertyOptions& options) {
+    Json properties = Json::object();
+    for (const std::string& assignment : options.assignments) {
+        const std::size_t equals = assignment.find('=');
+        if (equals == 0 || equals == std::string::npos) {
+            return report(context, {fmt::format("\"{}\" sets nothing; write KEY=VALUE, such as "
+                                                "memory_max=512M",
+                                                assignment),
+                                    kUsage});
+        }
+        const std::string key = assignment.substr(0, equals);
+        if (properties.contains(key)) {
+            return report(context, {key + ": given twice; leave one out", kUsage});
+        }
+        properties[key] = assignment.substr(equals + 1);
+    }
+    const auto answer =
+        ask(context, "SetProperty", {{"unit", options.unit}, {"properties", properties}});
+    if (!answer) return report(context, answer.error());
+    if (context.json) print_json(answer->reply.parameters);
+    return kOk;
 }
 
 }  // namespace jailsvc::ctl

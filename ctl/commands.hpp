@@ -29,6 +29,12 @@ struct StatusOptions {
 };
 int run_status(const Context& context, const StatusOptions& options);
 
+struct SetPropertyOptions {
+    std::string unit;
+    std::vector<std::string> assignments;  ///< "memory_max=512M"
+};
+int run_set_property(const Context& context, const SetPropertyOptions& options);
+
 /// How `show` shows a unit.
 struct ShowOptions {
     std::string unit;

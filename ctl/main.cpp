@@ -19,6 +19,7 @@ struct Options {
     Context context;
     ActionOptions action;
     KillOptions kill;
+    SetPropertyOptions set_property;
     StatusOptions status;
     LogsOptions logs;
     ExecOptions exec;
@@ -64,6 +65,18 @@ void add_actions(CLI::App& app, Options& options) {
     kill->add_option("-s,--signal", options.kill.signal, "name or number; default TERM");
     kill->add_flag("--all", options.kill.all, "everything in the jail, not the main process alone");
     kill->callback([&options] { options.exit_code = run_kill(options.context, options.kill); });
+}
+
+void add_set_property(CLI::App& app, Options& options) {
+    CLI::App* set = app.add_subcommand(
+        "set-property", "Change limits of a unit at once, and until the machine is started anew");
+    set->add_option("unit", options.set_property.unit)->required();
+    set->add_option("key=value", options.set_property.assignments,
+                    "keys of [jail.cgroups]: memory_max=512M tasks_max=200 cpu_quota=50%")
+        ->required();
+    set->callback([&options] {
+        options.exit_code = run_set_property(options.context, options.set_property);
+    });
 }
 
 void add_questions(CLI::App& app, Options& options) {
@@ -192,6 +205,7 @@ int main(int argc, char** argv) {
     app.fallthrough();  // --json and --state may stand behind the command too
     add_places(app, options);
     add_actions(app, options);
+    add_set_property(app, options);
     add_questions(app, options);
     add_tools(app, options);
     try {

@@ -69,6 +69,24 @@ void Asks::plan(const std::string& unit, ClientRef client) {
     jailer_.send(request);
 }
 
+void Asks::set_property(const std::string& unit, const std::string& overlay, ClientRef client) {
+    if (!may_ask(jailer_, properties_, "jailer", client)) return;
+    auto memfd = sys::sealed_memfd("property", overlay);
+    if (!memfd) return answer(client, control::failed(memfd.error().message));
+    auto request = ipc::make<ipc::SetProperty>();
+    request.serial = ++last_serial_;
+    ipc::set_text(request.unit, unit);
+    properties_.emplace(request.serial, std::move(client));
+    std::vector<Fd> fds;
+    fds.push_back(std::move(*memfd));
+    jailer_.send(request, std::move(fds));
+}
+
+void Asks::on_property_set(const ipc::SetPropertyReply& reply, const std::string& text) {
+    const ClientRef client = take(properties_, reply.serial);
+    answer(client, reply.ok != 0 ? control::Reply{} : control::failed(text));
+}
+
 void Asks::end_log_line(std::string_view unit) {
     if (!logger_.up()) return;
     auto message = ipc::make<ipc::LogRunEnded>();
@@ -179,6 +197,7 @@ bool Asks::on_exited(const ipc::Exited& exited) {
 
 void Asks::jailer_lost() {
     fail_all(plans_, "jailer");
+    fail_all(properties_, "jailer");
     // A command that runs goes on without it. Whether one that was only asked for runs by now
     // nobody can tell: it is ended. Taken out first, since sending may find the next loss.
     std::map<service::Token, Exec> unanswered;

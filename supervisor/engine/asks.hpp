@@ -20,6 +20,8 @@ public:
 
     void plan(const std::string& unit, ClientRef client);
     void logs(const std::string& unit, bool follow, ClientRef client);
+    /// `overlay`: see config/overlay.hpp.
+    void set_property(const std::string& unit, const std::string& overlay, ClientRef client);
     /// Tells the logger that a program of the unit's has ended.
     void end_log_line(std::string_view unit);
     /// A client that goes away takes its command with it: SIGHUP, then SIGKILL.
@@ -27,6 +29,8 @@ public:
               ClientRef client);
 
     void on_plan_reply(ipc::Packet& packet);
+    /// `text` is what came with it.
+    void on_property_set(const ipc::SetPropertyReply& reply, const std::string& text);
     void on_log_opened(ipc::Packet& packet);
     // These return whether the token is a client's command.
     bool on_started(const ipc::Started& started);
@@ -54,6 +58,7 @@ private:
     Link& logger_;
     std::uint64_t last_serial_ = 0;
     Pending plans_;
+    Pending properties_;
     Pending logs_;
     std::map<service::Token, Exec> execs_;
 };

@@ -26,6 +26,23 @@ using Strings = std::vector<std::string>;
 /// Calls that wait for jobs, of all clients together.
 constexpr std::size_t kMaxWaiting = 4096;
 
+constexpr std::size_t kMaxProperties = 64;
+
+/// At least one, each a string.
+std::optional<std::map<std::string, std::string>> read_properties(const Json& parameters) {
+    const auto found = parameters.find("properties");
+    if (found == parameters.end() || !found->is_object() || found->empty() ||
+        found->size() > kMaxProperties) {
+        return std::nullopt;
+    }
+    std::map<std::string, std::string> pairs;
+    for (const auto& [key, value] : found->items()) {
+        if (!value.is_string()) return std::nullopt;
+        pairs.emplace(key, value.get<std::string>());
+    }
+    return pairs;
+}
+
 bool is_at_rest(const service::Manager& manager, const std::string& unit) {
     const auto status = manager.status(unit);
     return status && (status->record.state == service::State::kInactive ||
@@ -76,6 +93,7 @@ const Dispatcher::Method* Dispatcher::find_method(std::string_view name) {
         {"Plan", Role::kRead, "unit", &Dispatcher::plan},
         {"Logs", Role::kOperate, "unit follow", &Dispatcher::logs},
         {"Exec", Role::kAdmin, "unit", &Dispatcher::exec},
+        {"SetProperty", Role::kAdmin, "unit properties", &Dispatcher::set_property},
         {"DaemonReload", Role::kAdmin, "", &Dispatcher::daemon_reload},
         {"Version", Role::kRead, "", &Dispatcher::version},
         {"Shutdown", Role::kAdmin, "kind", &Dispatcher::shutdown},
@@ -273,6 +291,19 @@ void Dispatcher::exec(Request& request) {
     const auto status = manager_.status(*name);
     if (!status || status->record.main_pid <= 0) return answer(request.client, not_running(*name));
     elsewhere_.exec(*name, status->record.main_token, std::move(request.fds[0]), request.client);
+}
+
+void Dispatcher::set_property(Request& request) {
+    const auto name = unit(request);
+    if (!name) return;
+    const auto pairs = read_properties(request.parameters);
+    if (!pairs) return answer(request.client, control::invalid_parameter("properties"));
+    const auto* errors = elsewhere_.file_errors(*name);
+    if (errors != nullptr && !errors->empty()) {
+        return answer(request.client,
+                      control::error_reply("InvalidUnit", {{"unit", *name}, {"errors", *errors}}));
+    }
+    elsewhere_.set_property(*name, *pairs, request.client);
 }
 
 void Dispatcher::daemon_reload(Request& request) {

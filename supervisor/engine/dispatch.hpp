@@ -47,6 +47,7 @@ private:
     void plan(Request& request);
     void logs(Request& request);
     void exec(Request& request);
+    void set_property(Request& request);
     void daemon_reload(Request& request);
     void version(Request& request);
     void shutdown(Request& request);

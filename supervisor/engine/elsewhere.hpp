@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -44,6 +45,10 @@ public:
     virtual void logs(const std::string& unit, bool follow, ClientRef client) = 0;
     virtual void exec(const std::string& unit, service::Token main_token, Fd socket,
                       ClientRef client) = 0;
+    /// Keys of [jail.cgroups] and their values as typed, to hold from now on.
+    virtual void set_property(const std::string& unit,
+                              const std::map<std::string, std::string>& pairs,
+                              ClientRef client) = 0;
     virtual ReloadReport reload() = 0;
     /// kind: exit, poweroff, reboot, halt, kexec, soft-reboot; false: unknown.
     virtual bool shutdown(std::string_view kind) = 0;

@@ -1,5 +1,6 @@
 #include "engine/engine.hpp"
 
+#include <fmt/ranges.h>
 #include <malloc.h>
 #include <spdlog/spdlog.h>
 #include <sys/wait.h>
@@ -12,6 +13,8 @@
 
 #include "base/clock.hpp"
 #include "base/sys.hpp"
+#include "config/overlay.hpp"
+#include "control/varlink.hpp"
 #include "engine/messages.hpp"
 
 namespace jailsvc::engine {
@@ -107,6 +110,8 @@ void Engine::from_jailer(ipc::Packet& packet) {
         groups_.set(*groups);
     } else if (packet.type() == ipc::Type::kPlanReply) {
         asks_.on_plan_reply(packet);
+    } else if (packet.type() == ipc::Type::kSetPropertyReply) {
+        on_property_set(packet);
     } else {
         spdlog::error("jailer: an unexpected message was ignored");
     }
@@ -173,6 +178,21 @@ void Engine::tell_exit(const ipc::Exited& exited) {
     }
     // The records are written by now (Observer::changed), so the keeper may forget.
     keeper_.send(ack);
+}
+
+/// The client may have gone, or asked our predecessor: the unit's files have changed all the same.
+void Engine::on_property_set(ipc::Packet& packet) {
+    const auto* reply = packet.as<ipc::SetPropertyReply>();
+    if (reply == nullptr) return;
+    const Fd memfd(packet.take_fd(0));
+    const auto text = sys::read_memfd(memfd.get(), config::kMaxFileSize);
+    if (!text) return spdlog::error("jailer: set-property: {}", text.error().message);
+    const std::string unit(ipc::get_text(reply->unit));
+    if (reply->ok != 0 && ready_ && load_instance(unit) && !text->empty()) {
+        auto running = config::parse_effective(*schema_, unit, *text);
+        if (running) manager_.runs_as(std::move(*running));
+    }
+    asks_.on_property_set(*reply, *text);
 }
 
 void Engine::on_started(const ipc::Started& started) {
@@ -456,6 +476,15 @@ void Engine::exec(const std::string& unit, service::Token main_token, Fd socket,
     records_->reserve(token);
     early_exits_.expect_answer(token);
     asks_.exec(unit, token, main_token, std::move(socket), std::move(client));
+}
+
+void Engine::set_property(const std::string& unit, const std::map<std::string, std::string>& pairs,
+                          ClientRef client) {
+    const auto overlay = config::to_overlay(*schema_, pairs);
+    if (overlay) return asks_.set_property(unit, *overlay, std::move(client));
+    std::vector<std::string> errors;
+    for (const auto& error : overlay.error()) errors.push_back(error.message);
+    answer(client, control::failed(fmt::format("{}", fmt::join(errors, "; "))));
 }
 
 bool Engine::shutdown(std::string_view kind) {

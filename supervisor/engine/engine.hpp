@@ -48,6 +48,8 @@ public:
     void logs(const std::string& unit, bool follow, ClientRef client) override;
     void exec(const std::string& unit, service::Token main_token, Fd socket,
               ClientRef client) override;
+    void set_property(const std::string& unit, const std::map<std::string, std::string>& pairs,
+                      ClientRef client) override;
     ReloadReport reload() override;
     bool shutdown(std::string_view kind) override;
 
@@ -64,6 +66,7 @@ private:
     [[nodiscard]] bool is_running(std::string_view unit) const;
     void tell_exit(const ipc::Exited& exited);
     void on_schema(Fd memfd);
+    void on_property_set(ipc::Packet& packet);
     void on_started(const ipc::Started& started);
     void take_started(const ipc::Started& started);
     void on_start_failed(const ipc::StartFailed& failed);

@@ -109,6 +109,11 @@ enum class Type : std::uint16_t {
     kStopping,
     // engine -> logger
     kLogRunEnded,
+    // engine -> jailer
+    kSetProperty,
+    // jailer -> engine
+    kSetPropertyReply,
+    kPressure,
 };
 
 struct Header {
@@ -433,6 +438,41 @@ struct StatsReply {
     std::uint64_t serial;
     std::uint64_t pss_kib;
     std::uint64_t processes;
+};
+
+/// engine -> jailer, + a sealed memfd: keys of [jail.cgroups] as TOML, that are to hold for the
+/// unit from now on, in its groups if it runs, and for its next starts. All of them or none.
+struct SetProperty {
+    static constexpr Type kType = Type::kSetProperty;
+    Header header;
+    std::uint64_t serial;
+    char unit[kNameSize];
+};
+
+/// jailer -> engine, + a sealed memfd. Done (ok): its files say so from now on; the memfd holds the
+/// effective unit as which it runs now, nothing if it does not run. Or nothing has changed, and the
+/// memfd holds why.
+struct SetPropertyReply {
+    static constexpr Type kType = Type::kSetPropertyReply;
+    Header header;
+    std::uint64_t serial;
+    std::uint32_t ok;
+    std::uint32_t reserved;
+    char unit[kNameSize];
+};
+
+enum class Resource : std::uint16_t { kMemory, kCpu, kIo };
+enum class OnPressure : std::uint16_t { kLog, kRestart, kStop, kSignal };
+
+/// jailer -> engine: the unit's processes waited for a resource for longer than its trigger allows.
+struct Pressure {
+    static constexpr Type kType = Type::kPressure;
+    Header header;
+    Token main_token;  ///< of the run that it is about
+    Resource resource;
+    OnPressure action;   ///< that its unit wants
+    std::int32_t signo;  ///< of kSignal
+    char unit[kNameSize];
 };
 
 /// engine -> logger: a reader wants the unit's log.

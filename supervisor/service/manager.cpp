@@ -61,6 +61,17 @@ void Manager::reset_failed(std::string_view unit) {
     impl_->run();
 }
 
+void Manager::runs_as(config::Unit unit) {
+    Entry* entry = impl_->find(unit.name);
+    if (entry == nullptr || at_rest(*entry)) return;
+    entry->life.started = unit.digest == entry->loaded->digest
+                              ? entry->loaded
+                              : std::make_shared<const config::Unit>(std::move(unit));
+    std::ranges::copy(entry->life.started->digest, entry->record().digest);
+    impl_->touch(*entry);
+    impl_->run();
+}
+
 bool Manager::on_started(Token token, int pid, std::uint64_t exec_ns) {
     return impl_->on_started(token, pid, exec_ns);
 }

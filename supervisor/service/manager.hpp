@@ -102,6 +102,9 @@ public:
 
     void reset_failed(std::string_view unit);
 
+    /// A unit that is not at rest runs as this one from now on, though nothing was started.
+    void runs_as(config::Unit unit);
+
     // What happened. Tokens that are not known are ignored (return false).
     bool on_started(Token token, int pid, std::uint64_t exec_ns);
     bool on_launch_failed(Token token, const LaunchFailure& failure);

@@ -49,6 +49,10 @@ public:
     void exec(const std::string&, service::Token, Fd, ClientRef client) override {
         answer(client, {});
     }
+    void set_property(const std::string&, const std::map<std::string, std::string>&,
+                      ClientRef client) override {
+        answer(client, {});
+    }
     ReloadReport reload() override { return {}; }
     bool shutdown(std::string_view) override { return false; }
 };

@@ -218,7 +218,41 @@ bool same_weight(std::string_view wanted, std::string_view seen) {
     return parts[0] == wanted || (parts.size() > 1 && parts[0] == "default" && parts[1] == wanted);
 }
 
+struct Unlimited {
+    std::string_view file;
+    std::string_view value;
+};
+constexpr Unlimited kUnlimited[] = {
+    {"memory.max", "max"},      {"memory.high", "max"},
+    {"memory.swap.max", "max"}, {"memory.oom.group", "0"},
+    {"cpu.max", "max 100000"},  {"cpu.weight", "100"},
+    {"cpuset.cpus", ""},        {"pids.max", "max"},
+    {"io.weight", "100"},       {"io.max", "rbps=max wbps=max riops=max wiops=max"},
+};
+
+/// What a limit is about: io.max has a line for each device.
+std::string subject_of(const Limit& limit) {
+    if (limit.file != "io.max") return limit.file;
+    return limit.file + ' ' + limit.value.substr(0, limit.value.find(' '));
+}
+
 }  // namespace
+
+std::vector<Limit> lifted(std::span<const Limit> before, std::span<const Limit> after) {
+    std::vector<Limit> lifts;
+    for (const Limit& limit : before) {
+        const auto* none = std::ranges::find(kUnlimited, limit.file, &Unlimited::file);
+        const bool stays = std::ranges::any_of(
+            after, [&](const Limit& other) { return subject_of(other) == subject_of(limit); });
+        if (stays || none == std::end(kUnlimited)) continue;
+        std::string value(none->value);
+        if (limit.file == "io.max") {
+            value = limit.value.substr(0, limit.value.find(' ')) + ' ' + value;
+        }
+        lifts.push_back({limit.op, limit.file, std::move(value)});
+    }
+    return lifts;
+}
 
 std::string_view controller_of(std::string_view file) {
     return file.substr(0, file.find('.'));

@@ -53,6 +53,11 @@ struct Translation {
 [[nodiscard]] Translation translate(std::span<const Limit> limits,
                                     std::span<const Controller> controllers);
 
+/// What lifts the limits of `before` that `after` has no more: the same files, with the value that
+/// limits nothing. That of cpuset.cpus is "", which version 1 does not take: see fill_cpuset.
+[[nodiscard]] std::vector<Limit> lifted(std::span<const Limit> before,
+                                        std::span<const Limit> after);
+
 /// Whether the file's content says what was written: the kernel rounds sizes to pages, sorts lists
 /// and fills in what was left out.
 [[nodiscard]] bool holds(const Write& write, std::string_view seen, std::uint64_t page_bytes);

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -61,6 +62,14 @@ public:
     /// Optional limits that do not hold are returned.
     [[nodiscard]] Jailed<std::vector<JailFailure>> attest(const std::string& unit,
                                                           const CompiledPlan& plan, pid_t pid);
+
+    /// The limits of a unit that runs become those of `after`, of the same unit with this digest;
+    /// a hierarchy that it had no group in gets its processes. All hold and are read back, or those
+    /// of `before` are put back. Optional limits that cannot be had are returned.
+    [[nodiscard]] Jailed<std::vector<JailFailure>> adjust(const std::string& unit,
+                                                          const CompiledPlan& before,
+                                                          const CompiledPlan& after,
+                                                          const Digest& digest);
 
     [[nodiscard]] bool has(const std::string& unit);
     [[nodiscard]] std::vector<pid_t> processes(const std::string& unit);
@@ -122,6 +131,15 @@ private:
     [[nodiscard]] Mask make_groups(const std::string& unit, Mask wanted);
     [[nodiscard]] Result<void> write_limit(const std::string& unit, const Write& write);
     [[nodiscard]] Mask mask_of(const std::string& unit);
+    // tree_adjust.cpp
+    [[nodiscard]] Result<void> move_in(const std::string& unit, const Branch& branch);
+    [[nodiscard]] Result<void> join_branches(const std::string& unit,
+                                             std::span<const Write> writes);
+    [[nodiscard]] std::string value_of(const Write& write);
+    [[nodiscard]] std::optional<JailFailure> write_all(const std::string& unit,
+                                                       std::vector<Write> writes);
+    [[nodiscard]] std::optional<JailFailure> find_unheld(const std::string& unit,
+                                                         std::span<const Write> writes);
     void remove_dead(const Branch& branch);
     void watch_limits(const std::string& unit);
 

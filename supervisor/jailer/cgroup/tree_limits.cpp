@@ -7,6 +7,7 @@
 
 #include "base/sys.hpp"
 #include "jailer/cgroup/group_files.hpp"
+#include "jailer/cgroup/plan_limits.hpp"
 #include "jailer/cgroup/tree.hpp"
 #include "jailer/jail/failure.hpp"
 
@@ -17,6 +18,12 @@ constexpr int kBusyTries = 20;  ///< [ms] for the last process's end to become v
 
 using Weakened = std::vector<JailFailure>;
 
+JailFailure no_group(std::uint32_t op, const std::string& why) {
+    return not_held(op, why + "; list the key in [jail] optional to run without that limit");
+}
+
+}  // namespace
+
 std::vector<Limit> limits_of(const CompiledPlan& plan) {
     std::vector<Limit> limits;
     plan.for_each(JSV_OP_CGROUP, [&](std::uint32_t index, const Op& op) {
@@ -25,18 +32,11 @@ std::vector<Limit> limits_of(const CompiledPlan& plan) {
     return limits;
 }
 
-/// Takes a failure into account: true if the plan can do without that operation.
 bool passes(const CompiledPlan& plan, JailFailure failure, Weakened& weakened) {
     if (!plan.is_optional(failure.op)) return false;
     weakened.push_back(std::move(failure));
     return true;
 }
-
-JailFailure no_group(std::uint32_t op, const std::string& why) {
-    return not_held(op, why + "; list the key in [jail] optional to run without that limit");
-}
-
-}  // namespace
 
 /// The tracker; what has to be written; memory and processor time, for status.
 Tree::Mask Tree::branches_for(std::span<const Write> writes) {

@@ -40,6 +40,7 @@ Dispatch::Dispatch(struct ev_loop* loop, const Places& places, PluginHost plugin
       limits_(core_),
       jails_(core_, limits_),
       starts_(core_, jails_),
+      properties_(core_, jails_),
       gates_(loop) {
     core_.keeper.attach(std::move(keeper));
 }
@@ -138,6 +139,9 @@ void Dispatch::from_engine(ipc::Packet& packet) {
     if (const auto* asked = packet.as<ipc::StatsRequest>()) return stats(*asked);
     if (const auto* exec = packet.as<ipc::Exec>()) {
         return starts_.exec(*exec, Fd(packet.take_fd(0)));
+    }
+    if (const auto* change = packet.as<ipc::SetProperty>()) {
+        return properties_.set(*change, Fd(packet.take_fd(0)));
     }
     if (packet.as<ipc::ReloadUnits>() != nullptr) return core_.units.invalidate();
     spdlog::warn("engine: a packet of type {} is none of ours", static_cast<int>(packet.type()));

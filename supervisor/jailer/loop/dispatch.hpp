@@ -3,6 +3,7 @@
 #include "jailer/loop/core.hpp"
 #include "jailer/loop/jails.hpp"
 #include "jailer/loop/limit_events.hpp"
+#include "jailer/loop/properties.hpp"
 #include "jailer/loop/starts.hpp"
 
 namespace jailsvc::jailer {
@@ -36,6 +37,7 @@ private:
     LimitEvents limits_;
     Jails jails_;
     Starts starts_;
+    Properties properties_;
     bool snapshot_in_ = false;  ///< all that the keeper has to tell of an earlier jailer
     bool complete_ = false;     ///< and what it leaves open is settled: the engine may ask
     TimerWatch gates_;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <tuple>
 
 #include "base/sys.hpp"
 #include "jailer/loop/jails.hpp"
@@ -155,6 +156,23 @@ void Jails::note_weakened(Jail& jail, const std::vector<JailFailure>& weakened) 
     for (const JailFailure& failure : weakened) {
         spdlog::warn("{}", describe(jail.loaded->plan.plan(), failure));
     }
+}
+
+Attempt Jails::adjust(Jail& jail, const LoadedPtr& now, const LoadedPtr& next) {
+    const auto& [unit, digest] = std::tie(jail.unit, next->plan.digest());
+    const auto text = sys::sealed_memfd("unit", next->unit.text.str());
+    if (!text) return std::unexpected(to_failure("keep the unit", text.error()));
+    const auto held = core_.groups.adjust(unit, now->plan, next->plan, digest);
+    if (!held) return std::unexpected(to_failure(next->plan.plan(), held.error()));
+    jail.former.push_back(now->plan.digest());
+    jail.loaded = next;
+    jail.text.clear();
+    note_weakened(jail, *held);
+    // Over the one of its start: a jailer after us finds these limits in force.
+    tell::store(core_.keeper, ipc::Kept::kUnit, jail.token, unit, text->get(),
+                jail.main_token != 0 ? ipc::kMainBegun : 0);
+    limits_.listen();
+    return {};
 }
 
 Attempt Jails::attest_group(Jail& jail, pid_t pid) {

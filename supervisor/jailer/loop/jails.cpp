@@ -36,6 +36,12 @@ std::string Jail::mark() const {
     return std::string(kInvocation) + '=' + invocation_id(unit, token);
 }
 
+bool Jail::runs_as(const Digest& wanted) const {
+    if (std::ranges::find(former, wanted) != former.end()) return true;
+    if (loaded) return loaded->plan.digest() == wanted;
+    return !text.empty() && digest_of(text) == wanted;
+}
+
 Jails::Jails(Core& core, LimitEvents& limits) : core_(core), limits_(limits) {
     core_.units.when_idle([this] { number_and_build(); });
 }

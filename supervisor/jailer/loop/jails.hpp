@@ -44,13 +44,16 @@ struct Jail {
     [[nodiscard]] bool has_stub() const { return stub_pid > 0; }
     /// "INVOCATION_ID=…", in the environment of all its processes.
     [[nodiscard]] std::string mark() const;
+    /// Whether it runs as the unit of that digest, or did until its limits were changed.
+    [[nodiscard]] bool runs_as(const Digest& digest) const;
 
     std::string unit;
     ipc::Token token;  ///< of the first start in it
     State state = State::kNew;
-    Digest digest{};   ///< of the unit it is to be made of, where `text` is not known
-    std::string text;  ///< effective unit, for a jail that an earlier jailer made
-    LoadedPtr loaded;  ///< null until its plan is there
+    Digest digest{};             ///< of the unit it is to be made of, where `text` is not known
+    std::string text;            ///< effective unit, for a jail that an earlier jailer made
+    LoadedPtr loaded;            ///< null until its plan is there
+    std::vector<Digest> former;  ///< that it ran as before its limits were changed
     ResolvedIds ids;
     bool told = false;       ///< the keeper has its effective unit
     bool adopted = false;    ///< made by an earlier jailer: its directories hold live data
@@ -117,6 +120,10 @@ public:
 
     /// Reads back that the process is in the jail's control group and every limit in force there.
     [[nodiscard]] Attempt attest_group(Jail& jail, pid_t pid);
+
+    /// The limits of a standing jail become those of `next`, the same unit but for them; it counts
+    /// as started with them from now on. All or none.
+    [[nodiscard]] Attempt adjust(Jail& jail, const LoadedPtr& now, const LoadedPtr& next);
 
     /// Every process in the jail's control group but the jail's init; nullopt where it has none.
     [[nodiscard]] std::optional<std::vector<Found>> group_members(const Jail& jail);

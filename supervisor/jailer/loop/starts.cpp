@@ -193,8 +193,9 @@ void Starts::place(Job& job) {
 void Starts::inherit(Job& job, const Jail& jail) {
     Digest digest;
     std::ranges::copy(job.request.digest, digest.begin());
-    if (jail.loaded && jail.loaded->plan.digest() == digest) job.loaded = jail.loaded;
-    if (!jail.text.empty() && digest_of(jail.text) == digest) job.text = jail.text;
+    if (!jail.runs_as(digest)) return;
+    job.loaded = jail.loaded;
+    job.text = jail.text;
 }
 
 void Starts::make_and_launch(Job& job, Jail& jail) {

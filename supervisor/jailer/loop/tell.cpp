@@ -92,6 +92,17 @@ void plan_reply(Link& engine, std::uint64_t serial, bool ok, std::string_view te
     engine.send(message, {memfd->get()});
 }
 
+void property_set(Link& engine, std::uint64_t serial, std::string_view unit, bool ok,
+                  std::string_view text) {
+    auto message = ipc::make<ipc::SetPropertyReply>();
+    message.serial = serial;
+    message.ok = ok ? 1 : 0;
+    ipc::set_text(message.unit, unit);
+    const auto memfd = sys::sealed_memfd("unit", text);
+    if (!memfd) return spdlog::error("{}: set-property: {}", unit, memfd.error().message);
+    engine.send(message, {memfd->get()});
+}
+
 void stats_reply(Link& engine, std::uint64_t serial, std::uint64_t pss_kib,
                  std::uint64_t processes) {
     auto message = ipc::make<ipc::StatsReply>();

@@ -30,6 +30,9 @@ void torn_down(Link& engine, ipc::Token token, std::string_view unit);
 void plan_reply(Link& engine, std::uint64_t serial, bool ok, std::string_view text);
 void stats_reply(Link& engine, std::uint64_t serial, std::uint64_t pss_kib,
                  std::uint64_t processes);
+/// The text of the unit as it runs now, or why nothing has changed.
+void property_set(Link& engine, std::uint64_t serial, std::string_view unit, bool ok,
+                  std::string_view text);
 /// Where the engine finds what the kernel counts for units.
 void groups(Link& engine, cgroup::Tree& tree);
 void schema(Link& engine, std::string_view json);

@@ -109,14 +109,30 @@ void UnitCache::remember(const LoadedPtr& unit) {
     loaded_.insert_or_assign(unit->plan.unit(), Known{.unit = unit, .old = true});
 }
 
+void UnitCache::replace(const LoadedPtr& unit) {
+    const std::string& name = unit->plan.unit();
+    if (const auto before = loaded_.find(name); before != loaded_.end()) {
+        replaced_.insert_or_assign(name, Known{.unit = before->second.unit, .old = true});
+    }
+    loaded_.insert_or_assign(name, Known{.unit = unit});
+}
+
+void UnitCache::forget(const std::string& name) {
+    loaded_.erase(name);
+    replaced_.erase(name);
+}
+
 void UnitCache::invalidate() {
     for (auto& [name, known] : loaded_) known.old = true;
 }
 
 const UnitCache::Known* UnitCache::known(const std::string& name, const Digest& digest) const {
-    const auto found = loaded_.find(name);
-    const bool same = found != loaded_.end() && found->second.unit->plan.digest() == digest;
-    return same ? &found->second : nullptr;
+    for (const auto* units : {&loaded_, &replaced_}) {
+        const auto found = units->find(name);
+        const bool same = found != units->end() && found->second.unit->plan.digest() == digest;
+        if (same) return &found->second;
+    }
+    return nullptr;
 }
 
 LoadedPtr UnitCache::fresh(const std::string& name, const Digest& digest) const {

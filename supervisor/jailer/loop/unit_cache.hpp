@@ -58,8 +58,11 @@ public:
     /// Remembers what a jail ran as, which may come from an earlier jailer, for a start of the same
     /// text.
     void remember(const LoadedPtr& unit);
+    /// What the files give from now on. A start that was asked for before that is still known.
+    void replace(const LoadedPtr& unit);
     void invalidate();
-    void forget(const std::string& name) { loaded_.erase(name); }
+    void forget(const std::string& name);
+    [[nodiscard]] const config::Sources& sources() const { return sources_; }
 
     /// Whether plans are in the making, and what to call when the last of them is settled.
     [[nodiscard]] bool busy() const { return !making_.empty(); }
@@ -90,6 +93,7 @@ private:
     PluginHost& plugins_;
     config::Sources sources_;
     FlatMap<std::string, Known> loaded_;
+    FlatMap<std::string, Known> replaced_;         ///< the one before, of those that were replaced
     std::vector<std::shared_ptr<Making>> making_;  ///< in order; some wait for a free worker
     bool advancing_ = false;                       ///< run_next is at work
     std::function<void()> idle_hook_;

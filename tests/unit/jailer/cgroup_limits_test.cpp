@@ -120,3 +120,32 @@ TEST_CASE("cgroup: read back, a limit says what was written, in the kernel's wor
     CHECK(says("io", "io.weight", "50", "default 50\n"));
     CHECK_FALSE(says("io", "io.weight", "50", "default 100\n"));
 }
+
+TEST_CASE("cgroup: what is no limit any more is lifted", "[cgroup]") {
+    const std::vector<Limit> before{{0, "memory.max", "4096"},
+                                    {1, "pids.max", "9"},
+                                    {2, "cpu.max", "50000 100000"},
+                                    {3, "io.max", "8:0 rbps=10"},
+                                    {4, "io.max", "8:16 rbps=10"}};
+    const std::vector<Limit> after{{0, "memory.max", "8192"}, {1, "io.max", "8:16 rbps=20"}};
+    const auto lifts = lifted(before, after);
+    REQUIRE(lifts.size() == 3);
+    CHECK(lifts[0].file == "pids.max");
+    CHECK(lifts[0].value == "max");
+    CHECK(lifts[1].value == "max 100000");
+    CHECK(lifts[2].value == "8:0 rbps=max wbps=max riops=max wiops=max");
+    CHECK(lifted(after, after).empty());
+    // Each of them has a file on either version.
+    for (const auto* controllers : {&kV1, &kV2}) {
+        CHECK(translate(lifts, *controllers).refused.empty());
+    }
+}
+
+TEST_CASE("cgroup: swap's limit is lifted on v1 with the memory's", "[cgroup]") {
+    const std::vector<Limit> before{{0, "memory.max", "4096"}, {1, "memory.swap.max", "0"}};
+    const auto lifts = lifted(before, {});
+    const Translation older = translate(lifts, kV1);
+    CHECK(older.refused.empty());
+    CHECK(older.writes == std::vector<Write>{{0, "memory", "memory.limit_in_bytes", "-1"},
+                                             {1, "memory", "memory.memsw.limit_in_bytes", "-1"}});
+}
