@@ -125,7 +125,8 @@ void add_usage(const Json& unit, Lines& lines) {
     if (const auto cpu = number_field(unit, "cpu")) add(lines, "cpu", human_duration(*cpu));
     add(lines, "tasks", number_or_dash(unit, "tasks"));
     for (const auto& [field, what] : {std::pair{"oom_kills", "processes ended for want of memory"},
-                                      std::pair{"refused_tasks", "new tasks refused"}}) {
+                                      std::pair{"refused_tasks", "new tasks refused"},
+                                      std::pair{"pressure", "times over its pressure triggers"}}) {
         const std::uint64_t times = number_field(unit, field).value_or(0);
         if (times > 0) add(lines, "limit hit", fmt::format("{} {}", times, what));
     }

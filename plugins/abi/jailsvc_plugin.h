@@ -49,8 +49,18 @@ typedef enum jsv_kind {
     JSV_OP_CGROUP = 2,         /* since 1.2: in the unit's control group, file text[0] of cgroup v2
                                   ("memory.max") := text[1]; the core maps it where the machine has
                                   the controller on v1. An error where it cannot be had. */
-    JSV_OP_NET_EDGE = 6,       /* since 1.2: the jail may open connections to port number[0] of unit
-                                  text[0] ("host": of the host), protocol number[1] IPPROTO_* */
+    JSV_OP_PRESSURE = 3, /* since 1.2: when the unit's processes wait for a resource longer than the
+                            trigger text[1] in the group's file text[0] of cgroup v2 says
+                            ("memory.pressure", "some 150000 2000000": microseconds in a window),
+                            JSV_PRESSURE_* number[0] is done, JSV_PRESSURE_SIGNAL with signal
+                            number[1]. An error where it cannot be had. */
+    JSV_OP_DEVICES = 4,  /* since 1.2: the unit's processes may open and make no devices but those
+                            that JSV_OP_DEV makes, there or not, those of JSV_OP_DEVICE, and what
+                            operations of this kind name:
+                            device text[0] ("c 10:229", "b 8:*"; empty: none) with access text[1]
+                            (of "rwm", m for mknod); JSV_DEVICES_DEFAULT */
+    JSV_OP_NET_EDGE = 6, /* since 1.2: the jail may open connections to port number[0] of unit
+                            text[0] ("host": of the host), protocol number[1] IPPROTO_* */
     JSV_OP_NET_FORWARD = 7, /* since 1.2: port number[0] of the host's addresses leads to the jail's
                                port number[1], protocol number[2] IPPROTO_* */
     /* JSV_STAGE_NAMESPACES */
@@ -143,6 +153,14 @@ typedef enum jsv_kind {
     1u /* scopes that the running kernel does not know are left out, \
           and reported */
 
+#define JSV_PRESSURE_LOG 0u
+#define JSV_PRESSURE_RESTART 1u
+#define JSV_PRESSURE_STOP 2u
+#define JSV_PRESSURE_SIGNAL 3u
+
+/* Only in a plan with JSV_OP_DEV, and left out where the machine has no means for it. */
+#define JSV_DEVICES_DEFAULT 1u
+
 #define JSV_DIR_RECREATE 1u /* emptied before each start, removed at teardown */
 
 #define JSV_NET_NONE 0u     /* nothing but a loopback that is down */
@@ -156,8 +174,8 @@ typedef enum jsv_kind {
 /* A program that was given a Unix socket (as a standard stream, or passed) is not started: the
  * filter lets pass what sends descriptors over one. */
 #define JSV_SECCOMP_NO_UNIX_SOCKETS 2u
-/* No barrier: the filter's verdict SECCOMP_RET_USER_NOTIF has a call recorded and let go on. Not with
- * JSV_SECCOMP_EXEC_ONCE. It must let close pass too. */
+/* No barrier: the filter's verdict SECCOMP_RET_USER_NOTIF has a call recorded and let go on. Not
+ * with JSV_SECCOMP_EXEC_ONCE. It must let close pass too. */
 #define JSV_SECCOMP_LEARN 4u
 
 /* Host path of a file that only root can write and not everybody read; of one that `jailsvc creds

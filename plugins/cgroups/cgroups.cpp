@@ -19,7 +19,11 @@
 #include <jailsvc_plugin.hpp>
 
 #include "cpu.hpp"
+#include "devices.hpp"
+#include "doctor.hpp"
 #include "io.hpp"
+#include "pressure.hpp"
+#include "text_file.hpp"
 
 namespace {
 
@@ -50,6 +54,22 @@ constexpr jsv_key kKeys[] = {
     key(JSV_STRING_MAP, "io_max", nullptr,
         "Limits by block device, \"/dev/sda\" = \"rbps=10M wiops=200\": bytes (rbps, wbps) and "
         "operations (riops, wiops) per second."),
+    key(JSV_STRING_LIST, "devices", nullptr,
+        "Devices its processes may open or make, wherever their nodes are, besides null, zero, "
+        "full, "
+        "random, urandom, tty, ptys and those of [jail.chroot]: \"/dev/fuse rw\", \"char-input "
+        "r\", "
+        "\"block-sd\"; [\"all\"] for every one. Absent: no others, in a jail with a /dev of its "
+        "own."),
+    key(JSV_STRING, "memory_pressure", nullptr,
+        "Trigger: \"some 150ms 2s\" is when some of its processes waited for memory 150 ms within "
+        "2 s; \"full\" when all did. The window is 500ms to 10s."),
+    key(JSV_STRING, "on_memory_pressure", "\"log\"",
+        "What is done then: \"log\", \"restart\", \"stop\" or \"signal:USR1\"."),
+    key(JSV_STRING, "cpu_pressure", nullptr, "The same for processor time."),
+    key(JSV_STRING, "on_cpu_pressure", "\"log\"", "What is done then."),
+    key(JSV_STRING, "io_pressure", nullptr, "The same for input and output."),
+    key(JSV_STRING, "on_io_pressure", "\"log\"", "What is done then."),
 };
 
 constexpr std::int64_t kMaxWeight = 10000;
@@ -125,12 +145,68 @@ void add_disks(Planner& plan) {
     }
 }
 
+struct PressureKeys {
+    const char* trigger;
+    const char* action;
+    const char* file;
+};
+constexpr PressureKeys kPressure[] = {{"memory_pressure", "on_memory_pressure", "memory.pressure"},
+                                      {"cpu_pressure", "on_cpu_pressure", "cpu.pressure"},
+                                      {"io_pressure", "on_io_pressure", "io.pressure"}};
+
+void add_pressure(Planner& plan, const PressureKeys& keys) {
+    const auto text = plan.text(keys.trigger);
+    const auto wish = plan.text(keys.action);
+    if (!text) {
+        if (wish) plan.fail(keys.action, "says what is done, but no trigger when; set one too");
+        return;
+    }
+    const auto trigger = jailsvc::cgroups::pressure_trigger(*text);
+    if (!trigger) {
+        return plan.fail(keys.trigger, "\"" + *text +
+                                           "\" is no trigger; write \"some\" or \"full\", how long "
+                                           "it may wait, and in how long (500ms to 10s): \"some "
+                                           "150ms 2s\"");
+    }
+    const auto action = jailsvc::cgroups::pressure_action(wish.value_or("log"));
+    if (!action) {
+        return plan.fail(keys.action, "\"" + *wish +
+                                          "\" is nothing that can be done; use \"log\", "
+                                          "\"restart\", \"stop\" or \"signal:USR1\"");
+    }
+    plan.add({.kind = JSV_OP_PRESSURE,
+              .key = keys.trigger,
+              .text = {keys.file, *trigger},
+              .number = {action->action, action->signal}});
+}
+
+/// Nothing but what is listed: the first operation says so, the others list.
+void add_devices(Planner& plan) {
+    const auto devices = plan.list("devices");
+    if (!devices) {
+        return plan.add({.kind = JSV_OP_DEVICES, .key = "devices", .flags = JSV_DEVICES_DEFAULT});
+    }
+    if (*devices == std::vector<std::string>{"all"}) return;
+    plan.add({.kind = JSV_OP_DEVICES, .key = "devices"});
+    const std::string kinds = jailsvc::cgroups::read_text("/proc/devices");
+    for (const std::string& text : *devices) {
+        const auto found = jailsvc::cgroups::read_device(text, kinds);
+        if (!found) return plan.fail("devices", found.error());
+        for (const auto& device : *found) {
+            plan.add(
+                {.kind = JSV_OP_DEVICES, .key = "devices", .text = {device.number, device.access}});
+        }
+    }
+}
+
 int plan(const jsv_host* host) {
     Planner planner(host);
     add_memory(planner);
     add_processors(planner);
     add_tasks(planner);
     add_disks(planner);
+    for (const PressureKeys& keys : kPressure) add_pressure(planner, keys);
+    add_devices(planner);
     return planner.result();
 }
 
@@ -139,7 +215,8 @@ constexpr jsv_plugin kPlugin = jsv::plugin(
     {.name = "cgroups",
      .version = "1.0",
      .doc = "How much of the machine's memory, processors, disks and process ids the service gets.",
-     .plan = plan});
+     .plan = plan,
+     .doctor = jailsvc::cgroups::doctor});
 
 }  // namespace
 

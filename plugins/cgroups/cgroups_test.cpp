@@ -1,6 +1,7 @@
 #include <catch2/catch.hpp>
 
 #include "cpu.hpp"
+#include "devices.hpp"
 #include "fake_host.hpp"
 #include "io.hpp"
 
@@ -26,10 +27,13 @@ struct Row {
 
 }  // namespace
 
-TEST_CASE("cgroups: absent keys ask for nothing", "[plugin][cgroups]") {
+TEST_CASE("cgroups: absent keys ask for nothing but a list of the jail's own devices",
+          "[plugin][cgroups]") {
     FakeHost host;
     REQUIRE(host.plan(*jailsvc_plugin_entry()) == 0);
-    CHECK(host.ops.empty());
+    REQUIRE(host.ops.size() == 1);
+    CHECK(host.ops[0].kind == JSV_OP_DEVICES);
+    CHECK(host.ops[0].flags == JSV_DEVICES_DEFAULT);
 }
 
 TEST_CASE("cgroups: each key is one file of cgroup v2", "[plugin][cgroups][S4.9]") {
@@ -49,6 +53,7 @@ TEST_CASE("cgroups: each key is one file of cgroup v2", "[plugin][cgroups][S4.9]
         INFO(row.key);
         FakeHost host;
         host.keys[row.key] = row.value;
+        host.keys["devices"] = FakeHost::Strings{"all"};
         REQUIRE(host.plan(*jailsvc_plugin_entry()) == 0);
         REQUIRE(host.ops.size() == 1);
         CHECK(host.ops[0].kind == JSV_OP_CGROUP);
@@ -64,9 +69,73 @@ TEST_CASE("cgroups: no limit can be said over a profile's", "[plugin][cgroups]")
     host.keys = {{"memory_max", std::uint64_t{0}},
                  {"memory_high", std::uint64_t{0}},
                  {"tasks_max", std::int64_t{0}},
-                 {"oom_group", false}};
+                 {"oom_group", false},
+                 {"devices", FakeHost::Strings{"all"}}};
     REQUIRE(host.plan(*jailsvc_plugin_entry()) == 0);
     CHECK(host.ops.empty());
+}
+
+TEST_CASE("cgroups: a trigger of pressure is the kernel's, with what is done then",
+          "[plugin][cgroups]") {
+    FakeHost host;
+    host.keys = {{"memory_pressure", "some 150ms 2s"s},
+                 {"on_memory_pressure", "signal:USR1"s},
+                 {"cpu_pressure", "full 1s 10s"s},
+                 {"devices", FakeHost::Strings{"all"}}};
+    REQUIRE(host.plan(*jailsvc_plugin_entry()) == 0);
+    REQUIRE(host.ops.size() == 2);
+    CHECK(host.ops[0].kind == JSV_OP_PRESSURE);
+    CHECK(host.ops[0].text[0] == "memory.pressure");
+    CHECK(host.ops[0].text[1] == "some 150000 2000000");
+    CHECK(host.ops[0].number[0] == JSV_PRESSURE_SIGNAL);
+    CHECK(host.ops[0].number[1] == 10);
+    CHECK(host.ops[1].text[1] == "full 1000000 10000000");
+    CHECK(host.ops[1].number[0] == JSV_PRESSURE_LOG);
+    for (const auto& bad : {""s, "some"s, "some 1s"s, "any 1s 2s"s, "some 0s 2s"s, "some 3s 2s"s,
+                            "some 1ms 400ms"s, "some 1s 11s"s, "some 1s 2s 3s"s, "some 1 2"s}) {
+        INFO(bad);
+        CHECK(refusal({{"io_pressure", bad}}).find("is no trigger; write") != std::string::npos);
+    }
+    for (const auto& bad : {""s, "kill"s, "signal"s, "signal:"s, "signal:FOO"s}) {
+        CHECK(refusal({{"io_pressure", "some 1s 2s"s}, {"on_io_pressure", bad}})
+                  .find("use \"log\", \"restart\"") != std::string::npos);
+    }
+    CHECK(refusal({{"on_io_pressure", "log"s}}).find("set one too") != std::string::npos);
+}
+
+TEST_CASE("cgroups: devices are named by path or kind, with an access", "[plugin][cgroups]") {
+    const auto number = [](const char* text) {
+        const auto found = read_device(text,
+                                       "Character devices:\n  1 mem\n 10 misc\n\nBlock "
+                                       "devices:\n  8 sd\n 65 sd\n");
+        if (!found) return found.error();
+        std::string all;
+        for (const auto& one : *found) all += one.number + " " + one.access + ";";
+        return all;
+    };
+    CHECK(number("/dev/null") == "c 1:3 rwm;");
+    CHECK(number("/dev/null r") == "c 1:3 r;");
+    CHECK(number("char-misc rw") == "c 10:* rw;");
+    CHECK(number("block-sd") == "b 8:* rwm;b 65:* rwm;");
+    for (const char* bad : {"char-sd", "block-misc rw", "char-"}) {
+        CHECK(std::string(number(bad)).find("/proc/devices lists them") != std::string::npos);
+    }
+    CHECK(number("/dev/null x").find("the access is made of") != std::string::npos);
+    CHECK(number("/dev/null rr").find("the access is made of") != std::string::npos);
+    CHECK(number("/dev").find("is no device") != std::string::npos);
+    CHECK(number("/no/such").find("No such file") != std::string::npos);
+    CHECK(number("null").find("names no device") != std::string::npos);
+
+    FakeHost host;
+    host.keys["devices"] = FakeHost::Strings{"/dev/null r"};
+    REQUIRE(host.plan(*jailsvc_plugin_entry()) == 0);
+    REQUIRE(host.ops.size() == 2);
+    CHECK(host.ops[0].text[0].empty());  // nothing else
+    CHECK(host.ops[0].flags == 0);
+    CHECK(host.ops[1].text[0] == "c 1:3");
+    host.keys["devices"] = FakeHost::Strings{};
+    REQUIRE(host.plan(*jailsvc_plugin_entry()) == 0);
+    CHECK(host.ops.size() == 1);
 }
 
 TEST_CASE("cgroups: a value that means nothing is refused with the cure", "[plugin][cgroups]") {

@@ -110,6 +110,8 @@ void Engine::from_jailer(ipc::Packet& packet) {
         groups_.set(*groups);
     } else if (packet.type() == ipc::Type::kPlanReply) {
         asks_.on_plan_reply(packet);
+    } else if (const auto* pressure = packet.as<ipc::Pressure>()) {
+        on_pressure(*pressure);
     } else if (packet.type() == ipc::Type::kSetPropertyReply) {
         on_property_set(packet);
     } else {
@@ -193,6 +195,33 @@ void Engine::on_property_set(ipc::Packet& packet) {
         if (running) manager_.runs_as(std::move(*running));
     }
     asks_.on_property_set(*reply, *text);
+}
+
+/// One that is not running yet, or is stopping already, is left to that.
+void Engine::on_pressure(const ipc::Pressure& pressure) {
+    const std::string unit(ipc::get_text(pressure.unit));
+    const auto status = manager_.status(unit);
+    if (!ready_ || !status || status->record.state != service::State::kRunning) return;
+    reporter_.note_pressure(unit);
+    const auto ask = [&](service::Request what) {
+        spdlog::warn("{}: {} for pressure", unit,
+                     what == service::Request::kStop ? "stopped" : "restarted");
+        const auto job = manager_.request(what, unit);
+        if (!job) spdlog::error("{}", job.error().message);
+    };
+    switch (pressure.action) {
+        case ipc::OnPressure::kLog:
+            return;  // the jailer has
+        case ipc::OnPressure::kRestart:
+            return ask(service::Request::kRestart);
+        case ipc::OnPressure::kStop:
+            return ask(service::Request::kStop);
+        case ipc::OnPressure::kSignal:
+            if (auto sent = manager_.kill(unit, pressure.signo, service::Whom::kProcess); !sent) {
+                spdlog::error("{}", sent.error().message);
+            }
+            return;
+    }
 }
 
 void Engine::on_started(const ipc::Started& started) {

@@ -67,6 +67,7 @@ private:
     void tell_exit(const ipc::Exited& exited);
     void on_schema(Fd memfd);
     void on_property_set(ipc::Packet& packet);
+    void on_pressure(const ipc::Pressure& pressure);
     void on_started(const ipc::Started& started);
     void take_started(const ipc::Started& started);
     void on_start_failed(const ipc::StartFailed& failed);

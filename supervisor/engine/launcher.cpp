@@ -29,6 +29,7 @@ void JailerLauncher::launch(const service::LaunchRequest& request) {
     start.purpose = static_cast<ipc::Purpose>(request.purpose);
     start.command = request.command;
     start.main_status = request.main_status;
+    start.main_out_of_memory = request.main_out_of_memory ? 1 : 0;
     const Digest digest = digest_of_(request.unit);
     std::memcpy(start.digest, digest.data(), digest.size());
     ipc::set_text(start.unit, request.unit);

@@ -14,9 +14,9 @@ namespace jailsvc::engine {
 
 /// What the engine remembers of a unit beside the state machine's own record.
 struct Extra {
-    std::uint32_t weakened = 0;  ///< operations that were allowed not to hold and did not
-    std::uint32_t reserved = 0;
-    std::uint64_t oom_kills = 0;      ///< of its control group when the service began
+    std::uint32_t weakened = 0;   ///< operations that were allowed not to hold and did not
+    std::uint32_t pressure = 0;   ///< how often a trigger of pressure told since the service began
+    std::uint64_t oom_kills = 0;  ///< of its control group when the service began
     std::uint64_t refused_tasks = 0;  ///< the same
 };
 

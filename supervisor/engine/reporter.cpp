@@ -93,11 +93,16 @@ void Reporter::note_weakened(std::string_view unit, std::uint32_t count) {
     if (count > 0) spdlog::warn("{}: {} optional operations of its jail did not hold", unit, count);
 }
 
+void Reporter::note_pressure(std::string_view unit) {
+    amend(unit, [](Extra& extra) { ++extra.pressure; });
+}
+
 void Reporter::note_hits(std::string_view unit, std::uint64_t oom_kills,
                          std::uint64_t refused_tasks) {
     amend(unit, [&](Extra& extra) {
         extra.oom_kills = oom_kills;
         extra.refused_tasks = refused_tasks;
+        extra.pressure = 0;
     });
 }
 

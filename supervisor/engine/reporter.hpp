@@ -27,6 +27,8 @@ public:
 
     /// What the state machine does not know of a unit; saved with its record.
     void note_weakened(std::string_view unit, std::uint32_t count);
+    void note_pressure(std::string_view unit);
+    /// Of its group as the service begins.
     void note_hits(std::string_view unit, std::uint64_t oom_kills, std::uint64_t refused_tasks);
 
 private:

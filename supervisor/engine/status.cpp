@@ -84,7 +84,8 @@ Json blank_status(const std::string& name, std::string_view state, const std::st
             {"tasks", nullptr},     {"restarts", 0},      {"next_restart", nullptr},
             {"last_exit", nullptr}, {"profile", ""},      {"jail", ""},
             {"weakened", 0},        {"stale", false},     {"files", Json::array()},
-            {"oom_kills", 0},       {"refused_tasks", 0}, {"errors", Json::array()}};
+            {"oom_kills", 0},       {"refused_tasks", 0}, {"errors", Json::array()},
+            {"pressure", 0}};
 }
 
 }  // namespace
@@ -118,6 +119,7 @@ Json unit_status(const service::Status& status, const Extra& extra,
     json["profile"] = unit.is_target ? "" : unit.jail.profile;
     json["jail"] = jail_summary(unit);
     json["weakened"] = extra.weakened;
+    json["pressure"] = extra.pressure;
     json["stale"] = status.stale;
     json["files"] = paths_of(unit);
     if (record.state_since_ns > 0) json["since"] = since_epoch_us(record.state_since_ns, clocks);

@@ -292,9 +292,11 @@ struct Start {
     Token token;
     Token main_token;  ///< of the running service, for every purpose but kMain; else 0
     Purpose purpose;
-    std::uint16_t command;     ///< index into the list of commands of that purpose
-    std::int32_t main_status;  ///< wait status of the ended service, for kStopPost
-    std::uint8_t digest[32];   ///< of the effective unit as the engine knows it; mismatch refuses
+    std::uint16_t command;             ///< index into the list of commands of that purpose
+    std::int32_t main_status;          ///< wait status of the ended service, for kStopPost
+    std::uint32_t main_out_of_memory;  ///< 1: that SIGKILL was the kernel's, for want of memory
+    std::uint32_t reserved;
+    std::uint8_t digest[32];  ///< of the effective unit as the engine knows it; mismatch refuses
     char unit[kNameSize];
 };
 
@@ -468,7 +470,6 @@ enum class OnPressure : std::uint16_t { kLog, kRestart, kStop, kSignal };
 struct Pressure {
     static constexpr Type kType = Type::kPressure;
     Header header;
-    Token main_token;  ///< of the run that it is about
     Resource resource;
     OnPressure action;   ///< that its unit wants
     std::int32_t signo;  ///< of kSignal

@@ -240,7 +240,9 @@ void Manager::Impl::request_command(Entry& entry) {
                     .unit = entry.name(),
                     .purpose = purpose,
                     .command = record.control_index,
-                    .main_status = purpose == Purpose::kStopPost ? wait_status(record) : 0}});
+                    .main_status = purpose == Purpose::kStopPost ? wait_status(record) : 0,
+                    .main_out_of_memory =
+                        purpose == Purpose::kStopPost && record.last_out_of_memory != 0}});
 }
 
 void Manager::Impl::terminate(Entry& entry) {

@@ -80,8 +80,9 @@ struct LaunchRequest {
     Token main_token = 0;  ///< of the running service, for every purpose but kMain
     std::string_view unit;
     Purpose purpose = Purpose::kMain;
-    std::uint16_t command = 0;  ///< index into the unit's commands of that purpose
-    int main_status = 0;        ///< wait status of the ended service, for kStopPost
+    std::uint16_t command = 0;        ///< index into the unit's commands of that purpose
+    int main_status = 0;              ///< wait status of the ended service, for kStopPost
+    bool main_out_of_memory = false;  ///< that was the kernel's SIGKILL, for want of memory
 };
 
 enum class Whom : std::uint8_t { kProcess, kAll };

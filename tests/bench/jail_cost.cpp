@@ -1,5 +1,7 @@
 // What a start costs, step by step, for a plan like the default profile's.
-// usage: bench-jail-cost [ROUNDS [scope|landlock|view]]   (root; prints medians in microseconds)
+// usage: bench-jail-cost [ROUNDS [scope|landlock|view|group]]  (root; prints medians in
+// microseconds) "group": in a control group with limits and a list of devices; made anew in each
+// round, though a restart finds it there.
 #include <fmt/format.h>
 #include <signal.h>
 
@@ -9,6 +11,7 @@
 
 #include "base/sys.hpp"
 #include "jail/jail_fixture.hpp"
+#include "jail/own_groups.hpp"
 #include "jailer/child/landlock_rights.hpp"
 
 namespace {
@@ -37,18 +40,56 @@ Series kSteps[] = {
     {"stub: spawn returns", {}},     {"stub: ready", {}},      {"attest_jail", {}},
     {"program: spawn returns", {}},  {"program: ready", {}},   {"attest_program", {}},
     {"gate opened to executed", {}}, {"executed to ended", {}}};
+Series kGroupSteps[] = {{"group: made, per load", {}},
+                        {"group: found again", {}},
+                        {"group: opened, twice", {}},
+                        {"group: attested, twice", {}},
+                        {"group: removed, per load", {}}};
 
-bool one_round(const CompiledPlan& plan) {
+constexpr const char* kUnit = "probe";
+
+/// As a first start does, then as every later one.
+bool enter_group(const CompiledPlan& plan, cgroup::Tree& groups, cgroup::Door& door) {
+    auto since = Clock::now();
+    if (!groups.make(kUnit, {}, plan)) return false;
+    kGroupSteps[0].add(since);
+    if (!groups.make(kUnit, {}, plan)) return false;
+    kGroupSteps[1].add(since);
+    auto first = groups.open_door(kUnit);  // for the init, and again for the program
+    auto second = groups.open_door(kUnit);
+    kGroupSteps[2].add(since);
+    if (!first || !second) return false;
+    door = std::move(*second);
+    return true;
+}
+
+bool attest_group(const CompiledPlan& plan, cgroup::Tree& groups, pid_t pid) {
+    auto since = Clock::now();
+    const bool held = groups.attest(kUnit, plan, pid) && groups.attest(kUnit, plan, pid);
+    kGroupSteps[3].add(since);
+    return held;
+}
+
+void leave_group(cgroup::Tree& groups) {
+    auto since = Clock::now();
+    (void)groups.remove(kUnit);
+    kGroupSteps[4].add(since);
+}
+
+bool one_round(const CompiledPlan& plan, cgroup::Tree* groups) {
     Program program;
     program.argv = {"/bin/true"};
+    cgroup::Door door;
+    if (groups != nullptr && !enter_group(plan, *groups, door)) return false;
     auto since = Clock::now();
-    auto stub = spawn_stub(spawn_context(), plan, {});
+    auto stub = spawn_stub(spawn_context(), plan, {}, -1, door.entry());
     kSteps[0].add(since);
     if (!stub || await_report(plan, *stub).kind != Report::Kind::kReady) return false;
     kSteps[1].add(since);
     const bool jail_holds = attest_jail(plan, {}, stub->pid).has_value();
     kSteps[2].add(since);
-    auto parked = spawn_program(spawn_context(), plan, {}, stub->pidfd.get(), program);
+    auto parked =
+        spawn_program(spawn_context(), plan, {}, stub->pidfd.get(), program, door.entry());
     kSteps[3].add(since);
     if (!parked) return false;
     const Report ready = await_report(plan, *parked);
@@ -62,9 +103,11 @@ bool one_round(const CompiledPlan& plan) {
     kSteps[6].add(since);
     (void)await_end(*parked);
     kSteps[7].add(since);
+    const bool group_holds = groups == nullptr || attest_group(plan, *groups, stub->pid);
     (void)jailsvc::sys::pidfd_signal(stub->pidfd.get(), SIGKILL);
     (void)await_end(*stub);
-    return jail_holds && program_holds;
+    if (groups != nullptr) leave_group(*groups);
+    return jail_holds && program_holds && group_holds;
 }
 
 /// The default plan and one more wall: "scope", "landlock" (ten paths), or "view" (those too).
@@ -79,6 +122,13 @@ Plan plan_with(std::string_view wall) {
             ops.push_back(make_op(JSV_OP_REVEAL, {.flags = JSV_MOUNT_READ_ONLY, .text = {path}}));
         }
         plan.ops.insert(process, ops.begin(), ops.end());
+    }
+    if (wall == "group") {
+        plan.ops.insert(plan.ops.begin(),
+                        {make_op(JSV_OP_CGROUP, {.text = {"memory.max", "1073741824"}}),
+                         make_op(JSV_OP_CGROUP, {.text = {"pids.max", "64"}}),
+                         make_op(JSV_OP_DEVICES, {.flags = JSV_DEVICES_DEFAULT})});
+        return plan;
     }
     const std::uint64_t fs = wall == "landlock" || wall == "view" ? landlock::kAllFs : 0;
     const std::uint64_t scope = wall.empty() ? 0 : landlock::kScopeAbstractSockets;
@@ -99,8 +149,13 @@ int main(int argc, char** argv) {
     const int rounds = argc > 1 ? std::max(1, std::atoi(argv[1])) : 200;
     auto plan = CompiledPlan::make(plan_with(argc > 2 ? argv[2] : ""));
     if (!plan) return 1;
+    const bool grouped = argc > 2 && std::string_view(argv[2]) == "group";
+    cgroup::Tree groups = own_groups();
     for (int i = 0; i < rounds; ++i) {
-        if (!one_round(*plan)) return 1;
+        if (!one_round(*plan, grouped ? &groups : nullptr)) return 1;
     }
+    if (grouped) groups.end();
     for (Series& step : kSteps) step.print();
+    if (!grouped) return 0;
+    for (Series& step : kGroupSteps) step.print();
 }

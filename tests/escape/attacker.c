@@ -157,6 +157,21 @@ static int makes_device(const char* path) {
     return code;
 }
 
+/* A hierarchy of cgroup v1 with nothing but a name, and the program that the kernel is to run when
+ * a group of it is empty. The program is not there, and nothing tells to run it. */
+static int names_release_agent(const char* place) {
+    char file[256];
+    snprintf(file, sizeof file, "%s/release_agent", place);
+    if (mount("none", place, "cgroup", 0, "none,name=jailsvc-escape") < 0) return verdict(-1);
+    const int fd = open(file, O_WRONLY | O_CLOEXEC);
+    const int code = verdict(fd < 0 ? -1 : write(fd, "/no/such", 8));
+    umount2(place, MNT_DETACH);
+    return code;
+}
+static int names_release_agent_in_user_namespace(const char* place) {
+    return make_user_namespace() < 0 ? verdict(-1) : names_release_agent(place);
+}
+
 static int reads_key(const char* serial) {
     char payload[64] = "";
     const long got = syscall(SYS_keyctl, KEYCTL_READ, atoi(serial), payload, sizeof payload - 1);
@@ -229,6 +244,8 @@ static const struct {
                {"mounts", mounts},
                {"mounts-in-user-namespace", mounts_in_user_namespace},
                {"makes-device", makes_device},
+               {"names-release-agent", names_release_agent},
+               {"names-release-agent-in-user-namespace", names_release_agent_in_user_namespace},
                {"reads-key", reads_key},
                {"pushes-input", pushes_input},
                {"calls-abstract", calls_abstract},

@@ -120,6 +120,25 @@ TEST_CASE("escape: files that steer the machine cannot be opened for writing",
     }
 }
 
+TEST_CASE("escape: no release_agent of cgroup v1 is the service's to name", "[escape][E15]") {
+    NEED_ROOT;
+    Attack attack;
+    const std::string mount = attack.site().directory() + "/groups";
+    REQUIRE(::mkdir(mount.c_str(), 0755) == 0);
+    // CVE-2022-0492: a hierarchy of its own is mounted, its root names a program, and the kernel
+    // runs that outside of every jail. Root without a jail can.
+    if (attack.in(kHost, "names-release-agent " + mount) != kDone) {
+        WARN("skipped: this kernel has no cgroup v1 with a release_agent");
+        return;
+    }
+    // With the capability itself the mount is possible, and then the kernel's check of the initial
+    // user namespace is all there is: no jail is given it but by name.
+    for (const auto& jail : {kDynamic, kRoot, root_with("dac_override"), root_with("net_admin")}) {
+        CHECK(attack.in(jail, "names-release-agent /tmp") != kDone);
+        CHECK(attack.in(jail, "names-release-agent-in-user-namespace /tmp") != kDone);
+    }
+}
+
 TEST_CASE("escape: a device node made in the jail does not open", "[escape][E17]") {
     NEED_ROOT;
     Attack attack;

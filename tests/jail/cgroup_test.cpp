@@ -14,6 +14,7 @@
 #include "base/sys.hpp"
 #include "jailer/cgroup/group_files.hpp"
 #include "jailer_world.hpp"
+#include "own_mounts.hpp"
 
 using namespace jailsvc;
 using namespace jailsvc::test;
@@ -70,37 +71,6 @@ std::set<std::string> groups_left(const std::string& name) {
 std::string own_name() {
     Tree tree = JailerWorld::groups();
     return std::filesystem::path(tree.place_of("").directory).filename();
-}
-
-/// Runs in a child with mounts of its own: the machine's are never touched. A REQUIRE that fails
-/// there is an exception, and fails the test.
-void in_own_mounts(const std::function<void()>& arrange, const std::function<void()>& body) {
-    const pid_t child = ::fork();
-    REQUIRE(child >= 0);
-    if (child == 0) {
-        try {
-            REQUIRE(::unshare(CLONE_NEWNS) == 0);
-            REQUIRE(::mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0);
-            arrange();
-            body();
-        } catch (...) {
-            ::_exit(1);
-        }
-        ::_exit(0);
-    }
-    int status = -1;
-    REQUIRE(::waitpid(child, &status, 0) == child);
-    CHECK(status == 0);
-}
-
-/// The unified hierarchy and nothing else, as on a machine that has no v1.
-void show_only_v2() {
-    while (::umount2("/sys/fs/cgroup", MNT_DETACH) == 0) {
-    }
-    REQUIRE(::mount("cgroup", "/sys/fs/cgroup", "cgroup2", 0, nullptr) == 0);
-}
-void hide_v2() {
-    REQUIRE(::umount2("/sys/fs/cgroup/unified", MNT_DETACH) == 0);
 }
 
 bool is_gone(pid_t pid) {

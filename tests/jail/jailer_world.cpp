@@ -297,6 +297,7 @@ void JailerWorld::read_engine() {
         if (const auto* message = packet.as<ipc::StartFailed>()) failed.push_back(*message);
         if (const auto* message = packet.as<ipc::TornDown>()) torn_down.push_back(*message);
         if (const auto* message = packet.as<ipc::StatsReply>()) stats = *message;
+        if (const auto* message = packet.as<ipc::Pressure>()) pressures.push_back(*message);
         if (const auto* message = packet.as<ipc::PlanReply>()) {
             const Fd text(packet.take_fd(0));
             plans.emplace_back(*message, sys::read_memfd(text.get()).value());

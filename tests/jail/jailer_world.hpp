@@ -97,6 +97,7 @@ public:
     std::vector<ipc::Token> intents;
     std::vector<std::pair<ipc::PlanReply, std::string>> plans;
     std::optional<ipc::StatsReply> stats;
+    std::vector<ipc::Pressure> pressures;
 
 private:
     static void remove_groups();

@@ -50,7 +50,10 @@ Plan rich_plan(const TempDirectory& shared) {
     plan.ops.push_back(
         make_op(JSV_OP_LANDLOCK_PATH, {.number = {landlock::kReadFile}, .text = {"/usr"}}));
     plan.ops.push_back(make_op(JSV_OP_LANDLOCK_PORT, {.number = {80, landlock::kConnectTcp}}));
-    plan.ops.insert(plan.ops.begin(), make_op(JSV_OP_CGROUP, {.text = {"pids.max", "64"}}));
+    plan.ops.insert(plan.ops.begin(),
+                    {make_op(JSV_OP_CGROUP, {.text = {"pids.max", "64"}}),
+                     make_op(JSV_OP_PRESSURE, {.text = {"cpu.pressure", "some 150000 2000000"}}),
+                     make_op(JSV_OP_DEVICES, {.text = {"c 10:229", "rw"}})});
     const sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
     plan.ops.push_back(
         make_op(JSV_OP_SECCOMP,

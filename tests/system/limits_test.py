@@ -18,6 +18,18 @@ time.sleep(1000)
 """]
 '''
 
+# More processes than processors; says which signal it got.
+BUSY = '''[service]
+exec_start = ["/bin/sh", "-c", """
+trap 'echo told; kill $(jobs -p); exit 0' USR1
+for i in 1 2 3 4 5 6 7 8; do while :; do :; done & done
+wait"""]
+'''
+
+
+def has_pressure():
+    return any(os.path.exists(f"/sys/fs/cgroup/{below}cpu.pressure") for below in ("", "unified/"))
+
 
 def has_controller(name):
     with open("/proc/self/mountinfo") as mounts:
@@ -33,6 +45,12 @@ class Limits(SystemTest):
         "free-hog": HOG,
         "forks": FORKS + '[jail.cgroups]\ntasks_max = 5\n',
         "free-forks": FORKS,
+        "told": HOG + 'exec_stop_post = ["/bin/sh", "-c", "echo ended: $SERVICE_RESULT"]\n'
+                '[jail.cgroups]\nmemory_max = "32M"\nmemory_swap_max = 0\n',
+        **{f"busy-{name}": BUSY + f'[jail.cgroups]\ncpu_pressure = "some 50ms 2s"\n'
+                                  f'on_cpu_pressure = "{action}"\n'
+           for name, action in (("log", "log"), ("stop", "stop"), ("restart", "restart"),
+                                ("signal", "signal:USR1"))},
     }
 
     def setUp(self):
@@ -51,6 +69,27 @@ class Limits(SystemTest):
                    lambda: self.supervisor.status("free-hog")["last_exit"] is not None)
         self.assertEqual(self.supervisor.status("free-hog")["last_exit"],
                          {"kind": "exited", "code": 0})
+
+    def test_exec_stop_post_hears_of_it(self):
+        self.supervisor.run("start", "told")
+        self.supervisor.await_state("told", "failed")
+        await_true("what it was told", lambda: "ended: oom-kill" in self.ok("logs", "told"))
+
+    def test_pressure_has_its_action(self):
+        if not has_pressure():
+            self.skipTest("skipped: groups tell no pressure here")
+        units = [f"busy-{name}" for name in ("log", "stop", "restart", "signal")]
+        self.ok("start", *units)
+        pids = {unit: self.supervisor.pid(unit) for unit in units}
+        self.supervisor.await_state("busy-stop", "inactive")
+        await_true("busy-log to be counted",
+                   lambda: self.supervisor.status("busy-log")["pressure"] > 0)
+        await_true("another run", lambda: self.supervisor.pid("busy-restart") not in (
+            None, pids["busy-restart"]))
+        await_true("the signal", lambda: "told" in self.ok("logs", "busy-signal"))
+        self.assertEqual(self.supervisor.pid("busy-log"), pids["busy-log"])  # control: only told
+        self.assertIn("over its pressure triggers", self.ok("status", "busy-log"))
+        self.ok("stop", *units)
 
     def test_refused_forks_are_told(self):
         self.ok("start", "forks")

@@ -315,6 +315,7 @@ void Tree::kill(const std::string& unit) {
 
 bool Tree::remove(const std::string& unit) {
     events_.forget(unit);
+    pressure_.disarm(unit);
     Mask mask = mask_of(unit);
     for (std::size_t i = 0; i < branches_.size(); ++i) {
         if ((mask & (Mask{1} << i)) == 0) continue;

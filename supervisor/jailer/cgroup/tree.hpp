@@ -13,9 +13,11 @@
 #include "base/fd.hpp"
 #include "base/flat_map.hpp"
 #include "base/result.hpp"
+#include "jailer/cgroup/devices.hpp"
 #include "jailer/cgroup/events.hpp"
 #include "jailer/cgroup/hierarchy.hpp"
 #include "jailer/cgroup/limits.hpp"
+#include "jailer/cgroup/pressure.hpp"
 #include "jailer/jail/jail.hpp"
 
 /// A control group for every jail.
@@ -95,6 +97,10 @@ public:
     };
     [[nodiscard]] Place place_of(std::string_view controller);
 
+    /// Tells when units wait for resources longer than their triggers allow.
+    [[nodiscard]] Pressure& pressure() { return pressure_; }
+    /// Sets the triggers of a unit whose group an earlier jailer made.
+    void watch_pressure(const std::string& unit, const CompiledPlan& plan);
     /// Tells when units reach their limits.
     [[nodiscard]] Events& events() { return events_; }
     /// Whether the end of one process for want of memory is to be the end of all, and the kernel
@@ -131,6 +137,27 @@ private:
     [[nodiscard]] Mask make_groups(const std::string& unit, Mask wanted);
     [[nodiscard]] Result<void> write_limit(const std::string& unit, const Write& write);
     [[nodiscard]] Mask mask_of(const std::string& unit);
+    // tree_pressure.cpp
+    [[nodiscard]] std::string unified_directory(const std::string& unit);
+    [[nodiscard]] std::optional<JailFailure> arm_triggers(const std::string& unit,
+                                                          const CompiledPlan& plan,
+                                                          std::vector<JailFailure>& weakened);
+    [[nodiscard]] std::optional<JailFailure> attest_triggers(const std::string& unit,
+                                                             const CompiledPlan& plan,
+                                                             std::vector<JailFailure>& weakened);
+    // tree_devices.cpp
+    [[nodiscard]] bool has_device_programs();
+    [[nodiscard]] bool needs_device_group(const std::optional<DeviceList>& list);
+    [[nodiscard]] std::optional<JailFailure> restrict_devices(const std::string& unit,
+                                                              const CompiledPlan& plan,
+                                                              const std::optional<DeviceList>& list,
+                                                              std::vector<JailFailure>& weakened);
+    [[nodiscard]] Result<void> write_device_list(const std::string& unit, const DeviceList& list);
+    [[nodiscard]] Result<void> attach_device_list(const std::string& unit, const DeviceList& list);
+    [[nodiscard]] std::string why_devices_unheld(const std::string& unit, const DeviceList& list);
+    [[nodiscard]] std::optional<JailFailure> attest_devices(const std::string& unit,
+                                                            const CompiledPlan& plan,
+                                                            std::vector<JailFailure>& weakened);
     // tree_adjust.cpp
     [[nodiscard]] Result<void> move_in(const std::string& unit, const Branch& branch);
     [[nodiscard]] Result<void> join_branches(const std::string& unit,
@@ -152,9 +179,14 @@ private:
         Mask mask = 0;
         bool killed = false;  ///< by cgroup.kill: made anew before the next start
         bool end_all_on_oom = false;
+        std::uint32_t device_program = 0;  ///< its number; 0: none, or an earlier jailer's
+        std::uint64_t devices = 0;         ///< hash of the list that it holds
     };
     FlatMap<std::string, Group> groups_;
     Events events_;
+    Pressure pressure_;
+    std::optional<bool> device_programs_;  ///< whether the kernel takes them from us
+    bool device_lists_ = true;             ///< false: no means for one was found when one was tried
 };
 
 }  // namespace jailsvc::jailer::cgroup

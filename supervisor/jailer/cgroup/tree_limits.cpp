@@ -80,7 +80,12 @@ Jailed<Weakened> Tree::make(const std::string& unit, const Digest& digest,
     const auto known = groups_.find(unit);
     const bool there = known != groups_.end() && known->second.digest == digest &&
                        !known->second.killed && ::access(directory_of(unit, "").c_str(), F_OK) == 0;
-    if (there) return weakened;
+    if (there) {
+        pressure_.drain(unit);
+        return weakened;
+    }
+    const auto devices = device_list(plan);
+    if (!devices) return std::unexpected(devices.error());
     // Limits of another version of the unit must not stay in force.
     for (int tries = 0; has(unit) && !remove(unit); ++tries) {
         kill(unit);
@@ -90,7 +95,10 @@ Jailed<Weakened> Tree::make(const std::string& unit, const Digest& digest,
         ::poll(nullptr, 0, 1);
     }
     groups_[unit] = {.digest = digest, .mask = 0};
-    groups_[unit].mask = make_groups(unit, branches_for(wanted.writes));
+    Mask branches = branches_for(wanted.writes);
+    if (needs_device_group(*devices))
+        branches |= Mask{1} << (branch_of("devices") - branches_.data());
+    groups_[unit].mask = make_groups(unit, branches);
     groups_[unit].end_all_on_oom = wanted.end_all_on_oom;
     if (groups_[unit].mask == 0) groups_.erase(unit);
     for (const Write& write : wanted.writes) {
@@ -100,6 +108,12 @@ Jailed<Weakened> Tree::make(const std::string& unit, const Digest& digest,
         if (passes(plan, failure, weakened)) continue;
         (void)remove(unit);
         return std::unexpected(std::move(failure));
+    }
+    auto failure = restrict_devices(unit, plan, *devices, weakened);
+    if (!failure) failure = arm_triggers(unit, plan, weakened);
+    if (failure) {
+        (void)remove(unit);
+        return std::unexpected(std::move(*failure));
     }
     if (!wanted.writes.empty()) watch_limits(unit);
     return weakened;
@@ -136,6 +150,9 @@ Jailed<Weakened> Tree::attest(const std::string& unit, const CompiledPlan& plan,
                                                  *seen, write.value));
         if (!passes(plan, failure, weakened)) return std::unexpected(std::move(failure));
     }
+    auto failure = attest_devices(unit, plan, weakened);
+    if (!failure) failure = attest_triggers(unit, plan, weakened);
+    if (failure) return std::unexpected(std::move(*failure));
     return weakened;
 }
 

@@ -276,6 +276,8 @@ Outcome apply_mount(MountState& state, std::uint32_t index) noexcept {
         case JSV_OP_CREDENTIAL:  // the jailer has put it there
         case JSV_OP_HOST_DIRECTORY:
         case JSV_OP_CGROUP:
+        case JSV_OP_PRESSURE:
+        case JSV_OP_DEVICES:
         case JSV_OP_NAMESPACE:
         case JSV_OP_ID_MAP:
         case JSV_OP_NETWORK:

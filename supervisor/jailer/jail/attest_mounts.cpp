@@ -281,6 +281,8 @@ Verdict check_op(Attest& attest, std::uint32_t index, const Op& op, const Place&
         case JSV_OP_REVEAL:
         case JSV_OP_HOST_DIRECTORY:
         case JSV_OP_CGROUP:
+        case JSV_OP_PRESSURE:
+        case JSV_OP_DEVICES:
         case JSV_OP_NAMESPACE:
         case JSV_OP_ID_MAP:
         case JSV_OP_NETWORK:

@@ -211,6 +211,8 @@ Verdict check_op(const Attest& attest, std::uint32_t index, const Op& op) {
         case JSV_OP_ENVIRONMENT:
         case JSV_OP_HOST_DIRECTORY:
         case JSV_OP_CGROUP:
+        case JSV_OP_PRESSURE:
+        case JSV_OP_DEVICES:
         case JSV_OP_NAMESPACE:
         case JSV_OP_ID_MAP:
         case JSV_OP_NETWORK:

@@ -177,10 +177,23 @@ void Jails::adopt_process(const ipc::Alive& alive, Fd pidfd) {
     if (alive.purpose == ipc::Purpose::kMain) jail->main_token = alive.token;
 }
 
+/// What a unit's limits tell us goes on being told after a jailer's death.
+void Jails::watch_adopted() {
+    for (const auto& [unit, jail] : jails_) {
+        if (!jail->adopted || jail->text.find("_pressure") == std::string::npos) continue;
+        core_.units.get_from_text(unit, jail->text, [this, name = unit](const auto& loaded) {
+            if (!loaded || find(name) == nullptr) return;
+            core_.groups.watch_pressure(name, (*loaded)->plan);
+            limits_.listen();
+        });
+    }
+}
+
 void Jails::sweep() {
     std::vector<std::string> living;
     for (const auto& [unit, jail] : jails_) living.push_back(unit);
     core_.groups.sweep(living);
+    watch_adopted();
     std::vector<pid_t> known;
     for (const auto& [unit, jail] : jails_) {
         if (jail->has_stub()) {

@@ -145,6 +145,8 @@ private:
     struct Making;
     struct Ending;
 
+    void watch_adopted();
+
     // jail_making.cpp
     void load(Jail& jail, const std::shared_ptr<Making>& making);
     void loaded(Jail& jail, const std::shared_ptr<Making>& making);

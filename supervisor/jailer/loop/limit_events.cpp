@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "jailer/loop/tell.hpp"
+
 namespace jailsvc::jailer {
 namespace {
 
@@ -18,17 +20,27 @@ void watch(IoWatch& io, int& listens_to, int fd, const std::function<void()>& re
 }  // namespace
 
 LimitEvents::LimitEvents(Core& core)
-    : core_(core), changes_(core.loop), oom_(core.loop), again_(core.loop) {}
+    : core_(core), changes_(core.loop), oom_(core.loop), pressure_(core.loop), again_(core.loop) {}
 
 void LimitEvents::listen() {
     const cgroup::Events& events = core_.groups.events();
     watch(changes_, listens_to_changes_, events.changes_fd(), [this] { tell(); });
     watch(oom_, listens_to_oom_, events.oom_fd(), [this] { heard(); });
+    watch(pressure_, listens_to_pressure_, core_.groups.pressure().fd(),
+          [this] { tell_pressure(); });
 }
 
 void LimitEvents::heard() {
     tell();
     again_.start(kLookAgain, [this] { tell(); });
+}
+
+void LimitEvents::tell_pressure() {
+    for (const cgroup::PressureEvent& event : core_.groups.pressure().take()) {
+        spdlog::warn("{}: {} pressure: its processes waited longer than \"{}\" allows (us)",
+                     event.unit, cgroup::name_of(event.trigger.resource), event.trigger.text);
+        tell::pressure(core_.engine, event);
+    }
 }
 
 void LimitEvents::tell() {

@@ -67,8 +67,9 @@ Environment base_environment(const Plan& plan) {
     return environment;
 }
 
-void add_exit_variables(Environment& environment, const config::ServiceTable& service, int status) {
-    environment["SERVICE_RESULT"] = result_of(service, status);
+void add_exit_variables(Environment& environment, const config::ServiceTable& service, int status,
+                        bool out_of_memory) {
+    environment["SERVICE_RESULT"] = out_of_memory ? "oom-kill" : result_of(service, status);
     if (WIFEXITED(status)) {
         environment["EXIT_CODE"] = "exited";
         environment["EXIT_STATUS"] = std::to_string(WEXITSTATUS(status));

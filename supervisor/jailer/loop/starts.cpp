@@ -250,7 +250,8 @@ Result<Program> Starts::program_for(Job& job, Jail& jail) {
         TRY_VOID(give_log(program, jail));
     }
     if (job.request.purpose == ipc::Purpose::kStopPost) {
-        add_exit_variables(environment, service, job.request.main_status);
+        add_exit_variables(environment, service, job.request.main_status,
+                           job.request.main_out_of_memory != 0);
     } else if (const Member* main = running_main(jail); main != nullptr && client == nullptr) {
         environment["MAINPID"] = pid_in_jail(main->pid);
     }

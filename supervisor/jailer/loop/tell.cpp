@@ -103,6 +103,15 @@ void property_set(Link& engine, std::uint64_t serial, std::string_view unit, boo
     engine.send(message, {memfd->get()});
 }
 
+void pressure(Link& engine, const cgroup::PressureEvent& event) {
+    auto message = ipc::make<ipc::Pressure>();
+    message.resource = event.trigger.resource;
+    message.action = event.trigger.action;
+    message.signo = event.trigger.signo;
+    ipc::set_text(message.unit, event.unit);
+    engine.send(message);
+}
+
 void stats_reply(Link& engine, std::uint64_t serial, std::uint64_t pss_kib,
                  std::uint64_t processes) {
     auto message = ipc::make<ipc::StatsReply>();

@@ -33,6 +33,7 @@ void stats_reply(Link& engine, std::uint64_t serial, std::uint64_t pss_kib,
 /// The text of the unit as it runs now, or why nothing has changed.
 void property_set(Link& engine, std::uint64_t serial, std::string_view unit, bool ok,
                   std::string_view text);
+void pressure(Link& engine, const cgroup::PressureEvent& event);
 /// Where the engine finds what the kernel counts for units.
 void groups(Link& engine, cgroup::Tree& tree);
 void schema(Link& engine, std::string_view json);

@@ -5,15 +5,18 @@
 #include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/resource.h>
 
 #include <algorithm>
 #include <bit>
 #include <cstring>
 #include <set>
+#include <sstream>
 #include <tuple>
 
 #include "config/names.hpp"
+#include "jailer/cgroup/devices.hpp"
 #include "jailer/child/landlock_rights.hpp"
 #include "jailer/net/addresses.hpp"
 #include "jailer/plan/credential_access.hpp"
@@ -62,6 +65,7 @@ Result<void> check_path(const Op& op, std::string_view field, const std::string&
 std::uint32_t allowed_flags(const Op& op) {
     if (op.kind == JSV_OP_HOST_DIRECTORY) return JSV_DIR_RECREATE;
     if (op.kind == JSV_OP_IDS) return JSV_IDS_DYNAMIC;
+    if (op.kind == JSV_OP_DEVICES) return JSV_DEVICES_DEFAULT;
     if (op.kind == JSV_OP_ENVIRONMENT) return JSV_ENV_SECRET;
     if (op.kind == JSV_OP_LANDLOCK) return JSV_LANDLOCK_SCOPE_IF_KNOWN;
     if (op.kind == JSV_OP_LANDLOCK_PATH) return JSV_MOUNT_OPTIONAL;
@@ -131,6 +135,27 @@ bool is_port(std::uint64_t number) {
 
 bool is_protocol(std::uint64_t number) {
     return number == IPPROTO_TCP || number == IPPROTO_UDP;
+}
+
+Result<void> check_pressure(const Op& op) {
+    constexpr std::string_view kFiles[] = {"memory.pressure", "cpu.pressure", "io.pressure"};
+    if (std::ranges::find(kFiles, op.text[0]) == std::end(kFiles)) {
+        return refuse(op, "no file of pressure");
+    }
+    std::istringstream words(op.text[1]);
+    std::string kind;
+    std::uint64_t waiting = 0;
+    std::uint64_t window = 0;
+    const bool whole = (words >> kind >> waiting >> window) && (words >> std::ws).eof();
+    if (!whole || (kind != "some" && kind != "full") || waiting == 0 || waiting > window) {
+        return refuse(op, "the trigger is not \"some\" or \"full\" and two numbers");
+    }
+    const bool signals = op.number[0] == JSV_PRESSURE_SIGNAL;
+    if (op.number[0] > JSV_PRESSURE_SIGNAL || (op.number[1] != 0) != signals ||
+        op.number[1] >= NSIG) {
+        return refuse(op, "unknown action, or a signal without a number");
+    }
+    return {};
 }
 
 Result<void> check_ids(const Op& op) {
@@ -213,6 +238,12 @@ Result<void> check_values(const Op& op) {
             return demand(!op.text[1].empty() && op.text[1].size() <= kMaxCgroupText &&
                               op.text[1].find('\n') == std::string::npos,
                           "the value is no line of 1 to 255 bytes");
+        case JSV_OP_PRESSURE:
+            return check_pressure(op);
+        case JSV_OP_DEVICES:
+            return demand((op.text[0].empty() && op.text[1].empty()) ||
+                              cgroup::parse_rule(op.text[0], op.text[1]),
+                          "no device and access such as \"c 10:229\" and \"rw\"");
         case JSV_OP_NAMESPACE:
             return demand(
                 std::has_single_bit(op.number[0]) && (op.number[0] & ~kNamespaceTypes) == 0,

@@ -10,6 +10,13 @@ namespace {
 constexpr KindInfo kKinds[] = {
     {JSV_OP_HOST_DIRECTORY, JSV_STAGE_PARENT, "host_directory", {"path", ""}, {"mode", "", ""}, 1},
     {JSV_OP_CGROUP, JSV_STAGE_PARENT, "cgroup", {"file", "value"}, {}, 0},
+    {JSV_OP_PRESSURE,
+     JSV_STAGE_PARENT,
+     "pressure",
+     {"file", "trigger"},
+     {"action", "signal", ""},
+     0},
+    {JSV_OP_DEVICES, JSV_STAGE_PARENT, "devices", {"device", "access"}, {}, 0},
     {JSV_OP_NET_EDGE, JSV_STAGE_PARENT, "net_edge", {"unit", ""}, {"port", "protocol", ""}, 0},
     {JSV_OP_NET_FORWARD,
      JSV_STAGE_PARENT,

@@ -68,6 +68,11 @@ constexpr Named kLandlockNet[] = {{landlock::kBindTcp, "bind_tcp"},
 constexpr Named kLandlockScopes[] = {{landlock::kScopeAbstractSockets, "abstract_sockets"},
                                      {landlock::kScopeSignals, "signals"}};
 constexpr Named kLandlockFlags[] = {{JSV_LANDLOCK_SCOPE_IF_KNOWN, "if_known"}};
+constexpr Named kDeviceFlags[] = {{JSV_DEVICES_DEFAULT, "default"}};
+constexpr Named kPressureActions[] = {{JSV_PRESSURE_LOG, "log"},
+                                      {JSV_PRESSURE_RESTART, "restart"},
+                                      {JSV_PRESSURE_STOP, "stop"},
+                                      {JSV_PRESSURE_SIGNAL, "signal"}};
 constexpr Named kDirectoryFlags[] = {{JSV_DIR_RECREATE, "recreate"}};
 constexpr Named kIdFlags[] = {{JSV_IDS_DYNAMIC, "dynamic"}};
 constexpr Named kEnvironmentFlags[] = {{JSV_ENV_SECRET, "secret"}};
@@ -77,6 +82,7 @@ constexpr Named kFilterFlags[] = {{JSV_SECCOMP_EXEC_ONCE, "exec_once"},
 
 std::span<const Named> flags_of(jsv_kind kind) {
     if (kind == JSV_OP_HOST_DIRECTORY) return kDirectoryFlags;
+    if (kind == JSV_OP_DEVICES) return kDeviceFlags;
     if (kind == JSV_OP_IDS) return kIdFlags;
     if (kind == JSV_OP_ENVIRONMENT) return kEnvironmentFlags;
     if (kind == JSV_OP_LANDLOCK) return kLandlockFlags;
@@ -110,6 +116,7 @@ std::string number_text(const Op& op, std::size_t i, std::string_view field) {
     if (field == "mode" || field == "mask") return fmt::format("{:04o}", value);
     if (field == "own_pid") return fmt::format("{:#x}", value);
     if (field == "type") return name_of(kNamespaces, value);
+    if (field == "action") return name_of(kPressureActions, value);
     if (field == "interfaces") return name_of(kNetworks, value);
     if (field == "from") return name_of(kCredentials, value);
     if (field == "protocol") return name_of(kProtocols, value);

@@ -1,6 +1,7 @@
 #include "jailer/loop/program.hpp"
 
 #include <catch2/catch.hpp>
+#include <csignal>
 #include <cstdlib>
 
 using namespace jailsvc;
@@ -45,4 +46,8 @@ TEST_CASE("program: exec_stop_post is told how the service ended", "[jailer]") {
         CHECK(environment["EXIT_CODE"] == c.code);
         CHECK(environment["EXIT_STATUS"] == c.exit);
     }
+    Environment environment;
+    add_exit_variables(environment, unit.service, SIGKILL, true);
+    CHECK(environment["SERVICE_RESULT"] == "oom-kill");
+    CHECK(environment["EXIT_CODE"] == "killed");
 }
