@@ -210,6 +210,16 @@ class Credentials(SystemTest):
         self.assertEqual(self.sleepers(), [])
         start.wait(30)
 
+    def test_stop_while_there_is_no_jailer(self):
+        start = subprocess.Popen([CLIENT, "--state", self.supervisor.state, "start", "hangs"],
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        await_true("the command", self.sleepers)
+        os.kill(self.supervisor.role("jailer"), 9)
+        self.ok("stop", "hangs")  # which the next jailer hears together with the start
+        self.assertEqual(self.supervisor.status("hangs")["state"], "inactive")
+        self.assertEqual(self.sleepers(), [])
+        start.wait(30)
+
 
 @unittest.skipUnless(shutil.which("redis-server"), "skipped: redis-server is not installed")
 class Redis(SystemTest):

@@ -64,7 +64,6 @@ void deliver(Jails& jails, const ipc::Signal& request) {
     if (request.signo < 1 || request.signo > SIGRTMAX) {
         return spdlog::error("{}: signal {} does not exist", unit, request.signo);
     }
-    if (request.signo != SIGCONT && jails.stop_reading(*jail)) return;
     if (request.whom == ipc::Whom::kAll) return signal_all(jails, *jail, request.signo);
     const auto member = jail->members.find(request.token);
     if (member == jail->members.end()) return;

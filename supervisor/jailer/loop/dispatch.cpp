@@ -132,7 +132,10 @@ void Dispatch::await_gates(int looks) {
 
 void Dispatch::from_engine(ipc::Packet& packet) {
     if (const auto* start = packet.as<ipc::Start>()) return starts_.start(*start);
-    if (const auto* signal = packet.as<ipc::Signal>()) return deliver(jails_, *signal);
+    if (const auto* signal = packet.as<ipc::Signal>()) {
+        if (signal->signo != SIGCONT && starts_.stop_early(signal->token)) return;
+        return deliver(jails_, *signal);
+    }
     if (const auto* down = packet.as<ipc::Teardown>()) return teardown(*down);
     if (const auto* gone = packet.as<ipc::Forget>()) return forget(*gone);
     if (const auto* asked = packet.as<ipc::PlanRequest>()) return plan(*asked);

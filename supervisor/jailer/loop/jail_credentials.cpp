@@ -26,14 +26,6 @@ void Jails::read_credentials(Jail& jail, Making& making) {
     });
 }
 
-bool Jails::stop_reading(Jail& jail) {
-    const auto making = making_.find(jail.unit);
-    if (making == making_.end() || !making->second->reading) return false;
-    made(jail, std::unexpected(StartFailure{ECANCELED, "core", "credentials",
-                                            jail.unit + ": stopped before its jail stood"}));
-    return true;
-}
-
 void Jails::credentials_read(const std::string& unit) {
     Jail& jail = *find(unit);
     Making& making = *making_.at(unit);

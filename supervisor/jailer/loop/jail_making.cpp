@@ -325,6 +325,14 @@ void Jails::made(Jail& jail, const Attempt& result) {
     end(jail, answer);
 }
 
+bool Jails::stop_making(Jail& jail) {
+    const auto making = making_.find(jail.unit);
+    if (making == making_.end() || making->second->fresh || jail.has_stub()) return false;
+    made(jail, std::unexpected(StartFailure{ECANCELED, "core", "jail",
+                                            jail.unit + ": stopped before its jail stood"}));
+    return true;
+}
+
 void Jails::cancel_making(Jail& jail) {
     auto node = making_.extract(jail.unit);
     if (node.empty()) return;

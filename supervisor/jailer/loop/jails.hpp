@@ -100,9 +100,9 @@ public:
     /// Learns now what the init of a jail in the making has said of it.
     void ask_init(const std::string& unit);
 
-    /// Whether its credentials were being read, which is given up: nobody can signal its processes
-    /// yet, and a command may take minutes.
-    bool stop_reading(Jail& jail);
+    /// Whether the jail was being made and has no init yet, which is given up: there is nothing to
+    /// signal, and a command that makes a credential may take minutes.
+    bool stop_making(Jail& jail);
 
     Member& add_member(Jail& jail, ipc::Token token, pid_t pid, Fd pidfd, ipc::Purpose purpose);
 

@@ -318,6 +318,17 @@ void Starts::fail_job(Job& job, StartFailure failure) {
     answer({token, message});
 }
 
+bool Starts::stop_early(ipc::Token token) {
+    Job* job = find(token);
+    if (job == nullptr || job->announced || job->visit) return false;
+    Jail* jail = jails_.find(job->unit);
+    if (jail != nullptr && jails_.stop_making(*jail)) return true;
+    if (jail == nullptr || jail->state != Jail::State::kEnding) return false;
+    // It waits for the end of an earlier run's jail.
+    fail_job(*job, {ECANCELED, "core", "start", job->unit + ": stopped before its jail was made"});
+    return true;
+}
+
 void Starts::cancel(const std::string& unit) {
     give_up(unit, true);
 }

@@ -28,6 +28,9 @@ public:
     void start(const ipc::Start& request);
     void exec(const ipc::Exec& request, Fd client);
 
+    /// Whether it is a start without a process to signal yet, which is given up; it is answered.
+    bool stop_early(ipc::Token token);
+
     /// Gives up every start of the unit that has not led to an executed program; each is answered.
     void cancel(const std::string& unit);
 
