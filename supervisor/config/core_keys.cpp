@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <concepts>
 #include <utility>
 
 #include "base/signals.hpp"
@@ -174,8 +175,9 @@ struct Rows {
     const char* table;
     Held Unit::* group;
 
-    template <typename T>
-    CoreKey operator()(const char* name, T Group::* member, const char* doc,
+    template <typename Base, typename T>
+        requires std::derived_from<Group, Base>
+    CoreKey operator()(const char* name, T Base::* member, const char* doc,
                        Check check = {}) const {
         CoreKey row{.table = table,
                     .key = {.name = name,

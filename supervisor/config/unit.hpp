@@ -34,22 +34,26 @@ struct UnitTable {
     Duration start_limit_interval = std::chrono::seconds(10);
 };
 
+/// What [service] says of processes: what is run, and how the end of one is called.
+struct ServiceCommands {
+    Command exec_start;
+    List<Command> exec_start_pre, exec_start_post, exec_reload, exec_stop, exec_stop_post;
+    List<int> success_exit_status;  ///< exit codes besides 0
+    List<int> success_signals;      ///< signals besides TERM, INT, HUP, PIPE on stop
+};
+
 /// [service]. Names and meanings follow systemd.service(5) where it has them.
-struct ServiceTable {
+struct ServiceTable : ServiceCommands {
     ServiceType type = ServiceType::kExec;
     Restart restart = Restart::kNo;
     KillMode kill_mode = KillMode::kJail;
     bool remain_after_exit = false;
     int kill_signal = 15;
-    Command exec_start;
-    List<Command> exec_start_pre, exec_start_post, exec_reload, exec_stop, exec_stop_post;
     Duration restart_delay = std::chrono::milliseconds(100);
     Duration restart_delay_max = std::chrono::seconds(30);    ///< the delay doubles up to this
     Duration restart_reset_after = std::chrono::seconds(10);  ///< up this long: delay starts anew
     Duration timeout_start = std::chrono::seconds(90);
     Duration timeout_stop = std::chrono::seconds(90);
-    List<int> success_exit_status;        ///< exit codes besides 0
-    List<int> success_signals;            ///< signals besides TERM, INT, HUP, PIPE on stop
     std::string working_directory;        ///< in the jail; empty: /
     std::optional<int> nice;              ///< -20..19
     std::optional<int> oom_score_adjust;  ///< -1000..1000

@@ -148,9 +148,9 @@ void Jails::undo(Jail& jail) {
         undo_parent_operations(jail.loaded->plan, core_.trash.directory());
         return ended(jail.unit);
     }
-    if (jail.text.empty()) return ended(jail.unit);
+    if (jail.text->empty()) return ended(jail.unit);
     // Made by an earlier jailer: what it did is known from the plan of the unit it had kept.
-    core_.units.get_from_text(jail.unit, jail.text, [this, unit = jail.unit](const auto& loaded) {
+    core_.units.get_from_text(jail.unit, *jail.text, [this, unit = jail.unit](const auto& loaded) {
         if (loaded) {
             undo_parent_operations((*loaded)->plan, core_.trash.directory());
             find(unit)->loaded = *loaded;

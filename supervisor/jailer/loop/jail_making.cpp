@@ -81,11 +81,12 @@ void Jails::load(Jail& jail, const std::shared_ptr<Making>& making) {
         Jail& home = *find(unit);
         if (!result) return made(home, std::unexpected(to_failure("plan", result.error())));
         home.loaded = std::move(*result);
+        home.digest = {};
         fill_networks(home);
         loaded(home, self);
     };
-    if (!jail.text.empty()) return core_.units.get_from_text(jail.unit, jail.text, planned);
-    core_.units.get(jail.unit, jail.digest, planned);
+    if (!jail.text->empty()) return core_.units.get_from_text(jail.unit, *jail.text, planned);
+    core_.units.get(jail.unit, *jail.digest, planned);
 }
 
 /// A unit's first uid waits for those of the units that are being planned, up to a number.
@@ -164,9 +165,9 @@ Attempt Jails::adjust(Jail& jail, const LoadedPtr& now, const LoadedPtr& next) {
     if (!text) return std::unexpected(to_failure("keep the unit", text.error()));
     const auto held = core_.groups.adjust(unit, now->plan, next->plan, digest);
     if (!held) return std::unexpected(to_failure(next->plan.plan(), held.error()));
-    jail.former.push_back(now->plan.digest());
+    jail.former.make().push_back(now->plan.digest());
     jail.loaded = next;
-    jail.text.clear();
+    jail.text = {};
     note_weakened(jail, *held);
     // Over the one of its start: a jailer after us finds these limits in force.
     tell::store(core_.keeper, ipc::Kept::kUnit, jail.token, unit, text->get(),

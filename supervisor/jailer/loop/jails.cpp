@@ -37,9 +37,9 @@ std::string Jail::mark() const {
 }
 
 bool Jail::runs_as(const Digest& wanted) const {
-    if (std::ranges::find(former, wanted) != former.end()) return true;
+    if (std::ranges::find(*former, wanted) != former->end()) return true;
     if (loaded) return loaded->plan.digest() == wanted;
-    return !text.empty() && digest_of(text) == wanted;
+    return !text->empty() && digest_of(*text) == wanted;
 }
 
 Jails::Jails(Core& core, LimitEvents& limits) : core_(core), limits_(limits) {
@@ -58,9 +58,8 @@ void Jails::for_each_member(const std::function<void(const std::string& unit, Me
     }
 }
 
-Jail& Jails::create(const std::string& unit, ipc::Token token, const Digest& digest) {
+Jail& Jails::create(const std::string& unit, ipc::Token token) {
     auto jail = std::make_unique<Jail>(core_.loop, unit, token);
-    jail->digest = digest;
     return *jails_.insert_or_assign(unit, std::move(jail))->second;
 }
 
@@ -126,13 +125,13 @@ void Jails::stub_gone(Jail& jail) {
 /// is what an interrupted teardown left.
 Jail* Jails::adopt(const std::string& unit, ipc::Token token) {
     Jail* jail = find(unit);
-    if (jail == nullptr) jail = &create(unit, token, {});
+    if (jail == nullptr) jail = &create(unit, token);
     jail->adopted = true;
     if (jail->token > token) return nullptr;
     if (jail->token != 0 && jail->token < token) {
         forget_text(unit, jail->token);
         if (jail->has_stub()) (void)sys::pidfd_signal(jail->stub_pidfd.get(), SIGKILL);
-        jail->text.clear();
+        jail->text = {};
         jail->main_token = 0;
         jail->stub_pid = -1;
     }
@@ -168,7 +167,7 @@ void Jails::adopt_process(const ipc::Alive& alive, Fd pidfd) {
         return;
     }
     Jail* jail = find(unit);
-    if (jail == nullptr) jail = &create(unit, 0, {});  // its token comes with the rest
+    if (jail == nullptr) jail = &create(unit, 0);  // its token comes with the rest
     jail->adopted = true;
     const bool in_jail = in_other_pid_namespace(alive.pid);
     jail->pid_namespace = jail->pid_namespace || in_jail;
@@ -180,8 +179,8 @@ void Jails::adopt_process(const ipc::Alive& alive, Fd pidfd) {
 /// What a unit's limits tell us goes on being told after a jailer's death.
 void Jails::watch_adopted() {
     for (const auto& [unit, jail] : jails_) {
-        if (!jail->adopted || jail->text.find("_pressure") == std::string::npos) continue;
-        core_.units.get_from_text(unit, jail->text, [this, name = unit](const auto& loaded) {
+        if (!jail->adopted || jail->text->find("_pressure") == std::string::npos) continue;
+        core_.units.get_from_text(unit, *jail->text, [this, name = unit](const auto& loaded) {
             if (!loaded || find(name) == nullptr) return;
             core_.groups.watch_pressure(name, (*loaded)->plan);
             limits_.listen();

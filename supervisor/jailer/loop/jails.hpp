@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/flat_map.hpp"
+#include "base/rarely.hpp"
 #include "ipc/messages.hpp"
 #include "jailer/loop/core.hpp"
 #include "jailer/loop/limit_events.hpp"
@@ -37,7 +38,7 @@ struct Member {
 
 /// The jail of one unit, from its first process's start to its teardown.
 struct Jail {
-    enum class State { kNew, kMaking, kStanding, kEnding };
+    enum class State : std::uint8_t { kNew, kMaking, kStanding, kEnding };
 
     Jail(struct ev_loop* loop, std::string name, ipc::Token t)
         : unit(std::move(name)), token(t), stub_ended(loop) {}
@@ -48,26 +49,25 @@ struct Jail {
     [[nodiscard]] bool runs_as(const Digest& digest) const;
 
     std::string unit;
-    ipc::Token token;  ///< of the first start in it
-    State state = State::kNew;
-    Digest digest{};             ///< of the unit it is to be made of, where `text` is not known
-    std::string text;            ///< effective unit, for a jail that an earlier jailer made
-    LoadedPtr loaded;            ///< null until its plan is there
-    std::vector<Digest> former;  ///< that it ran as before its limits were changed
+    ipc::Token token;           ///< of the first start in it
+    ipc::Token main_token = 0;  ///< its run's main process, once begun; unknown which: the jail's
+    Rarely<Digest> digest;      ///< of the unit it is to be made of, until its plan is there
+    Rarely<std::string> text;   ///< effective unit, for a jail that an earlier jailer made
+    LoadedPtr loaded;           ///< null until its plan is there
+    Rarely<std::vector<Digest>> former;  ///< that it ran as before its limits were changed
     ResolvedIds ids;
-    bool told = false;       ///< the keeper has its effective unit
-    bool adopted = false;    ///< made by an earlier jailer: its directories hold live data
-    bool lost_stub = false;  ///< the init has ended, and with it everything in the jail
-    pid_t stub_pid = -1;     ///< -1: none (profile host), or lost
+    std::uint64_t network = 0;  ///< inode of the network namespace taken for it, or 0
+    pid_t stub_pid = -1;        ///< -1: none (profile host), or lost
     Fd stub_pidfd;
-    std::uint64_t network = 0;   ///< inode of the network namespace taken for it, or 0
-    bool pid_namespace = false;  ///< the stub's end ends every process
-    ipc::Token main_token =
-        0;                ///< its run's main process is begun; the jail's own if unknown which
-    bool doomed = false;  ///< its init was sent SIGKILL: nothing more can be started in it
     std::uint32_t weakened = 0;         ///< optional operations that do not hold
     std::uint32_t weakened_limits = 0;  ///< the same, of the control group's
-    bool forgotten = false;             ///< its unit left memory: nothing of it is kept
+    State state = State::kNew;
+    bool told = false;           ///< the keeper has its effective unit
+    bool adopted = false;        ///< made by an earlier jailer: its directories hold live data
+    bool lost_stub = false;      ///< the init has ended, and with it everything in the jail
+    bool pid_namespace = false;  ///< the stub's end ends every process
+    bool doomed = false;         ///< its init was sent SIGKILL: nothing more can be started in it
+    bool forgotten = false;      ///< its unit left memory: nothing of it is kept
     FlatMap<ipc::Token, std::unique_ptr<Member>> members;
     std::vector<Session> sessions;  ///< of members, where there is no pid namespace
     IoWatch stub_ended;
@@ -90,8 +90,8 @@ public:
     [[nodiscard]] Jail* find(const std::string& unit);
     void for_each_member(const std::function<void(const std::string& unit, Member&)>& look);
 
-    /// A jail for the unit, not made yet.
-    Jail& create(const std::string& unit, ipc::Token token, const Digest& digest);
+    /// A jail for the unit, not made yet: it wants a digest, a text or a plan to be made of.
+    Jail& create(const std::string& unit, ipc::Token token);
 
     /// Sees to it that the jail stands and is attested: makes it, or attests again one that an
     /// earlier jailer made. A jail that could not be made is undone before `done` hears of it.

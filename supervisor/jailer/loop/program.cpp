@@ -9,7 +9,7 @@
 namespace jailsvc::jailer {
 namespace {
 
-const List<config::Command>* commands_of(const config::ServiceTable& service,
+const List<config::Command>* commands_of(const config::ServiceCommands& service,
                                          ipc::Purpose purpose) {
     switch (purpose) {
         case ipc::Purpose::kStartPre:
@@ -35,7 +35,7 @@ bool contains(const List<int>& values, int value) {
     return std::ranges::find(values, value) != values.end();
 }
 
-std::string_view result_of(const config::ServiceTable& service, int status) {
+std::string_view result_of(const config::ServiceCommands& service, int status) {
     if (WIFEXITED(status)) {
         const int code = WEXITSTATUS(status);
         const bool good = code == 0 || contains(service.success_exit_status, code);
@@ -51,7 +51,7 @@ std::string_view result_of(const config::ServiceTable& service, int status) {
 
 }  // namespace
 
-Result<config::Command> command_of(const config::ServiceTable& service, ipc::Purpose purpose,
+Result<config::Command> command_of(const config::ServiceCommands& service, ipc::Purpose purpose,
                                    std::uint16_t index) {
     if (purpose == ipc::Purpose::kMain && !service.exec_start.empty()) return service.exec_start;
     const auto* commands = commands_of(service, purpose);
@@ -67,8 +67,8 @@ Environment base_environment(const Plan& plan) {
     return environment;
 }
 
-void add_exit_variables(Environment& environment, const config::ServiceTable& service, int status,
-                        bool out_of_memory) {
+void add_exit_variables(Environment& environment, const config::ServiceCommands& service,
+                        int status, bool out_of_memory) {
     environment["SERVICE_RESULT"] = out_of_memory ? "oom-kill" : result_of(service, status);
     if (WIFEXITED(status)) {
         environment["EXIT_CODE"] = "exited";

@@ -16,7 +16,7 @@ inline constexpr std::string_view kDefaultPath =
     "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The service's command of that purpose; an error if it has none with that index.
-[[nodiscard]] Result<config::Command> command_of(const config::ServiceTable& service,
+[[nodiscard]] Result<config::Command> command_of(const config::ServiceCommands& service,
                                                  ipc::Purpose purpose, std::uint16_t index);
 
 using Environment = std::map<std::string, std::string>;
@@ -27,7 +27,7 @@ using Environment = std::map<std::string, std::string>;
 
 /// Adds what systemd.exec(5) tells exec_stop_post about the end of the service: SERVICE_RESULT,
 /// EXIT_CODE, EXIT_STATUS. `out_of_memory`: it was the kernel that killed it, for want of memory.
-void add_exit_variables(Environment& environment, const config::ServiceTable& service,
+void add_exit_variables(Environment& environment, const config::ServiceCommands& service,
                         int wait_status, bool out_of_memory = false);
 
 /// Adds "NAME=VALUE" variables; what is not of that form is passed over.

@@ -149,7 +149,7 @@ void Properties::planned_next() {
         change.run_now = (*jail)->loaded;
         return planned_run_now();
     }
-    plan((*jail)->text, &Change::run_now, &Properties::planned_run_now);
+    plan(*(*jail)->text, &Change::run_now, &Properties::planned_run_now);
 }
 
 /// What runs may be of files that have changed since: then it is that, with the new limits, that

@@ -65,6 +65,12 @@ Result<std::string> locate(const std::string& name, std::string_view path, const
     return find_program(directory.get(), name, path);
 }
 
+Digest digest_in(const ipc::Start& request) {
+    Digest digest;
+    std::ranges::copy(request.digest, digest.begin());
+    return digest;
+}
+
 const Member* running_main(const Jail& jail) {
     for (const auto& [token, member] : jail.members) {
         if (member->purpose == ipc::Purpose::kMain && member->executed) return member.get();
@@ -176,12 +182,11 @@ void Starts::place(Job& job) {
         return jails_.end(*jail, ended, true);
     }
     if (jail == nullptr && may_make_jail(purpose)) {
-        Digest digest;
-        std::ranges::copy(job.request.digest, digest.begin());
-        jail = &jails_.create(job.unit, token, digest);
+        jail = &jails_.create(job.unit, token);
         if (purpose == ipc::Purpose::kMain) jail->main_token = token;
         jail->loaded = std::move(job.loaded);
-        jail->text = std::move(job.text);
+        if (!job.text.empty()) jail->text = std::move(job.text);
+        if (!jail->loaded) jail->digest = digest_in(job.request);
         job.first = true;
     }
     const bool enterable = jail != nullptr && !jail->lost_stub && !jail->doomed;
@@ -191,11 +196,9 @@ void Starts::place(Job& job) {
 
 /// What cleans up after a run is that run's, whatever the files say by now.
 void Starts::inherit(Job& job, const Jail& jail) {
-    Digest digest;
-    std::ranges::copy(job.request.digest, digest.begin());
-    if (!jail.runs_as(digest)) return;
+    if (!jail.runs_as(digest_in(job.request))) return;
     job.loaded = jail.loaded;
-    job.text = jail.text;
+    job.text = *jail.text;
 }
 
 void Starts::make_and_launch(Job& job, Jail& jail) {
@@ -231,9 +234,11 @@ Result<void> Starts::give_log(Program& program, Jail& jail) {
 }
 
 Result<Program> Starts::program_for(Job& job, Jail& jail) {
-    const config::ServiceTable& service = jail.loaded->unit.service;
+    const config::ServiceCommands& service = jail.loaded->unit.service;
     Program program;
-    program.working_directory = service.working_directory;
+    if (const Op* directory = jail.loaded->plan.find(JSV_OP_CHDIR)) {
+        program.working_directory = directory->text[0];
+    }
     auto environment = base_environment(jail.loaded->plan.plan());
     environment[kInvocation] = invocation_id(jail.unit, jail.token);
     const ExecRequest* client = job.client();

@@ -17,7 +17,7 @@ namespace jailsvc::jailer {
 /// What starts need of a unit once its plan is there; the rest, its name too, is in the plan.
 struct PlannedUnit {
     SharedText text;  ///< see config::Unit
-    config::ServiceTable service;
+    config::ServiceCommands service;
     config::LoggingTable logging;
 };
 
