@@ -15,6 +15,8 @@ namespace jailsvc::jailer {
 namespace {
 
 constexpr std::size_t kStack = 16384;  ///< [bytes] of make_namespaces
+constexpr std::size_t kFew = 2;
+constexpr double kSoon = 0.01;  ///< [s]: by then a start is through
 
 }  // namespace
 
@@ -41,7 +43,7 @@ struct NamespacePool::Maker {
     }
 };
 
-NamespacePool::NamespacePool(struct ev_loop* loop) : watch_(loop) {}
+NamespacePool::NamespacePool(struct ev_loop* loop) : watch_(loop), soon_(loop) {}
 NamespacePool::~NamespacePool() {
     if (!maker_) return;
     maker_->wait();
@@ -62,6 +64,12 @@ std::size_t NamespacePool::ready() const {
 }
 
 void NamespacePool::fill() {
+    if (ready_.size() <= kFew) return begin();
+    soon_.start(kSoon, [this] { begin(); });
+}
+
+void NamespacePool::begin() {
+    soon_.stop();
     if (maker_ || ready_.size() >= kReady) return;
     auto maker = std::make_unique<Maker>();
     maker->job.wanted =

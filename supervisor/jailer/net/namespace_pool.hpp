@@ -23,18 +23,21 @@ public:
 
     /// One for the caller alone; empty if none is ready.
     [[nodiscard]] Fd take();
-    /// Begins to make what is missing, in a process beside this one, and returns at once.
+    /// Has what is missing made in a process beside this one, and returns at once: now if few are
+    /// left, else a moment later, when the start that has taken one does not need the processor.
     void fill();
     [[nodiscard]] std::size_t ready() const;
 
 private:
     struct Maker;
+    void begin();
     void collect();
     void ended();
 
     std::vector<Fd> ready_;
     std::unique_ptr<Maker> maker_;  ///< while one works
     IoWatch watch_;
+    TimerWatch soon_;
 };
 
 }  // namespace jailsvc::jailer
