@@ -2,9 +2,11 @@
 
 #include "jail_fixture.hpp"
 
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/sys.hpp"
 #include "base/time_slice.hpp"
 
 using namespace jailsvc::jailer;
@@ -92,4 +94,47 @@ TEST_CASE("jail: closing the gate ends a parked program that has not run", "[jai
         CHECK(jail.run(program).status == 0);
         CHECK(::access((shared.path() + "/mark").c_str(), F_OK) == 0);
     }
+}
+
+namespace {
+
+std::string mounts_of(pid_t pid) {
+    const std::string path = "/proc/" + std::to_string(pid) + "/ns/mnt";
+    char target[64]{};
+    return ::readlink(path.c_str(), target, sizeof target - 1) > 0 ? target : "none";
+}
+
+}  // namespace
+
+TEST_CASE("jail: a program cloned before the mounts stand waits outside until it is let in",
+          "[jail][S4.9]") {
+    REQUIRE_JAILS();
+    const auto plan = CompiledPlan::make(default_plan());
+    REQUIRE(plan);
+    auto stub = spawn_stub(spawn_context(), *plan, {});
+    REQUIRE(stub);
+    Program program;
+    program.argv = {"/bin/true"};
+    program.waits = true;
+    auto parked = spawn_program(spawn_context(), *plan, {}, stub->pidfd.get(), program);
+    REQUIRE(parked);
+    REQUIRE(await_report(*plan, *stub).kind == Report::Kind::kReady);
+    CHECK(mounts_of(parked->pid) == mounts_of(::getpid()));
+    CHECK_FALSE(read_report(*plan, *parked));
+
+    SECTION("then it goes in") {
+        REQUIRE(let_in(*parked));
+        const Report ready = await_report(*plan, *parked);
+        REQUIRE(ready.kind == Report::Kind::kReady);
+        CHECK(mounts_of(parked->pid) == mounts_of(stub->pid));
+        CHECK(attest_program(*plan, {}, stub->pid, parked->pid, 0, ready.evidence));
+        REQUIRE(open_gate(*parked));
+        CHECK(await_end(*parked) == 0);
+    }
+    SECTION("without its jailer it ends") {
+        parked->gate = jailsvc::Fd();
+        CHECK(await_end(*parked) == 127);
+    }
+    (void)jailsvc::sys::pidfd_signal(stub->pidfd.get(), SIGKILL);
+    (void)await_end(*stub);
 }

@@ -253,6 +253,7 @@ void run_program(const ProgramJob& job) noexcept {
         settle(gate, *op, apply_before_entry(*op));
     }
     hide_from_tracers();
+    if (job.waits) await_gate(gate);
     enter_jail(job, gate, stub);
     start_session(job, gate);
     for (const ChildOp* op = job.ops; op != job.ops + job.count; ++op) {

@@ -42,6 +42,7 @@ struct ProgramJob {
     const char* const* environment;
     bool gate_stays;  ///< open over the exec, right after the descriptors: the program reports too
     const char* working_directory;  ///< "" for what the plan says
+    bool waits;                     ///< for one byte over the gate, before it enters the jail
     bool new_session;
     bool terminal;  ///< descriptor 0 is to be the session's controlling terminal
     uid_t uid;      ///< in place of JSV_IDS_DYNAMIC

@@ -67,6 +67,16 @@ Result<void> let_exec_pass(Parked& parked) {
     return {};
 }
 
+Result<void> send_byte(const Parked& parked) {
+    const char go = 1;
+    ssize_t count = 0;
+    do {
+        count = ::send(parked.gate.get(), &go, 1, MSG_NOSIGNAL);
+    } while (count == -1 && errno == EINTR);
+    if (count != 1) return fail_errno("open the gate");
+    return {};
+}
+
 /// The child has got as far as its exec, where nothing of it runs any more.
 std::optional<Report> read_listener(Parked& parked) {
     pollfd waiting{parked.listener.get(), POLLIN, 0};
@@ -137,16 +147,14 @@ Result<void> send_main_filter(const CompiledPlan& plan, Parked& parked) {
     return {};
 }
 
+Result<void> let_in(const Parked& parked) {
+    return send_byte(parked);
+}
+
 Result<void> open_gate(Parked& parked) {
     parked.opened = true;
     if (parked.listener) return let_exec_pass(parked);
-    const char go = 1;
-    ssize_t count = 0;
-    do {
-        count = ::send(parked.gate.get(), &go, 1, MSG_NOSIGNAL);
-    } while (count == -1 && errno == EINTR);
-    if (count != 1) return fail_errno("open the gate");
-    return {};
+    return send_byte(parked);
 }
 
 }  // namespace jailsvc::jailer

@@ -20,11 +20,12 @@
 ///   CompiledPlan::make            once per load
 ///   apply_parent_operations       host directories and the like
 ///   spawn_stub                    clone3 into new namespaces; mounts; parks as their PID 1
-///     gate readable → read_report → kBuilt: programs may be spawned into it; later
+///     gate readable → read_report → kBuilt: programs may enter it; later
 ///     kReady: jailsvc-stub runs, and nobody in the jail can trace it
 ///   attest_jail                   from outside: namespaces, mounts, hostname, files
 ///   spawn_program                 clone3(CLONE_PARENT) into the stub's pid namespace, setns to the
-///                                 rest, limits, ids, capabilities, lockdown; waits at its gate
+///                                 rest, limits, ids, capabilities, lockdown; waits at its gate.
+///                                 Before kBuilt too: then it waits outside for let_in
 ///     gate readable → read_report → kReady (the keeper has the pid by then)
 ///   attest_program                ids, capabilities, no_new_privs, limits, namespaces, descriptors
 ///   attest_init                   once it is kReady: the jail's init is harmless
@@ -118,6 +119,7 @@ struct Program {
     std::vector<int> passed;  ///< become 3, 4, … (listening sockets)
     bool new_session = true;
     bool terminal = false;  ///< stdin becomes the new session's controlling terminal
+    bool waits = false;     ///< outside the jail, until let_in
 };
 
 /// Why an operation does not hold, or could not be applied. `op` indexes Plan::ops or is a kStep*.
@@ -185,6 +187,9 @@ struct Report {
                                                               const ResolvedIds& ids, pid_t stub,
                                                               pid_t program, std::size_t passed = 0,
                                                               std::uint32_t evidence = 0);
+
+/// Lets a program that waits outside go into its jail, once that one's init is kBuilt.
+[[nodiscard]] Result<void> let_in(const Parked& parked);
 
 /// Lets the program's exec go on.
 [[nodiscard]] Result<void> open_gate(Parked& parked);

@@ -296,6 +296,7 @@ Jailed<Parked> spawn_program(const SpawnContext& context, const CompiledPlan& pl
                    .environment = environment.data(),
                    .gate_stays = staged,
                    .working_directory = program.working_directory.c_str(),
+                   .waits = program.waits,
                    .new_session = program.new_session,
                    .terminal = program.terminal,
                    .uid = ids.uid,

@@ -53,10 +53,13 @@ StartFailure init_failure(const Jail& jail, const Report& report) {
 void Jails::make(Jail& jail, Waiter waiter) {
     if (const auto known = making_.find(jail.unit); known != making_.end()) {
         known->second->waiters.push_back(waiter);
-        if (known->second->entered) waiter.enter();
+        const Making& making = *known->second;
+        if (making.spawned) waiter.spawn();
+        if (making.entered) waiter.enter();
         return;
     }
     if (jail.state == Jail::State::kStanding) {
+        waiter.spawn();
         waiter.enter();
         return waiter.done({});
     }
@@ -71,13 +74,17 @@ void Jails::make(Jail& jail, Waiter waiter) {
     load(jail, making);
 }
 
+bool Jails::is_current(const std::string& unit, const std::shared_ptr<Making>& making) const {
+    const auto known = making_.find(unit);
+    return known != making_.end() && known->second == making;
+}
+
 void Jails::load(Jail& jail, const std::shared_ptr<Making>& making) {
     if (jail.loaded) return build(jail, *making);
     const std::weak_ptr<Making> weak = making;
     const auto planned = [this, weak, unit = jail.unit](Result<LoadedPtr> result) {
         const auto self = weak.lock();
-        const auto current = making_.find(unit);
-        if (!self || current == making_.end() || current->second != self) return;  // given up
+        if (!self || !is_current(unit, self)) return;  // given up
         Jail& home = *find(unit);
         if (!result) return made(home, std::unexpected(to_failure("plan", result.error())));
         home.loaded = std::move(*result);
@@ -104,8 +111,7 @@ void Jails::number_and_build() {
     (void)core_.uids.allocate(units);
     for (const auto& [unit, weak] : waiting) {
         const auto making = weak.lock();
-        const auto current = making_.find(unit);
-        if (!making || current == making_.end() || current->second != making) continue;
+        if (!making || !is_current(unit, making)) continue;
         build(*find(unit), *making);
     }
 }
@@ -211,6 +217,7 @@ void Jails::spawn_init(Jail& jail, Making& making) {
         return made(jail, std::unexpected(to_failure("init", watched.error())));
     }
     jail.stub_pidfd = std::move(*watched);
+    jail.pid_namespace = in_other_pid_namespace(jail.stub_pid);
     watch_stub(jail);
     making.gate.start(making.init.gate.get(), EV_READ,
                       [this, unit = jail.unit] { init_reported(unit); });
@@ -221,6 +228,7 @@ void Jails::spawn_init(Jail& jail, Making& making) {
                                           "system hang?",
                                           unit, kInitLimit)}));
     });
+    let_spawn(jail.unit);
 }
 
 void Jails::init_reported(const std::string& unit) {
@@ -252,19 +260,25 @@ void Jails::ask_init(const std::string& unit) {
     if (making != making_.end() && making->second->init.gate) init_reported(unit);
 }
 
-/// Calls every waiter, those that come by it too. Any of them may give the jail up.
-void Jails::let_in(const std::string& unit) {
+/// Calls every waiter but those that come by it. Any of them may give the jail up.
+void Jails::tell_waiters(const std::string& unit, std::function<void()> Waiter::* what) {
     const auto making = making_.at(unit);
-    making->entered = true;
-    const auto is_current = [&] {
-        const auto known = making_.find(unit);
-        return known != making_.end() && known->second == making;
-    };
-    const std::size_t count = making->waiters.size();  // later ones were told it is entered
-    for (std::size_t i = 0; i < count && is_current(); ++i) {
-        const auto enter = making->waiters[i].enter;
-        enter();
+    const std::size_t count = making->waiters.size();  // later ones are told as they come
+    for (std::size_t i = 0; i < count && is_current(unit, making); ++i) {
+        const auto call = making->waiters[i].*what;
+        call();
     }
+}
+
+/// Programs are cloned while the jail's init makes its mounts, and wait outside.
+void Jails::let_spawn(const std::string& unit) {
+    making_.at(unit)->spawned = true;
+    tell_waiters(unit, &Waiter::spawn);
+}
+
+void Jails::let_in(const std::string& unit) {
+    making_.at(unit)->entered = true;
+    tell_waiters(unit, &Waiter::enter);
 }
 
 /// What can be told from outside, but for the init's program.
@@ -279,14 +293,12 @@ Attempt Jails::look_at(Jail& jail) {
     return {};
 }
 
-/// The jail is looked at while the first program goes to its gate, and its init is executed.
+/// The jail is looked at while programs go to their gates, and its init is executed.
 void Jails::built(const std::string& unit) {
     const auto making = making_.at(unit);
     if (making->entered) return;
-    find(unit)->pid_namespace = in_other_pid_namespace(find(unit)->stub_pid);
     let_in(unit);
-    const auto known = making_.find(unit);
-    if (known == making_.end() || known->second != making) return;  // given up
+    if (!is_current(unit, making)) return;  // given up
     Jail& jail = *find(unit);
     const Attempt held = look_at(jail);
     if (!held) return made(jail, held);
@@ -305,10 +317,13 @@ void Jails::init_runs(Jail& jail, const Making& making) {
 
 void Jails::made(Jail& jail, const Attempt& result) {
     const std::string unit = jail.unit;
-    if (result && !making_.at(unit)->entered) let_in(unit);
-    auto node = making_.extract(unit);
-    if (node.empty()) return;  // given up by one that was let in
-    const auto making = std::move(node.mapped());
+    const auto known = making_.find(unit);
+    if (known == making_.end()) return;
+    const auto making = known->second;
+    if (result && !making->spawned) let_spawn(unit);
+    if (result && is_current(unit, making) && !making->entered) let_in(unit);
+    if (!is_current(unit, making)) return;  // given up by one that was told
+    making_.erase(unit);
     making->gate.stop();
     making->limit.stop();
     making->init = Parked();

@@ -76,9 +76,11 @@ struct Jail {
 /// All jails, at most one per unit: made, adopted from an earlier jailer, ended.
 class Jails {
 public:
-    /// Who waits for a jail. First `enter` is called, when a program may be spawned into it, then
-    /// `done`: only if that says so a gate may be opened. Without the first: it cannot be entered.
+    /// Who waits for a jail. First `spawn` is called, when a program may be cloned for it, then
+    /// `enter`, when that may go in, then `done`: only if that says so a gate may be opened.
+    /// Without the first two: it cannot be entered.
     struct Waiter {
+        std::function<void()> spawn;
         std::function<void()> enter;
         std::function<void(const Attempt&)> done;
     };
@@ -148,6 +150,8 @@ private:
     void watch_adopted();
 
     // jail_making.cpp
+    [[nodiscard]] bool is_current(const std::string& unit,
+                                  const std::shared_ptr<Making>& making) const;
     void load(Jail& jail, const std::shared_ptr<Making>& making);
     void loaded(Jail& jail, const std::shared_ptr<Making>& making);
     void number_and_build();
@@ -167,6 +171,8 @@ private:
     Result<void> attest_network_of(const Jail& jail);
     void fill_networks(const Jail& jail);
     void init_reported(const std::string& unit);
+    void tell_waiters(const std::string& unit, std::function<void()> Waiter::* what);
+    void let_spawn(const std::string& unit);
     void let_in(const std::string& unit);
     Attempt look_at(Jail& jail);
     void built(const std::string& unit);

@@ -18,7 +18,7 @@
 namespace jailsvc::jailer {
 namespace {
 
-constexpr double kChildLimit = 30;   ///< [s] from clone to exec
+constexpr double kChildLimit = 30;   ///< [s] from where it may enter its jail to its exec
 constexpr double kClientLimit = 10;  ///< [s] a client may take to send its request
 constexpr std::size_t kMaxAnswers = 1024;
 constexpr std::size_t kManyAnswers = 64;  ///< after so many, memory is given back
@@ -202,9 +202,17 @@ void Starts::inherit(Job& job, const Jail& jail) {
 }
 
 void Starts::make_and_launch(Job& job, Jail& jail) {
+    const auto spawn = [this, token = job.request.token] {
+        Job* waiting = find(token);
+        if (waiting == nullptr || needs_look_inside(*waiting)) return;
+        launch(*waiting, *jails_.find(waiting->unit));
+    };
     const auto enter = [this, token = job.request.token] {
         Job* waiting = find(token);
-        if (waiting != nullptr) launch(*waiting, *jails_.find(waiting->unit));
+        if (waiting == nullptr) return;
+        waiting->jail_stands = true;
+        if (waiting->launched) return go_in(*waiting);
+        launch(*waiting, *jails_.find(waiting->unit));
     };
     const auto done = [this, token = job.request.token](const Attempt& made) {
         Job* waiting = find(token);
@@ -213,7 +221,7 @@ void Starts::make_and_launch(Job& job, Jail& jail) {
         waiting->jail_holds = true;
         if (waiting->at_gate) let_through(*waiting);
     };
-    jails_.make(jail, {enter, done});
+    jails_.make(jail, {spawn, enter, done});
 }
 
 Result<void> Starts::give_log(Program& program, Jail& jail) {
@@ -265,6 +273,14 @@ Result<Program> Starts::program_for(Job& job, Jail& jail) {
     return program;
 }
 
+/// A program without a path is looked up in the jail's own tree, which has to stand for it.
+bool Starts::needs_look_inside(const Job& job) {
+    if (const ExecRequest* client = job.client()) return !client->argv[0].starts_with('/');
+    const auto command = command_of(jails_.find(job.unit)->loaded->unit.service,
+                                    job.request.purpose, job.request.command);
+    return command && !(*command)[0].starts_with('/');
+}
+
 void Starts::launch(Job& job, Jail& jail) {
     const ipc::Token token = job.request.token;
     job.entered = true;
@@ -280,13 +296,15 @@ void Starts::launch(Job& job, Jail& jail) {
     tell::intent(core_.keeper, token);
     job.announced = true;
     const int stub = jail.has_stub() ? jail.stub_pidfd.get() : -1;
+    program->waits = stub >= 0 && !job.jail_stands;
     auto child =
         spawn_program(core_.spawn, jail.loaded->plan, jail.ids, stub, *program, door->entry());
-    if (!child) return fail_job(job, to_failure(jail.loaded->plan.plan(), child.error()));
+    if (!child) return fail_in_jail(job, to_failure(jail.loaded->plan.plan(), child.error()));
     job.launched = std::make_unique<Launched>(core_.loop);
     Launched& launched = *job.launched;
     launched.program = program->argv[0];
     launched.child = std::move(*child);
+    launched.outside = program->waits;
     const pid_t pid = launched.child.pid;
     tell::registered(core_.keeper, token, pid, job.request.purpose, job.unit,
                      launched.child.pidfd.get());
@@ -294,7 +312,18 @@ void Starts::launch(Job& job, Jail& jail) {
     if (!watched) return fail_job(job, to_failure("start", watched.error()));
     jails_.add_member(jail, token, pid, std::move(*watched), job.request.purpose);
     launched.gate.start(launched.child.gate.get(), EV_READ, [this, &job] { reported(job); });
-    launched.limit.start(kChildLimit, [this, &job] {
+    if (!launched.outside) limit_child(job);
+}
+
+/// One that has ended meanwhile says so by its gate.
+void Starts::go_in(Job& job) {
+    if (!std::exchange(job.launched->outside, false)) return;
+    (void)let_in(job.launched->child);
+    limit_child(job);
+}
+
+void Starts::limit_child(Job& job) {
+    job.launched->limit.start(kChildLimit, [this, &job] {
         fail_job(job, {ETIMEDOUT, "core", "start",
                        fmt::format("{}: its process did not get as far as its exec in {} s",
                                    job.unit, kChildLimit)});

@@ -59,7 +59,10 @@ private:
     static void inherit(Job& job, const Jail& jail);
     void make_and_launch(Job& job, Jail& jail);
     void read_client(Job& job);
+    bool needs_look_inside(const Job& job);
     void launch(Job& job, Jail& jail);
+    void go_in(Job& job);
+    void limit_child(Job& job);
     [[nodiscard]] Result<Program> program_for(Job& job, Jail& jail);
     [[nodiscard]] Result<void> give_log(Program& program, Jail& jail);
     [[nodiscard]] static StartFailure told_by_child(const Job& job, const Plan& plan,

@@ -90,6 +90,7 @@ void Starts::fail_in_jail(Job& job, StartFailure failure) {
     if (jail == nullptr || jail->state != Jail::State::kEnding) {
         return fail_job(job, std::move(failure));
     }
+    if (!job.launched) return;  // it could not even be cloned
     job.launched->gate.stop();
     job.launched->exec.stop();
 }

@@ -24,6 +24,7 @@ struct Starts::Launched {
     explicit Launched(struct ev_loop* loop) : gate(loop), exec(loop), limit(loop) {}
     std::string program;  ///< what is to be executed, for errors
     Parked child;
+    bool outside = false;  ///< it waits until its jail's mounts stand
     IoWatch gate;
     IoWatch exec;  ///< where that is the gate, see jail.hpp
     TimerWatch limit;
@@ -37,12 +38,13 @@ struct Starts::Job {
     }
     ipc::Start request{};
     std::string unit;
-    LoadedPtr loaded;         ///< of the jail that ended before an exec_stop_post
-    std::string text;         ///< the same, where an earlier jailer made it
-    bool announced = false;   ///< the keeper has an Intent of it
-    bool entered = false;     ///< its jail may be entered by now
-    bool jail_holds = false;  ///< the jail it is in was attested, and so was its init
-    bool at_gate = false;     ///< attested itself
+    LoadedPtr loaded;          ///< of the jail that ended before an exec_stop_post
+    std::string text;          ///< the same, where an earlier jailer made it
+    bool announced = false;    ///< the keeper has an Intent of it
+    bool entered = false;      ///< its process is being made, or was
+    bool jail_stands = false;  ///< its mounts are made
+    bool jail_holds = false;   ///< the jail it is in was attested, and so was its init
+    bool at_gate = false;      ///< attested itself
     bool gate_opened = false;
     bool first = false;  ///< this start made the jail
     std::uint32_t weakened = 0;
