@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <memory>
 #include <sstream>
 
@@ -72,14 +73,22 @@ std::vector<pid_t> processes_in(const std::string& directory) {
     return pids;
 }
 
+std::vector<pid_t> processes_right_in(const std::string& directory) {
+    std::vector<pid_t> pids;
+    list_processes(directory, kMaxDepth, pids);
+    return pids;
+}
+
+std::vector<std::string> words_of(const std::string& file) {
+    std::vector<std::string> words;
+    std::istringstream list(sys::read_file(file, kMaxList).value_or(""));
+    for (std::string one; list >> one;) words.push_back(std::move(one));
+    return words;
+}
+
 bool has_word(const std::string& file, const std::string& word) {
-    const auto text = sys::read_file(file);
-    if (!text) return false;
-    std::istringstream list(*text);
-    for (std::string one; list >> one;) {
-        if (one == word) return true;
-    }
-    return false;
+    const auto words = words_of(file);
+    return std::ranges::find(words, word) != words.end();
 }
 
 }  // namespace jailsvc::jailer::cgroup

@@ -24,6 +24,12 @@ namespace jailsvc::jailer::cgroup {
 /// Pids of the processes in the group and those below it. They may have ended since.
 [[nodiscard]] std::vector<pid_t> processes_in(const std::string& directory);
 
+/// The same without the groups below.
+[[nodiscard]] std::vector<pid_t> processes_right_in(const std::string& directory);
+
+/// The words of a file that is a list of them; empty if it cannot be read.
+[[nodiscard]] std::vector<std::string> words_of(const std::string& file);
+
 /// Whether the word is among those of the file ("memory" in cgroup.controllers).
 [[nodiscard]] bool has_word(const std::string& file, const std::string& word);
 

@@ -25,7 +25,6 @@ namespace jailsvc::jailer::cgroup {
 namespace {
 
 constexpr std::string_view kSuffix = ".unit";  // no file of a controller ends so
-constexpr const char* kSupervisor = "/supervisor";
 constexpr std::uint64_t kEndNs = 1'000'000'000;
 
 std::string join(const std::string& path, std::string_view name) {
@@ -34,17 +33,6 @@ std::string join(const std::string& path, std::string_view name) {
 
 bool exists(const std::string& path) {
     return ::access(path.c_str(), F_OK) == 0;
-}
-
-std::vector<std::string> words_of(const std::string& file) {
-    std::vector<std::string> words;
-    std::string text = sys::read_file(file).value_or("");
-    std::size_t begin = 0;
-    for (std::size_t end = 0; end < text.size(); begin = end + 1) {
-        end = std::min(text.find_first_of(" \n", begin), text.size());
-        if (end > begin) words.push_back(text.substr(begin, end - begin));
-    }
-    return words;
 }
 
 /// A jailer that a moved keeper starts is in the supervisor's own group: ours begins above that.
@@ -158,21 +146,6 @@ Tree::Branch* Tree::tracker() {
     return best;
 }
 
-/// Version 2 hands controllers on only from a group without processes of its own, the root excepted
-/// (cgroups(7), "no internal processes"): keeper and helpers move into a group beside the units'.
-void Tree::settle_supervisor(const Branch& branch) {
-    const bool root = !exists(branch.own.directory + "/cgroup.type");
-    if (root || words_of(branch.own.directory + "/cgroup.controllers").empty()) return;
-    const std::string home = branch.directory + kSupervisor;
-    if (!make_group(home)) return;
-    std::set<pid_t> ours{::getppid(), ::getpid()};
-    for (const pid_t child : children_of(::getppid())) ours.insert(child);
-    for (const std::string& pid : words_of(branch.own.directory + "/cgroup.procs")) {
-        if (!ours.contains(std::atoi(pid.c_str()))) continue;
-        (void)sys::write_file(home + "/cgroup.procs", pid);
-    }
-}
-
 Result<void> Tree::make_branch(Branch& branch) {
     if (branch.made) return {};
     TRY_VOID(make_in(branch.own, branch.directory));
@@ -182,25 +155,6 @@ Result<void> Tree::make_branch(Branch& branch) {
     branch.born_in = lives_when_born_in(branch.directory);
     // What status shows. A limit says so itself where its controller cannot be had.
     for (const char* measured : {"memory", "pids", "cpu", "io"}) (void)enable(branch, measured);
-    return {};
-}
-
-Result<void> Tree::enable(const Branch& branch, const std::string& controller) {
-    if (!has_word(branch.own.directory + "/cgroup.controllers", controller)) {
-        return fail_errno("no controller " + controller, ENOENT);
-    }
-    for (const std::string& directory : {branch.own.directory, branch.directory}) {
-        const std::string file = directory + "/cgroup.subtree_control";
-        if (has_word(file, controller)) continue;
-        auto written = sys::write_file(file, "+" + controller);
-        if (written) continue;
-        if (written.error().code == EBUSY) {
-            written.error().message +=
-                "; give the supervisor a control group of its own, where "
-                "nothing else runs (under systemd: Delegate=yes)";
-        }
-        return written;
-    }
     return {};
 }
 
@@ -365,7 +319,9 @@ void Tree::end() {
         while (!remove(unit) && boottime_ns() < until_ns) ::poll(nullptr, 0, 1);
     }
     for (const Branch& branch : branches_) {
-        if (branch.made || exists(branch.directory)) (void)remove_group(branch.directory);
+        if (!branch.made && !exists(branch.directory)) continue;
+        unsettle(branch);
+        (void)remove_group(branch.directory);
     }
 }
 

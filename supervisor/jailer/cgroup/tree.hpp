@@ -86,7 +86,8 @@ public:
     /// At a jailer's start, when it is known which units live: removes every other group of ours,
     /// with what is in it, and the empty ones of supervisors that have ended.
     void sweep(const std::vector<std::string>& living);
-    /// At the supervisor's end: ends what is left in our groups and removes them all.
+    /// At the supervisor's end: ends what is left in our groups and removes them all; the group it
+    /// was started in is as it was.
     void end();
 
     /// The group that holds all of this supervisor's in the hierarchy of that controller; the
@@ -130,6 +131,7 @@ private:
     [[nodiscard]] static std::string directory_in(const Branch& branch, const std::string& unit);
     [[nodiscard]] static Result<void> enable(const Branch& branch, const std::string& controller);
     static void settle_supervisor(const Branch& branch);
+    static void unsettle(const Branch& branch);
     [[nodiscard]] Result<void> make_branch(Branch& branch);
     [[nodiscard]] Mask branches_for(std::span<const Write> writes);
     [[nodiscard]] Branch* branch_of(std::string_view controller);
