@@ -228,16 +228,31 @@ bool denied(const std::string& result) {
     return result == "EPERM" || result == "ENOSYS";
 }
 
+/// Probes of calls that the kernel itself has not: they prove nothing here.
+const Words& unknown_here(Probing& probing) {
+    static const Words unknown = [&] {
+        Words names;
+        for (const auto& [name, result] : probing.probe(pledge("any"))) {
+            if (result == "ENOSYS" && name != "newer") names.insert(name);
+        }
+        return names;
+    }();
+    for (const std::string& name : unknown) WARN("skipped: this kernel is older than " << name);
+    return unknown;
+}
+
 }  // namespace
 
 TEST_CASE("pledge: without a filter every probe gets past the system call", "[pledge][control]") {
     NEED_ROOT;
     Probing probing;
     const auto results = probing.probe(pledge("any"));
+    const Words& unknown = unknown_here(probing);
     Words expected = kProveNothing;
     for (const Expected& row : kExpected) {
         INFO(row.probe << " " << results.at(row.probe));
-        if (row.probe != std::string("newer")) CHECK_FALSE(denied(results.at(row.probe)));
+        if (row.probe != std::string("newer") && !unknown.contains(row.probe))
+            CHECK_FALSE(denied(results.at(row.probe)));
         expected.insert(row.probe);
     }
     for (const auto& [name, result] : results) {
@@ -260,8 +275,10 @@ TEST_CASE("pledge: each promise permits what it means and nothing else",
         "stdio rpath wpath cpath dpath fattr chown flock inet tcp mcast unix dns sendfd recvfd tty "
         "proc exec prot_exec id settime unveil sysvipc");
     const auto results = probing.probe(pledge(promises));
+    const Words& unknown = unknown_here(probing);
     const Words promised = words(promises);
     for (const Expected& row : kExpected) {
+        if (unknown.contains(row.probe)) continue;
         INFO(promises << ": " << row.probe << " " << results.at(row.probe));
         CHECK(denied(results.at(row.probe)) == !passes(row, promised));
     }

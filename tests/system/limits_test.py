@@ -18,10 +18,10 @@ time.sleep(1000)
 """]
 '''
 
-# More processes than processors; says which signal it got.
+# More processes than processors; says when it got the signal, which does nothing before it listens.
 BUSY = '''[service]
 exec_start = ["/bin/sh", "-c", """
-trap 'echo told; kill $(jobs -p); exit 0' USR1
+trap 'echo told; kill $(jobs -p); exit 0' WINCH
 for i in 1 2 3 4 5 6 7 8; do while :; do :; done & done
 wait"""]
 '''
@@ -50,7 +50,7 @@ class Limits(SystemTest):
         **{f"busy-{name}": BUSY + f'[jail.cgroups]\ncpu_pressure = "some 50ms 2s"\n'
                                   f'on_cpu_pressure = "{action}"\n'
            for name, action in (("log", "log"), ("stop", "stop"), ("restart", "restart"),
-                                ("signal", "signal:USR1"))},
+                                ("signal", "signal:WINCH"))},
     }
 
     def setUp(self):
