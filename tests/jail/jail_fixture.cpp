@@ -202,6 +202,9 @@ Jail::Jail(Plan plan, ResolvedIds ids)
     }
     if (!stands_) return;
     auto held = attest_jail(plan_, ids_, stub_.pid);
+    if (const auto harmless = attest_init(stub_.pid); held && !harmless) {
+        held = std::unexpected(harmless.error());
+    }
     if (held) {
         weakened_.insert(weakened_.end(), held->begin(), held->end());
     } else {

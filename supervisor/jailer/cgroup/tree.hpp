@@ -60,7 +60,10 @@ public:
     /// Opens the unit's groups; an empty door where it has none.
     [[nodiscard]] Result<Door> open_door(const std::string& unit);
 
-    /// Reads back that the process is in the unit's groups and that every limit is in force there.
+    /// Reads back that the process is in the unit's groups.
+    [[nodiscard]] Jailed<void> attest_place(const std::string& unit, pid_t pid);
+
+    /// The same, and that every limit is in force there.
     /// Optional limits that do not hold are returned.
     [[nodiscard]] Jailed<std::vector<JailFailure>> attest(const std::string& unit,
                                                           const CompiledPlan& plan, pid_t pid);

@@ -119,7 +119,7 @@ Jailed<Weakened> Tree::make(const std::string& unit, const Digest& digest,
     return weakened;
 }
 
-Jailed<Weakened> Tree::attest(const std::string& unit, const CompiledPlan& plan, pid_t pid) {
+Jailed<void> Tree::attest_place(const std::string& unit, pid_t pid) {
     const auto text = sys::read_file(fmt::format("/proc/{}/cgroup", pid));
     if (!text) return std::unexpected(failed(kStepCgroup, "/proc/PID/cgroup", text.error().code));
     const Mask mask = mask_of(unit);
@@ -130,6 +130,13 @@ Jailed<Weakened> Tree::attest(const std::string& unit, const CompiledPlan& plan,
         if (seen == wanted) continue;
         return std::unexpected(
             not_held(kStepCgroup, fmt::format("pid {} is in {}, not in {}", pid, seen, wanted)));
+    }
+    return {};
+}
+
+Jailed<Weakened> Tree::attest(const std::string& unit, const CompiledPlan& plan, pid_t pid) {
+    if (auto inside = attest_place(unit, pid); !inside) {
+        return std::unexpected(std::move(inside).error());
     }
     const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
     const std::vector<Limit> limits = limits_of(plan);

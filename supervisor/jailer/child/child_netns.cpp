@@ -21,9 +21,9 @@ int raise_loopback() noexcept {
 }
 
 /// A descriptor of a new one, or a negative errno.
-int make_namespace() noexcept {
+int make_namespace(bool loopback) noexcept {
     int code = raw::call_int(SYS_unshare, CLONE_NEWNET);
-    if (code >= 0) code = raise_loopback();
+    if (code >= 0 && loopback) code = raise_loopback();
     if (code < 0) return code;
     return raw::call_int(SYS_openat, AT_FDCWD, "/proc/self/ns/net", O_RDONLY | O_CLOEXEC, 0);
 }
@@ -33,7 +33,7 @@ int make_namespace() noexcept {
 int make_namespaces(void* raw_job) noexcept {
     NamespaceJob& job = *static_cast<NamespaceJob*>(raw_job);
     for (std::uint32_t i = 0; i < job.wanted; ++i) {
-        const int fd = make_namespace();
+        const int fd = make_namespace(job.loopback);
         if (fd < 0) {
             job.code = -fd;
             return 1;

@@ -13,13 +13,14 @@ inline constexpr std::size_t kMostNamespaces = 8;  ///< of one such process
 
 struct NamespaceJob {
     std::uint32_t wanted;                         ///< at most kMostNamespaces
+    bool loopback;                                ///< is to be up
     std::array<int, kMostNamespaces> namespaces;  ///< descriptors; the first `made` are there
     std::atomic<std::uint32_t> made;              ///< rises while the process runs
     int code;                                     ///< errno of what ended it early; 0: nothing
 };
 static_assert(std::atomic<std::uint32_t>::is_always_lock_free);
 
-/// Makes them, loopback up. For clone(2); `job` is a NamespaceJob.
+/// Makes them. For clone(2); `job` is a NamespaceJob.
 int make_namespaces(void* job) noexcept;
 
 }  // namespace jailsvc::jailer

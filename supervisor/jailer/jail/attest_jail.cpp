@@ -53,16 +53,14 @@ Verdict attest_op(std::uint32_t index, const Op& op, pid_t stub, std::uint64_t n
 
 Jailed<std::vector<JailFailure>> attest_jail(const CompiledPlan& compiled, const ResolvedIds& ids,
                                              pid_t stub, std::uint64_t network) {
-    const Plan plan = compiled.plan();
+    const auto whole = compiled.whole();
+    const Plan& plan = *whole;
     std::vector<JailFailure> weakened;
     for (std::uint32_t index = 0; index < plan.ops.size(); ++index) {
         auto verdict = attest_op(index, plan.ops[index], stub, network);
         if (!verdict) continue;
         if (!plan.ops[index].optional) return std::unexpected(std::move(*verdict));
         weakened.push_back(std::move(*verdict));
-    }
-    if (auto harmless = attest_init(stub); !harmless) {
-        return std::unexpected(std::move(harmless).error());
     }
     if ((plan.namespace_flags() & CLONE_NEWNS) == 0) return weakened;
     const auto view = JailView::open(stub);

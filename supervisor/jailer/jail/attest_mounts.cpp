@@ -33,6 +33,7 @@ struct Attest {
     const JailView& view;
     const ResolvedIds& ids;
     std::vector<Declared> declared;
+    std::vector<struct statx> empty;  ///< directories that were found so
 };
 
 Jailed<struct statx> stat_of(std::uint32_t op, int dir, const char* path, int flags) {
@@ -190,11 +191,20 @@ bool is_empty_directory(int dir) {
     return count == 0 && names == 2;  // "." and ".."
 }
 
-Verdict check_mask(std::uint32_t index, const Op& op, const Place& place) {
+/// Most masks are mounts of one and the same directory.
+bool is_empty(Attest& attest, const Place& place) {
+    if (!S_ISDIR(place.status.stx_mode)) return place.status.stx_size == 0;
+    const auto is_this = [&](const struct statx& seen) { return same_file(seen, place.status); };
+    if (std::ranges::any_of(attest.empty, is_this)) return true;
+    if (!is_empty_directory(place.fd.get())) return false;
+    attest.empty.push_back(place.status);
+    return true;
+}
+
+Verdict check_mask(Attest& attest, std::uint32_t index, const Op& op, const Place& place) {
     if (auto verdict = check_own(index, op.text[0], place, "tmpfs")) return verdict;
-    const bool empty = S_ISDIR(place.status.stx_mode) ? is_empty_directory(place.fd.get())
-                                                      : place.status.stx_size == 0;
-    if (!empty) return not_held(index, fmt::format("{}: is not empty", op.text[0]));
+    if (!is_empty(attest, place))
+        return not_held(index, fmt::format("{}: is not empty", op.text[0]));
     return check_flags(index, op, place, JSV_MOUNT_READ_ONLY);
 }
 
@@ -264,7 +274,7 @@ Verdict check_op(Attest& attest, std::uint32_t index, const Op& op, const Place&
         case JSV_OP_DEVICE:
             return check_device(index, op, place);
         case JSV_OP_MASK:
-            return check_mask(index, op, place);
+            return check_mask(attest, index, op, place);
         case JSV_OP_READ_ONLY:
             return check_read_only(index, op, place);
         case JSV_OP_FILE:
@@ -421,7 +431,7 @@ Jailed<Place> JailView::find(std::uint32_t op, const std::string& path) const {
 std::optional<JailFailure> attest_mounts(const Plan& plan, const JailView& view,
                                          const ResolvedIds& ids,
                                          std::vector<JailFailure>& weakened) {
-    Attest attest{plan, view, ids, {}};
+    Attest attest{plan, view, ids, {}, {}};
     for (std::uint32_t index = 0; index < plan.ops.size(); ++index) {
         auto verdict = attest_op(attest, index);
         if (!verdict) continue;

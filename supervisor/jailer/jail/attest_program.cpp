@@ -311,7 +311,8 @@ Verdict attest_descriptors(const Attest& attest) {
 Jailed<std::vector<JailFailure>> attest_program(const CompiledPlan& compiled,
                                                 const ResolvedIds& ids, pid_t stub, pid_t program,
                                                 std::size_t passed, std::uint32_t evidence) {
-    const Plan plan = compiled.plan();
+    const auto whole = compiled.whole();
+    const Plan& plan = *whole;
     auto facts = read_process_facts(kStepIsolation, program);
     if (!facts) return std::unexpected(std::move(facts).error());
     auto limits = sys::read_file(fmt::format("/proc/{}/limits", program));
@@ -333,7 +334,8 @@ Jailed<std::vector<JailFailure>> attest_program(const CompiledPlan& compiled,
 }
 
 Jailed<void> attest_main(const CompiledPlan& compiled, pid_t program) {
-    const Plan plan = compiled.plan();
+    const auto whole = compiled.whole();
+    const Plan& plan = *whole;
     const auto first = std::ranges::find(plan.ops, JSV_OP_SECCOMP, &Op::kind);
     const auto second = std::ranges::find(plan.ops, JSV_OP_SECCOMP_MAIN, &Op::kind);
     if (first == plan.ops.end() || second == plan.ops.end()) return {};

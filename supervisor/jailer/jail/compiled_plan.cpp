@@ -164,6 +164,7 @@ struct CompiledPlan::Impl {
     Digest digest{};
     std::uint64_t namespaces = 0;
     List<OpRun> runs;
+    mutable std::weak_ptr<const Plan> whole{};
 
     [[nodiscard]] auto ops() const {
         const auto list = [](const OpRun& run) -> const List<SharedOp>& { return *run; };
@@ -198,10 +199,12 @@ const Digest& CompiledPlan::digest() const {
     return impl_->digest;
 }
 
-Plan CompiledPlan::plan() const {
-    Plan plan{.unit = impl_->unit, .digest = impl_->digest, .ops = {}, .environment = {}};
-    for (const SharedOp& op : impl_->ops()) plan.ops.push_back(*op);
-    plan.environment = collect_environment(plan);
+std::shared_ptr<const Plan> CompiledPlan::whole() const {
+    if (auto known = impl_->whole.lock()) return known;
+    const auto plan = std::make_shared<Plan>(impl_->unit, impl_->digest);
+    for (const SharedOp& op : impl_->ops()) plan->ops.push_back(*op);
+    plan->environment = collect_environment(*plan);
+    impl_->whole = plan;
     return plan;
 }
 

@@ -49,7 +49,9 @@ public:
 
     [[nodiscard]] const std::string& unit() const;
     [[nodiscard]] const Digest& digest() const;  ///< of the effective unit
-    [[nodiscard]] Plan plan() const;
+    /// Put together, once for all who have it at the same time.
+    [[nodiscard]] std::shared_ptr<const Plan> whole() const;
+    [[nodiscard]] Plan plan() const { return *whole(); }
     /// For children; the pointers lead into this object.
     [[nodiscard]] std::vector<ChildOp> child_ops() const;
     /// The first of that kind, or nullptr.

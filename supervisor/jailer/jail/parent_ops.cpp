@@ -93,7 +93,8 @@ Result<void> remove_directory(const std::string& path, const std::string& trash)
 Jailed<void> apply_parent_operations(const CompiledPlan& compiled, const ResolvedIds& ids,
                                      const std::string& trash) {
     if (compiled.find(JSV_OP_HOST_DIRECTORY) == nullptr) return {};
-    const Plan plan = compiled.plan();
+    const auto whole = compiled.whole();
+    const Plan& plan = *whole;
     const std::optional<uid_t> uid = host_uid(plan, ids.uid);
     const std::optional<gid_t> gid = host_gid(plan, ids.gid);
     for (std::uint32_t index = 0; index < plan.ops.size(); ++index) {

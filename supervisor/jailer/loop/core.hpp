@@ -27,6 +27,7 @@ struct Core {
     TrashCollector trash;
     OldMounts old_mounts;
     NamespacePool networks;
+    NamespacePool bare_networks;  ///< their loopback is down
     cgroup::Tree groups;
     PrivateNetworks private_networks;
     Link keeper;

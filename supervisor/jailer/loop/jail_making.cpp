@@ -117,8 +117,13 @@ void Jails::number_and_build() {
 }
 
 void Jails::build(Jail& jail, Making& making) {
+    making.plan = jail.loaded->plan.whole();
     if (auto ready = prepare(jail); !ready) return made(jail, ready);
-    if (jail.has_stub()) return made(jail, look_at(jail));
+    if (jail.has_stub()) {
+        const auto harmless = attest_init(jail.stub_pid);
+        if (harmless) return made(jail, look_at(jail));
+        return made(jail, std::unexpected(to_failure(*making.plan, harmless.error())));
+    }
     if (jail.adopted || !jail.loaded->plan.needs_stub()) return made(jail, {});
     if (jail.loaded->plan.find(JSV_OP_CREDENTIALS) != nullptr) {
         return read_credentials(jail, making);
@@ -283,11 +288,12 @@ void Jails::let_in(const std::string& unit) {
 
 /// What can be told from outside, but for the init's program.
 Attempt Jails::look_at(Jail& jail) {
-    jail.pid_namespace = in_other_pid_namespace(jail.stub_pid);
     const auto seen = attest_jail(jail.loaded->plan, jail.ids, jail.stub_pid, jail.network);
     if (!seen) return std::unexpected(to_failure(jail.loaded->plan.plan(), seen.error()));
     jail.weakened = std::max(jail.weakened, static_cast<std::uint32_t>(seen->size()));
-    if (auto held = attest_group(jail, jail.stub_pid); !held) return held;
+    if (auto inside = core_.groups.attest_place(jail.unit, jail.stub_pid); !inside) {
+        return std::unexpected(to_failure(*jail.loaded->plan.whole(), inside.error()));
+    }
     const auto network = attest_network_of(jail);
     if (!network) return std::unexpected(to_failure("network", network.error()));
     return {};

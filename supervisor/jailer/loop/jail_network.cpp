@@ -45,13 +45,10 @@ std::uint32_t index_of(const CompiledPlan& plan, jsv_kind kind) {
     return kStepEnter;
 }
 
-/// Its loopback down again where the unit is to have none.
-Fd take_ready(NamespacePool& pool, const Op& op) {
-    Fd taken = pool.take();
-    if (!taken || op.number[0] != JSV_NET_NONE) return taken;
-    const IntoNetwork into(taken.get());
-    if (into.code() != 0 || !empty_loopback()) return {};
-    return taken;
+/// A loopback that was up keeps its address when it is taken down: whoever connects to 127.0.0.1
+/// waits for an answer, where a new namespace says that nothing is reachable.
+NamespacePool& pool_for(Core& core, const Op& op) {
+    return op.number[0] == JSV_NET_NONE ? core.bare_networks : core.networks;
 }
 
 Result<Fd> own_network() {
@@ -81,7 +78,7 @@ Jailed<Fd> Jails::network_for(Jail& jail) {
     } else if (is_private(op)) {
         network = private_network(jail);
     } else if (takes_ready_network(plan)) {
-        network = take_ready(core_.networks, *op);
+        network = pool_for(core_, *op).take();
     }
     if (!network && op->optional) {
         spdlog::warn("{}; it has the host's network", describe(plan.plan(), network.error()));
@@ -139,7 +136,8 @@ Result<void> Jails::attest_network_of(const Jail& jail) {
 }
 
 void Jails::fill_networks(const Jail& jail) {
-    if (takes_ready_network(jail.loaded->plan)) core_.networks.fill();
+    const CompiledPlan& plan = jail.loaded->plan;
+    if (takes_ready_network(plan)) pool_for(core_, *plan.find(JSV_OP_NETWORK)).fill();
 }
 
 }  // namespace jailsvc::jailer

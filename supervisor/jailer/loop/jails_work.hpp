@@ -11,11 +11,12 @@ namespace jailsvc::jailer {
 struct Jails::Making {
     explicit Making(struct ev_loop* loop) : gate(loop), limit(loop) {}
     std::vector<Waiter> waiters;
-    bool fresh = false;     ///< nothing lives in it but what was spawned for the waiters
-    bool spawned = false;   ///< programs may be cloned for it
-    bool entered = false;   ///< they may go in
-    bool attested = false;  ///< it is as planned; its init may not run yet
-    Parked init;            ///< gate of the jail's init until it is ready; its pidfd is the jail's
+    std::shared_ptr<const Plan> plan;  ///< so that it is put together once
+    bool fresh = false;                ///< nothing lives in it but what was spawned for the waiters
+    bool spawned = false;              ///< programs may be cloned for it
+    bool entered = false;              ///< they may go in
+    bool attested = false;             ///< it is as planned; its init may not run yet
+    Parked init;  ///< gate of the jail's init until it is ready; its pidfd is the jail's
     std::optional<CredentialJob> reading;  ///< until the credentials are there
     Fd credentials;                        ///< then their mount, until the init has it
     IoWatch gate;

@@ -229,9 +229,9 @@ Result<void> Starts::give_log(Program& program, Jail& jail) {
     const bool to_out = logging.stdout_ == config::LoggingTable::Sink::kLog;
     const bool to_err = logging.stderr_ == config::LoggingTable::Sink::kLog;
     if (!to_out && !to_err) return {};
-    const Plan plan = jail.loaded->plan.plan();
-    const ResolvedIds owner{host_uid(plan, jail.ids.uid).value_or(jail.ids.uid),
-                            host_gid(plan, jail.ids.gid).value_or(jail.ids.gid)};
+    const auto plan = jail.loaded->plan.whole();
+    const ResolvedIds owner{host_uid(*plan, jail.ids.uid).value_or(jail.ids.uid),
+                            host_gid(*plan, jail.ids.gid).value_or(jail.ids.gid)};
     TRY(const auto pipe, core_.logs.get(jail.unit, owner));
     if (pipe.made) {
         tell::store(core_.keeper, ipc::Kept::kLogPipe, 0, jail.unit, pipe.made.get());
@@ -247,7 +247,7 @@ Result<Program> Starts::program_for(Job& job, Jail& jail) {
     if (const Op* directory = jail.loaded->plan.find(JSV_OP_CHDIR)) {
         program.working_directory = directory->text[0];
     }
-    auto environment = base_environment(jail.loaded->plan.plan());
+    auto environment = base_environment(*jail.loaded->plan.whole());
     environment[kInvocation] = invocation_id(jail.unit, jail.token);
     const ExecRequest* client = job.client();
     if (client != nullptr) {
@@ -302,6 +302,7 @@ void Starts::launch(Job& job, Jail& jail) {
     if (!child) return fail_in_jail(job, to_failure(jail.loaded->plan.plan(), child.error()));
     job.launched = std::make_unique<Launched>(core_.loop);
     Launched& launched = *job.launched;
+    launched.plan = jail.loaded->plan.whole();
     launched.program = program->argv[0];
     launched.child = std::move(*child);
     launched.outside = program->waits;

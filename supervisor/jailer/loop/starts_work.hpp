@@ -22,7 +22,8 @@ struct Starts::Visit {
 /// A start from its launch on.
 struct Starts::Launched {
     explicit Launched(struct ev_loop* loop) : gate(loop), exec(loop), limit(loop) {}
-    std::string program;  ///< what is to be executed, for errors
+    std::string program;               ///< what is to be executed, for errors
+    std::shared_ptr<const Plan> plan;  ///< so that it is put together once
     Parked child;
     bool outside = false;  ///< it waits until its jail's mounts stand
     IoWatch gate;

@@ -43,7 +43,8 @@ struct NamespacePool::Maker {
     }
 };
 
-NamespacePool::NamespacePool(struct ev_loop* loop) : watch_(loop), soon_(loop) {}
+NamespacePool::NamespacePool(struct ev_loop* loop, Loopback loopback)
+    : loopback_(loopback), watch_(loop), soon_(loop) {}
 NamespacePool::~NamespacePool() {
     if (!maker_) return;
     maker_->wait();
@@ -74,6 +75,7 @@ void NamespacePool::begin() {
     auto maker = std::make_unique<Maker>();
     maker->job.wanted =
         static_cast<std::uint32_t>(std::min<std::size_t>(kReady - ready_.size(), kMostNamespaces));
+    maker->job.loopback = loopback_ == Loopback::kUp;
     int pidfd = -1;
     // No termination signal: it is waited for by its pidfd and by nothing else.
     const int pid = ::clone(make_namespaces, maker->stack.data() + maker->stack.size(),

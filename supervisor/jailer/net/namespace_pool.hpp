@@ -8,15 +8,16 @@
 
 namespace jailsvc::jailer {
 
-/// Empty network namespaces with their loopback up, made before they are needed: one costs the
-/// kernel half a millisecond, to enter one microseconds. None is made before a unit that wants one
-/// is known, and none is taken twice. Nothing here runs while nothing is taken.
+/// Empty network namespaces, with their loopback up or without, made before they are needed: one
+/// costs the kernel half a millisecond, to enter one microseconds. None is made before a unit that
+/// wants one is known, and none is taken twice. Nothing here runs while nothing is taken.
 class NamespacePool {
 public:
     /// So many are kept ready; each costs the kernel some 100 KB.
     static constexpr std::size_t kReady = 4;
 
-    explicit NamespacePool(struct ev_loop* loop);
+    enum class Loopback { kDown, kUp };
+    NamespacePool(struct ev_loop* loop, Loopback loopback);
     NamespacePool(const NamespacePool&) = delete;
     NamespacePool& operator=(const NamespacePool&) = delete;
     ~NamespacePool();
@@ -34,6 +35,7 @@ private:
     void collect();
     void ended();
 
+    Loopback loopback_;
     std::vector<Fd> ready_;
     std::unique_ptr<Maker> maker_;  ///< while one works
     IoWatch watch_;

@@ -34,15 +34,4 @@ Result<void> set_loopback(bool up) {
     return {};
 }
 
-Result<void> empty_loopback() {
-    TRY_VOID(set_loopback(false));
-    const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    if (!socket && errno == EAFNOSUPPORT) return {};  // IPv6 loses its own when it goes down
-    if (!socket) return fail_errno("socket");
-    ifreq request{.ifr_ifrn = {"lo"}, .ifr_ifru = {}};
-    request.ifr_addr.sa_family = AF_INET;  // 0.0.0.0: none (netdevice(7))
-    if (::ioctl(socket.get(), SIOCSIFADDR, &request) == -1) return fail_errno("address of lo");
-    return {};
-}
-
 }  // namespace jailsvc::jailer

@@ -26,8 +26,4 @@ private:
 /// Sets the loopback of the network namespace that this process is in up or down.
 [[nodiscard]] Result<void> set_loopback(bool up);
 
-/// Sets it down and takes its address away. With the address its local routes stay, and whoever
-/// connects to 127.0.0.1 waits for an answer where a new namespace says that nothing is reachable.
-[[nodiscard]] Result<void> empty_loopback();
-
 }  // namespace jailsvc::jailer
