@@ -27,8 +27,10 @@ test:
 	@tools/install-deps build test
 	@tools/run-tests $(JOBS)
 
+# The peers are for comparison: one that cannot be installed is left out.
 bench: build
 	@tools/install-deps build test
+	-@tools/install-deps bench
 	@tests/bench/run $(BUILD)
 
 install: build
