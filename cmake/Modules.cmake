@@ -8,6 +8,8 @@ find_path(SECCOMP_INCLUDE seccomp.h REQUIRED)
 find_library(SECCOMP_LIBRARY libseccomp.a REQUIRED)
 find_path(EV_INCLUDE ev.h REQUIRED)
 find_library(EV_LIBRARY libev.a REQUIRED)
+find_path(ZSTD_INCLUDE zstd.h REQUIRED)
+find_library(ZSTD_LIBRARY libzstd.a REQUIRED)
 
 # JAILSVC_BARE: a target without a C library, hence without its checked functions.
 add_library(jailsvc-flags INTERFACE)

@@ -45,10 +45,12 @@ int run_show(const Context& context, const ShowOptions& options);
 int run_plan(const Context& context, const std::string& unit);
 
 struct LogsOptions {
-    std::string unit;
+    std::vector<std::string> units;
     bool follow = false;
-    long lines = -1;    ///< newest N; -1: all
-    std::string since;  ///< "10min", "2026-01-31", "2026-01-31T12:00:00Z"
+    long lines = -1;           ///< newest N; -1: all
+    std::string since, until;  ///< see log_time.hpp
+    std::string grep;          ///< extended regular expression
+    std::string stream;        ///< "stdout", "stderr"
 };
 int run_logs(const Context& context, const LogsOptions& options);
 

@@ -99,9 +99,11 @@ void add_questions(CLI::App& app, Options& options) {
     CLI::App* plan = app.add_subcommand("plan", "Print the operations that make a unit's jail");
     plan->add_option("unit", options.unit)->required();
     plan->callback([&options] { options.exit_code = run_plan(options.context, options.unit); });
+}
 
-    CLI::App* logs = app.add_subcommand("logs", "Print what a unit wrote");
-    logs->add_option("unit", options.logs.unit)->required();
+void add_logs(CLI::App& app, Options& options) {
+    CLI::App* logs = app.add_subcommand("logs", "Print what units wrote, in order of time");
+    logs->add_option("unit,-u,--unit", options.logs.units, "one or several");
     logs->add_flag("-f,--follow", options.logs.follow, "go on with what is written from now on");
     logs->add_option("-n,--lines", options.logs.lines, "only the newest N lines")
         ->check([](const std::string& text) {
@@ -109,7 +111,12 @@ void add_questions(CLI::App& app, Options& options) {
                                 text.find_first_not_of("0123456789") == std::string::npos;
             return digits ? std::string() : "\"" + text + "\" is no number of lines";
         });
-    logs->add_option("--since", options.logs.since, "\"10min\" or \"2026-01-31 12:00\" (UTC)");
+    logs->add_option("--since", options.logs.since,
+                     "from \"10min\" ago on, \"today\", or \"2026-01-31 12:00\" (UTC)");
+    logs->add_option("--until", options.logs.until, "up to this time, likewise");
+    logs->add_option("--grep", options.logs.grep, "lines that match, see regex(7)");
+    logs->add_option("--stream", options.logs.stream,
+                     "only \"stdout\" or \"stderr\", of units that tell them apart");
     logs->callback([&options] { options.exit_code = run_logs(options.context, options.logs); });
 }
 
@@ -207,6 +214,7 @@ int main(int argc, char** argv) {
     add_actions(app, options);
     add_set_property(app, options);
     add_questions(app, options);
+    add_logs(app, options);
     add_tools(app, options);
     try {
         app.parse(argc, argv);

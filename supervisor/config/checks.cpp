@@ -6,6 +6,7 @@
 #include <climits>
 
 #include "base/signals.hpp"
+#include "config/logging.hpp"
 #include "config/names.hpp"
 #include "config/nearest.hpp"
 #include "config/quantity.hpp"
@@ -217,6 +218,24 @@ Check in_range(std::int64_t low, std::int64_t high) {
                              fmt::format("{} is out of range; use {} to {}", number, low, high));
         }
     };
+}
+
+Check bytes_in_range(std::uint64_t low, std::uint64_t high) {
+    return [low, high](const Value& value, const CheckContext& context) {
+        const auto& text = std::get<Text>(value.data);
+        const auto bytes = parse_bytes(text.text);
+        if (!bytes || (*bytes >= low && *bytes <= high)) return;
+        context.complain(text.where,
+                         fmt::format("{} is out of range; use {} to {}", shown(text.text),
+                                     format_bytes(low), format_bytes(high)));
+    };
+}
+
+void log_sinks(const Value& value, const CheckContext& context) {
+    const auto& text = std::get<Text>(value.data);
+    if (const auto sinks = parse_sinks(text.text); !sinks) {
+        context.complain(text.where, sinks.error().message);
+    }
 }
 
 void positive(const Value& value, const CheckContext& context) {

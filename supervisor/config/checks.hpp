@@ -22,6 +22,8 @@ inline constexpr std::string_view kStandIn = "instance";
 void check_template(const Document& document, const Schema& schema, Reporter& reporter);
 
 [[nodiscard]] Check in_range(std::int64_t low, std::int64_t high);
+[[nodiscard]] Check bytes_in_range(std::uint64_t low, std::uint64_t high);
+void log_sinks(const Value& value, const CheckContext& context);
 void positive(const Value& value, const CheckContext& context);
 void unit_names(const Value& value, const CheckContext& context);
 void signal_name(const Value& value, const CheckContext& context);

@@ -33,9 +33,6 @@ constexpr Names<KillMode, 3> names_of(KillMode) {
     return {
         {{"jail", KillMode::kJail}, {"process", KillMode::kProcess}, {"mixed", KillMode::kMixed}}};
 }
-constexpr Names<LoggingTable::Sink, 2> names_of(LoggingTable::Sink) {
-    return {{{"log", LoggingTable::Sink::kLog}, {"null", LoggingTable::Sink::kNull}}};
-}
 
 template <typename T>
 concept Named = requires(T value) { names_of(value); };
@@ -139,6 +136,17 @@ struct Member<std::uint32_t> {
 };
 
 template <>
+struct Member<std::uint64_t> {
+    static constexpr KeyType kType = KeyType::kBytes;
+    static void store(const Value& value, std::uint64_t& out) {
+        out = parse_bytes(std::get<Text>(value.data).text).value_or(out);
+    }
+    static std::string show(std::uint64_t fallback) {
+        return fmt::format("\"{}\"", format_bytes(fallback));
+    }
+};
+
+template <>
 struct Member<std::optional<int>> {
     static constexpr KeyType kType = KeyType::kInteger;
     static void store(const Value& value, std::optional<int>& out) {
@@ -201,7 +209,7 @@ constexpr Rows<UnitTable> unit{"unit", &Unit::unit};
 constexpr Rows<ServiceTable> service{"service", &Unit::service};
 constexpr Rows<EnvironmentTable, Rarely<EnvironmentTable>> environment{"environment",
                                                                        &Unit::environment};
-constexpr Rows<LoggingTable> logging{"logging", &Unit::logging};
+constexpr Rows<LoggingTable, Rarely<LoggingTable>> logging{"logging", &Unit::logging};
 constexpr Rows<InstallTable> install{"install", &Unit::install};
 constexpr Rows<JailTable> jail{"jail", &Unit::jail};
 
@@ -338,8 +346,6 @@ std::vector<CoreKey> other_keys() {
         environment("pass", &EnvironmentTable::pass,
                     "Names of variables taken over from the supervisor; the rest is clean.",
                     environment_names),
-        logging("stdout", &LoggingTable::stdout_, "Where standard output goes."),
-        logging("stderr", &LoggingTable::stderr_, "Where standard error goes."),
         install("wanted_by", &InstallTable::wanted_by,
                 "Units that want this one: they start it with them. [\"default\"] starts it with "
                 "the supervisor; being named here counts as enabled.",
@@ -356,9 +362,40 @@ std::vector<CoreKey> other_keys() {
     };
 }
 
+std::vector<CoreKey> logging_keys() {
+    using L = LoggingTable;
+    constexpr std::uint64_t kLeastFile = 64U << 10;
+    constexpr std::uint64_t kMostFile = std::uint64_t{1} << 40;
+    return {
+        logging("stdout", &L::stdout_,
+                "Where standard output goes: \"log\" (the unit's own log file), \"journal\", "
+                "\"syslog\", \"syslog-5424\", \"console\", \"container\" (jailsvc-init's own "
+                "standard output), several joined by \"+\"; or \"null\"; or \"file:/PATH\", which "
+                "the program itself appends to. See docs/LOGGING.md.",
+                log_sinks),
+        logging("stderr", &L::stderr_, "Where standard error goes, likewise.", log_sinks),
+        logging(
+            "split", &L::split,
+            "Tells the two apart in the log, for `logs --stream`; costs a second pipe, and the "
+            "order between them is that of reading. So it is where they go to different places."),
+        logging(
+            "rate_limit", &L::rate_limit,
+            "Bytes a second that are kept, ten seconds' worth at once; lines beyond are dropped "
+            "and counted in the log. 0: no limit."),
+        logging("max_size", &L::max_size, "The log file is rotated when it would grow beyond this.",
+                bytes_in_range(kLeastFile, kMostFile)),
+        logging("max_age", &L::max_age,
+                "It is rotated before the next line, too, when its first one is older than this.",
+                positive),
+        logging("keep", &L::keep, "So many rotated files are kept.", in_range(0, 10'000)),
+        logging("compress", &L::compress, "Rotated files are compressed, with zstd."),
+    };
+}
+
 std::vector<CoreKey> make_core_keys() {
     std::vector<CoreKey> all = unit_keys();
     for (auto& row : service_keys()) all.push_back(std::move(row));
+    for (auto& row : logging_keys()) all.push_back(std::move(row));
     for (auto& row : other_keys()) all.push_back(std::move(row));
     return all;
 }

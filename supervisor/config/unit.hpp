@@ -69,9 +69,15 @@ struct EnvironmentTable {
 
 /// [logging]
 struct LoggingTable {
-    enum class Sink : std::uint8_t { kLog, kNull };
-    Sink stdout_ = Sink::kLog;
-    Sink stderr_ = Sink::kLog;
+    std::string stdout_ = "log";  ///< see parse_sinks in logging.hpp
+    std::string stderr_ = "log";
+    bool split = false;                  ///< stdout and stderr are told apart in the log
+    std::uint64_t rate_limit = 0;        ///< [bytes/s], 0: none
+    std::uint64_t max_size = 16U << 20;  ///< of the log before it is rotated [bytes]
+    Duration max_age = kForever;         ///< of its first line before it is rotated
+    std::uint32_t keep = 5;              ///< rotated files
+    bool compress = true;                ///< rotated files, with zstd
+    bool operator==(const LoggingTable&) const = default;
 };
 
 /// [install]
@@ -91,7 +97,7 @@ struct Unit {
     UnitTable unit;
     ServiceTable service;
     Rarely<EnvironmentTable> environment;
-    LoggingTable logging;
+    Rarely<LoggingTable> logging;
     InstallTable install;
     JailTable jail;
     /// The whole effective unit as canonical TOML (sorted keys, specifiers expanded), [jail.*]

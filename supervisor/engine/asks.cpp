@@ -94,11 +94,12 @@ void Asks::end_log_line(std::string_view unit) {
     logger_.send(message);
 }
 
-void Asks::logs(const std::string& unit, bool follow, ClientRef client) {
+void Asks::logs(const std::string& unit, bool follow, std::uint64_t file, ClientRef client) {
     if (!may_ask(logger_, logs_, "logger", client)) return;
     auto request = ipc::make<ipc::LogOpen>();
     request.serial = ++last_serial_;
     request.follow = follow ? 1 : 0;
+    request.file = file;
     ipc::set_text(request.unit, unit);
     logs_.emplace(request.serial, std::move(client));
     logger_.send(request);
@@ -159,7 +160,11 @@ void Asks::on_log_opened(ipc::Packet& packet) {
         return answer(client, control::failed(fmt::format("its log cannot be opened: {}",
                                                           std::strerror(message->code))));
     }
-    answer(client, {.parameters = {{"size", message->size}}}, std::move(fds));
+    answer(client,
+           {.parameters = {{"size", message->size},
+                           {"file", message->file},
+                           {"oldest", message->oldest}}},
+           std::move(fds));
 }
 
 bool Asks::on_started(const ipc::Started& started) {

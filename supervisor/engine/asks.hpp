@@ -19,7 +19,7 @@ public:
     Asks(Link& jailer, Link& logger) : jailer_(jailer), logger_(logger) {}
 
     void plan(const std::string& unit, ClientRef client);
-    void logs(const std::string& unit, bool follow, ClientRef client);
+    void logs(const std::string& unit, bool follow, std::uint64_t file, ClientRef client);
     /// `overlay`: see config/overlay.hpp.
     void set_property(const std::string& unit, const std::string& overlay, ClientRef client);
     /// Tells the logger that a program of the unit's has ended.

@@ -91,7 +91,7 @@ const Dispatcher::Method* Dispatcher::find_method(std::string_view name) {
         {"Status", Role::kRead, "units", &Dispatcher::status},
         {"Show", Role::kRead, "unit effective", &Dispatcher::show},
         {"Plan", Role::kRead, "unit", &Dispatcher::plan},
-        {"Logs", Role::kOperate, "unit follow", &Dispatcher::logs},
+        {"Logs", Role::kOperate, "unit follow file", &Dispatcher::logs},
         {"Exec", Role::kAdmin, "unit", &Dispatcher::exec},
         {"SetProperty", Role::kAdmin, "unit properties", &Dispatcher::set_property},
         {"DaemonReload", Role::kAdmin, "", &Dispatcher::daemon_reload},
@@ -278,7 +278,12 @@ void Dispatcher::logs(Request& request) {
     if (!name) return;
     const auto follow = taken(request, flag(request.parameters, "follow"));
     if (!follow) return;
-    elsewhere_.logs(*name, *follow, request.client);
+    const auto file = request.parameters.find("file");
+    const bool numbered = file != request.parameters.end();
+    if (numbered && (*follow || !file->is_number_unsigned())) {
+        return answer(request.client, control::invalid_parameter("file"));
+    }
+    elsewhere_.logs(*name, *follow, numbered ? file->get<std::uint64_t>() : 0, request.client);
 }
 
 void Dispatcher::exec(Request& request) {

@@ -42,7 +42,8 @@ public:
     /// Every setting of the unit, defaults included.
     [[nodiscard]] virtual Result<std::string> settings(const config::Unit& unit) const = 0;
     virtual void plan(const std::string& unit, ClientRef client) = 0;
-    virtual void logs(const std::string& unit, bool follow, ClientRef client) = 0;
+    virtual void logs(const std::string& unit, bool follow, std::uint64_t file,
+                      ClientRef client) = 0;
     virtual void exec(const std::string& unit, service::Token main_token, Fd socket,
                       ClientRef client) = 0;
     /// Keys of [jail.cgroups] and their values as typed, to hold from now on.

@@ -143,13 +143,43 @@ struct Peer {
 enum class Kept : std::uint16_t {
     kState,      ///< memfd of the engine's records, made by the keeper; to the engine
     kControl,    ///< listening control socket, made by the keeper; to the engine
-    kLogPipe,    ///< read end of a unit's output pipe; to the jailer and the logger
+    kLogPipe,    ///< read end of a unit's output pipe, index: LogStream; to the jailer and the
+                 ///< logger
     kUnit,       ///< sealed memfd with the effective unit of token, the jail's first start; to the
                  ///< jailer, and in the snapshot to the engine, whose unit file may have gone.
                  ///< With index kMainBegun the jail serves no other run
     kNamespace,  ///< pidfd of the jail's init, token = the stub's; to the jailer
     kListener,   ///< a unit's listening socket; to the jailer
     kNotify,     ///< a unit's notify socket; to the engine
+    kLogSettings,  ///< sealed memfd with the unit's LogSettings where they are not the usual ones,
+                   ///< stored before its pipes; to the logger and the jailer
+};
+
+/// Which pipe of a unit's.
+enum class LogStream : std::uint16_t {
+    kOutput,  ///< standard output, and standard error unless that has a pipe of its own
+    kError,
+};
+inline constexpr std::size_t kLogStreams = 2;
+
+/// What the logger does with a unit's output; these values for a unit that says nothing.
+struct LogSettings {
+    enum Sink : std::uint8_t {
+        kFile = 1,        ///< the unit's log file
+        kJournal = 2,     ///< systemd's journal
+        kSyslog = 4,      ///< /dev/log, RFC 3164
+        kSyslog5424 = 8,  ///< /dev/log, RFC 5424
+        kConsole = 16,    ///< /dev/console
+        kContainer = 32,  ///< standard output of the keeper
+    };
+    std::uint8_t sinks[kLogStreams] = {kFile, kFile};
+    std::uint8_t split = 0;              ///< 1: two pipes, lines say which one they came from
+    std::uint8_t compress = 1;           ///< 1: rotated files, with zstd
+    std::uint32_t keep = 5;              ///< rotated files
+    std::uint64_t rate_limit = 0;        ///< [bytes/s], 0: none
+    std::uint64_t max_size = 16U << 20;  ///< of the file before it is rotated [bytes]
+    std::uint64_t max_age_s = 0;         ///< of its first line before it is rotated, 0: any
+    bool operator==(const LogSettings&) const = default;
 };
 
 /// Index of a kUnit whose main process was begun (index 0: the jail is before its main process).
@@ -476,24 +506,30 @@ struct Pressure {
     char unit[kNameSize];
 };
 
-/// engine -> logger: a reader wants the unit's log.
+/// engine -> logger: a reader wants the unit's log. Its files are numbered from 1 for ever; the
+/// current one has the highest number, and keeps it when it is rotated.
 struct LogOpen {
     static constexpr Type kType = Type::kLogOpen;
     Header header;
     std::uint64_t serial;
-    std::uint32_t follow;  ///< 1: also a pipe that carries what is written from now on
+    std::uint64_t file;    ///< which of the unit's files; 0: the current one
+    std::uint32_t follow;  ///< 1: the current one, and a pipe that carries what is written from now
+                           ///< on
     std::uint32_t reserved;
     char unit[kNameSize];
 };
 
 /// logger -> engine, + the log file read-only, + the follow pipe's read end if asked for. Read the
-/// file up to `size`; the pipe goes on from there without gap or repetition.
+/// file up to `size`; the pipe goes on from there without gap or repetition. A rotated file may be
+/// compressed, as its first bytes tell (zstd).
 struct LogOpened {
     static constexpr Type kType = Type::kLogOpened;
     Header header;
     std::uint64_t serial;
-    std::uint64_t size;  ///< [bytes] of complete lines in the file at this moment
-    std::int32_t code;   ///< errno; not 0: no descriptors
+    std::uint64_t size;    ///< [bytes] in the file at this moment
+    std::uint64_t file;    ///< its number
+    std::uint64_t oldest;  ///< number of the oldest file that is kept
+    std::int32_t code;     ///< errno; not 0: no descriptors
     std::uint32_t reserved;
 };
 

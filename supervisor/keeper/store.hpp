@@ -68,8 +68,9 @@ private:
         {kJailer, 0, bit(kJailer)},                            // kNamespace
         {kJailer, 0, bit(kJailer)},                            // kListener
         {kJailer, bit(kEngine), bit(kEngine)},                 // kNotify
+        {kJailer, bit(kLogger), bit(kJailer) | bit(kLogger)},  // kLogSettings
     };
-    static_assert(std::size(kRules) == static_cast<std::size_t>(ipc::Kept::kNotify) + 1);
+    static_assert(std::size(kRules) == static_cast<std::size_t>(ipc::Kept::kLogSettings) + 1);
 
     static const Rule& rule_of(const ipc::Key& key) noexcept {
         return kRules[static_cast<std::size_t>(key.kind)];

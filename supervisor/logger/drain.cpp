@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <unistd.h>
 
-#include "base/clock.hpp"
 #include "base/sys.hpp"
 
 namespace jailsvc::logger {
@@ -61,7 +60,7 @@ Result<Drain> Drain::make() {
     return Drain(std::move(reader), std::move(writer), std::move(nowhere));
 }
 
-Result<Drain::Outcome> Drain::move_block(int pipe, UnitLog& log) {
+Result<Drain::Outcome> Drain::move_block(int pipe, const Take& take) {
     const ssize_t count = ::tee(pipe, writer_.get(), kBlock, SPLICE_F_NONBLOCK);
     // Also where the service itself reads what was there between the kernel's look and its copying.
     if (count == 0) return is_over(pipe) ? Outcome::kEnd : Outcome::kNothing;
@@ -71,8 +70,28 @@ Result<Drain::Outcome> Drain::move_block(int pipe, UnitLog& log) {
     }
     const auto size = static_cast<std::size_t>(count);
     TRY_VOID(read_exactly(reader_.get(), block_.data(), size));
-    log.append({block_.data(), size}, realtime_ns());
-    TRY_VOID(consume(pipe, nowhere_.get(), size));
+    busy_pipe_ = pipe;
+    in_pipe_ = size;
+    take({block_.data(), size});
+    busy_pipe_ = -1;
+    TRY_VOID(consume(pipe, nowhere_.get(), in_pipe_));
+    return Outcome::kMoved;
+}
+
+Result<Drain::Outcome> Drain::take_now(int pipe, const Take& take) {
+    rescued_.resize(kBlock);
+    const bool busy = pipe == busy_pipe_ && in_pipe_ > 0;
+    const std::size_t want = busy ? in_pipe_ : rescued_.size();
+    const ssize_t count = ::read(pipe, rescued_.data(), want);
+    if (count < 0 && (errno == EAGAIN || errno == EINTR)) return Outcome::kNothing;
+    if (count < 0) return fail_errno("read");
+    if (count == 0) return Outcome::kEnd;
+    const auto size = static_cast<std::size_t>(count);
+    if (busy) {
+        in_pipe_ -= size;  // the loop has it already
+    } else {
+        take({rescued_.data(), size});
+    }
     return Outcome::kMoved;
 }
 

@@ -4,6 +4,9 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <cstring>
+
+#include "base/sys.hpp"
 
 namespace jailsvc::logger {
 namespace {
@@ -20,7 +23,7 @@ bool is_file_name(std::string_view unit) {
 
 Loop::Loop(std::string directory, Drain drain)
     : base_(ev_default_loop(EVFLAG_AUTO)),
-      directory_(std::move(directory)),
+      shared_(std::move(directory)),
       drain_(std::move(drain)),
       keeper_(ipc::kKeeperFd) {
     ev_set_userdata(base_, this);
@@ -34,29 +37,79 @@ Loop::Loop(std::string directory, Drain drain)
     ev_init(&retry_, on_retry);
     retry_.repeat = kRetrySeconds;
     retry_.data = this;
+    shared_.disk.lock();
 }
 
 Loop::~Loop() {
     ev_io_stop(base_, &keeper_watcher_);
     ev_io_stop(base_, &engine_watcher_);
     ev_timer_stop(base_, &retry_);
-    for (const auto& source : sources_) ev_io_stop(base_, &source->watcher);
+    for (const auto& unit : units_) {
+        for (const auto& source : unit->pipes) {
+            if (source) ev_io_stop(base_, &source->watcher);
+        }
+    }
+    for (const auto& watcher : room_) ev_io_stop(base_, watcher.get());
+    shared_.disk.unlock();
+    rescue_.reset();  // may wait for the lock
 }
 
-Result<std::unique_ptr<Loop>> Loop::make(std::string directory) {
+Result<std::unique_ptr<Loop>> Loop::make(std::string directory, Outlets outlets) {
     TRY(Drain drain, Drain::make());
     auto hello = ipc::make<ipc::Hello>();
     hello.role = ipc::Role::kLogger;
     if (const int code = ipc::send(ipc::kKeeperFd, hello); code != 0) {
         return fail_errno("greet the keeper", code);
     }
-    return std::unique_ptr<Loop>(new Loop(std::move(directory), std::move(drain)));
+    auto loop = std::unique_ptr<Loop>(new Loop(std::move(directory), std::move(drain)));
+    TRY(std::string boot, sys::read_file("/proc/sys/kernel/random/boot_id"));
+    std::erase_if(boot, [](char c) { return c == '-' || c == '\n'; });
+    loop->shared_.boot = std::move(boot);
+    loop->shared_.outlets = std::move(outlets);
+    loop->watch_outlets();
+    return loop;
+}
+
+void Loop::watch_outlets() {
+    shared_.outlets.for_each([this](Outlet& outlet) {
+        if (outlet.fd() < 0) return;
+        auto watcher = std::make_unique<ev_io>();
+        ev_io_init(watcher.get(), on_room, outlet.fd(), EV_WRITE);
+        watcher->data = &outlet;
+        room_.push_back(std::move(watcher));
+    });
 }
 
 int Loop::run() {
+    if (auto rescue = Rescue::start(shared_.disk, [this] { sweep(); }); rescue) {
+        rescue_ = std::move(*rescue);
+    } else {
+        spdlog::warn("logger: {}; a disk that hangs will keep services waiting",
+                     rescue.error().message);
+    }
     ev_run(base_, 0);
-    drain_everything();
+    for (const auto& unit : units_) pump(*unit);
     return 0;
+}
+
+/// In the other thread, while we wait for a disk: it has our lock.
+void Loop::sweep() {
+    constexpr int kMaxBlocks = 16;
+    const Moment now = Moment::now();
+    for (const auto& unit : units_) {
+        if (unit->log.busy()) continue;
+        for (const auto& source : unit->pipes) {
+            if (!source) continue;
+            const auto keep = [&](std::string_view bytes) {
+                unit->keep(shared_, source->stream, bytes, now);
+            };
+            for (int i = 0; i < kMaxBlocks; ++i) {
+                const auto outcome = drain_.take_now(source->pipe.get(), keep);
+                if (!outcome || *outcome != Drain::Outcome::kMoved) break;
+            }
+        }
+    }
+    swept_ = true;
 }
 
 void Loop::on_keeper(struct ev_loop* base, ev_io* watcher, int /*events*/) noexcept {
@@ -78,8 +131,17 @@ void Loop::from_keeper(ipc::Packet& packet) {
     if (const auto* peer = packet.as<ipc::Peer>()) {
         if (peer->peer == ipc::Role::kEngine) set_engine(Fd(packet.take_fd(0)));
     } else if (const auto* stored = packet.as<ipc::Stored>()) {
-        if (stored->kind != ipc::Kept::kLogPipe) return;
-        add_pipe(ipc::get_text(stored->unit), Fd(packet.take_fd(0)));
+        const std::string_view unit = ipc::get_text(stored->unit);
+        Fd fd(packet.take_fd(0));
+        if (!fd || !is_file_name(unit)) {
+            spdlog::warn("logger: refused a descriptor for unit \"{}\"", unit);
+        } else if (stored->kind == ipc::Kept::kLogSettings) {
+            take_settings(unit, fd);
+        } else if (stored->kind == ipc::Kept::kLogPipe && stored->index < ipc::kLogStreams) {
+            add_pipe(unit, static_cast<ipc::LogStream>(stored->index), std::move(fd));
+        }
+    } else if (packet.as<ipc::SnapshotEnd>() != nullptr) {
+        start_reading();
     }
 }
 
@@ -91,98 +153,144 @@ void Loop::set_engine(Fd channel) {
     ev_io_start(base_, &engine_watcher_);
 }
 
-void Loop::add_pipe(std::string_view unit, Fd pipe) {
-    if (!pipe || !is_file_name(unit)) {
-        spdlog::warn("logger: refused a pipe for unit \"{}\"", unit);
-        return;
+void Loop::take_settings(std::string_view unit, const Fd& memfd) {
+    ipc::LogSettings settings;
+    const auto bytes = sys::read_memfd(memfd.get(), sizeof settings);
+    if (!bytes || bytes->size() != sizeof settings) {
+        return spdlog::error("{}: the settings of its log cannot be read", unit);
     }
+    std::memcpy(&settings, bytes->data(), sizeof settings);
+    find_or_add(unit).set(settings);
+}
+
+void Loop::add_pipe(std::string_view unit, ipc::LogStream stream, Fd pipe) {
     // Reads must never wait: the pipe's other end belongs to a service.
     if (::fcntl(pipe.get(), F_SETFL, O_NONBLOCK) == -1) return;
-    if (Source* known = find(unit)) {
+    UnitOutput& output = find_or_add(unit);
+    auto& place = output.pipes[std::to_underlying(stream)];
+    if (place) {
         // A new pipe takes the old one's place: first what the old one still holds.
-        pump(*known);
-        remove_source(unit);
+        pump(*place);
+        ev_io_stop(base_, &place->watcher);
     }
-    auto source = std::make_unique<Source>();
-    source->unit = unit;
-    source->pipe = std::move(pipe);
-    ev_io_init(&source->watcher, on_pipe, source->pipe.get(), EV_READ);
-    source->watcher.data = source.get();
-    ev_io_start(base_, &source->watcher);
-    sources_.insert(place_of(unit), std::move(source));
+    place = std::make_unique<Source>();
+    place->unit = &output;
+    place->stream = stream;
+    place->pipe = std::move(pipe);
+    ev_io_init(&place->watcher, on_pipe, place->pipe.get(), EV_READ);
+    place->watcher.data = place.get();
+    if (complete_) ev_io_start(base_, &place->watcher);
 }
 
-Loop::Sources::iterator Loop::place_of(std::string_view unit) {
-    const auto name = [](const auto& source) -> std::string_view { return source->unit; };
-    return std::ranges::lower_bound(sources_, unit, {}, name);
+void Loop::start_reading() {
+    complete_ = true;
+    for (const auto& unit : units_) {
+        for (const auto& source : unit->pipes) {
+            if (source) ev_io_start(base_, &source->watcher);
+        }
+    }
 }
 
-Loop::Source* Loop::find(std::string_view unit) {
+Loop::Units::iterator Loop::place_of(std::string_view unit) {
+    const auto name = [](const auto& output) -> std::string_view { return output->log.unit(); };
+    return std::ranges::lower_bound(units_, unit, {}, name);
+}
+
+UnitOutput* Loop::find(std::string_view unit) {
     const auto at = place_of(unit);
-    return at != sources_.end() && (*at)->unit == unit ? at->get() : nullptr;
+    return at != units_.end() && (*at)->log.unit() == unit ? at->get() : nullptr;
 }
 
-void Loop::remove_source(std::string_view unit) {
-    Source* source = find(unit);
-    if (source == nullptr) return;
-    ev_io_stop(base_, &source->watcher);
-    sources_.erase(place_of(unit));
+UnitOutput& Loop::find_or_add(std::string_view unit) {
+    if (UnitOutput* known = find(unit)) return *known;
+    return **units_.insert(place_of(unit), std::make_unique<UnitOutput>(std::string(unit)));
 }
 
-Result<UnitLog*> Loop::log_of(const std::string& unit) {
-    const auto found = logs_.find(unit);
-    if (found != logs_.end()) return &found->second;
-    TRY(UnitLog log, UnitLog::open(directory_, unit));
-    return &logs_.emplace(unit, std::move(log)).first->second;
+void Loop::end_source(Source& source) {
+    UnitOutput& unit = *source.unit;
+    ev_io_stop(base_, &source.watcher);
+    unit.pipes[std::to_underlying(source.stream)].reset();
+    forget_if_idle(unit.log.unit());
+}
+
+void Loop::forget_if_idle(const std::string& unit) {
+    const auto at = place_of(unit);
+    if (at == units_.end() || (*at)->log.unit() != unit) return;
+    const bool used =
+        std::ranges::any_of((*at)->pipes, [](const auto& pipe) { return pipe != nullptr; });
+    if (!used && (*at)->may_be_forgotten()) units_.erase(at);
+}
+
+Result<Drain::Outcome> Loop::move_block(Source& source) {
+    auto outcome = drain_.move_block(source.pipe.get(), [&](std::string_view bytes) {
+        source.unit->take(shared_, source.stream, bytes, Moment::now());
+    });
+    if (!outcome) {
+        spdlog::error("{}: log: {}", source.unit->log.unit(), outcome.error().message);
+    }
+    see_to_waiting(*source.unit);
+    return outcome;
+}
+
+/// After something was written: what could not be is tried again later.
+void Loop::see_to_waiting(const UnitOutput& unit) {
+    if (unit.has_waiting() || std::exchange(swept_, false)) {
+        if (!ev_is_active(&retry_)) ev_timer_again(base_, &retry_);
+    }
+    for (const auto& watcher : room_) {
+        const auto* outlet = static_cast<const Outlet*>(watcher->data);
+        if (!outlet->waits() || ev_is_active(watcher.get())) continue;
+        if (outlet->tells_room()) {
+            ev_io_start(base_, watcher.get());
+        } else if (!ev_is_active(&retry_)) {
+            ev_timer_again(base_, &retry_);
+        }
+    }
+}
+
+void Loop::on_room(struct ev_loop* base, ev_io* watcher, int /*events*/) noexcept {
+    auto* self = static_cast<Loop*>(ev_userdata(base));
+    auto* outlet = static_cast<Outlet*>(watcher->data);
+    const bool done = outlet->flush();
+    if (done || !outlet->tells_room()) ev_io_stop(base, watcher);
+    if (!done && !ev_is_active(&self->retry_)) ev_timer_again(base, &self->retry_);
 }
 
 void Loop::on_pipe(struct ev_loop* base, ev_io* watcher, int /*events*/) noexcept {
     auto* source = static_cast<Source*>(watcher->data);
     auto* self = static_cast<Loop*>(ev_userdata(base));
-    const std::string unit = source->unit;
-    const auto log = self->log_of(unit);
-    if (!log) {
-        // The bytes stay in the pipe until the file can be opened.
-        spdlog::error("{}: no log: {}; trying again", unit, log.error().message);
-        ev_io_stop(base, watcher);
-        ev_timer_again(base, &self->retry_);
-        return;
-    }
-    const auto outcome = self->drain_.move_block(source->pipe.get(), **log);
-    if (!outcome) spdlog::error("{}: log: {}", unit, outcome.error().message);
-    if (!outcome || *outcome == Drain::Outcome::kEnd) self->remove_source(unit);
-    if (!(*log)->ring_empty()) ev_timer_again(base, &self->retry_);
+    const auto outcome = self->move_block(*source);
+    if (!outcome || *outcome == Drain::Outcome::kEnd) self->end_source(*source);
 }
 
 /// Moves what the pipe holds now, and no more than a pipe can hold, should its writer be fast.
 void Loop::pump(Source& source) {
     constexpr int kMaxBlocks = 16;
-    const auto log = log_of(source.unit);
-    if (!log) return;
     for (int i = 0; i < kMaxBlocks; ++i) {
-        const auto outcome = drain_.move_block(source.pipe.get(), **log);
+        const auto outcome = move_block(source);
         if (!outcome || *outcome != Drain::Outcome::kMoved) return;
     }
 }
 
-void Loop::drain_everything() {
-    for (const auto& source : sources_) pump(*source);
+void Loop::pump(UnitOutput& unit) {
+    for (const auto& source : unit.pipes) {
+        if (source) pump(*source);
+    }
 }
 
 void Loop::on_retry(struct ev_loop* base, ev_timer* watcher, int /*events*/) noexcept {
     auto* self = static_cast<Loop*>(watcher->data);
-    bool left = false;
-    for (auto& [unit, log] : self->logs_) {
-        if (!log.ring_empty() && !log.flush_ring()) left = true;
-    }
-    for (const auto& source : self->sources_) {
-        if (ev_is_active(&source->watcher)) continue;
-        if (self->log_of(source->unit)) {
-            ev_io_start(base, &source->watcher);
+    std::vector<std::string> done;
+    bool left = !self->shared_.outlets.flush();
+    for (const auto& unit : self->units_) {
+        if (!unit->has_waiting()) continue;
+        if (unit->retry(self->shared_)) {
+            done.push_back(unit->log.unit());
         } else {
             left = true;
         }
     }
+    for (const auto& unit : done) self->forget_if_idle(unit);
     if (!left) ev_timer_stop(base, watcher);
 }
 
@@ -205,47 +313,44 @@ void Loop::from_engine(const ipc::Packet& packet) {
     if (const auto* request = packet.as<ipc::LogOpen>()) {
         answer_open(*request);
     } else if (const auto* ended = packet.as<ipc::LogRunEnded>()) {
-        end_line_of(std::string(ipc::get_text(ended->unit)));
+        end_run_of(ipc::get_text(ended->unit));
     }
 }
 
-void Loop::end_line_of(const std::string& unit) {
-    Source* source = find(unit);
-    if (source == nullptr) return;
-    pump(*source);  // what it wrote last
-    const auto log = logs_.find(unit);
-    if (log != logs_.end()) log->second.end_line();
+void Loop::end_run_of(std::string_view unit) {
+    UnitOutput* output = find(unit);
+    if (output == nullptr) return;
+    pump(*output);  // what it wrote last
+    output->end_run(shared_);
+}
+
+/// The number of descriptors to send: of the file, and of the follower's pipe.
+Result<std::size_t> Loop::open_for(const ipc::LogOpen& request, UnitLog::Reader& reader,
+                                   Fd& follower) {
+    const std::string_view unit = ipc::get_text(request.unit);
+    if (!is_file_name(unit)) return fail_errno("unit name", EINVAL);
+    UnitOutput& output = find_or_add(unit);
+    pump(output);  // what was written before the question
+    TRY(reader, output.log.open_reader(shared_, output.settings(), request.file));
+    if (request.follow == 0) return 1;
+    TRY(follower, output.log.add_follower());
+    return 2;
 }
 
 void Loop::answer_open(const ipc::LogOpen& request) {
     auto reply = ipc::make<ipc::LogOpened>();
     reply.serial = request.serial;
-    const std::string unit(ipc::get_text(request.unit));
-    int fds[2] = {-1, -1};
-    std::size_t fd_count = 0;
     UnitLog::Reader reader;
     Fd follower;
-    const auto open = [&]() -> Result<void> {
-        if (!is_file_name(unit)) return fail_errno("unit name", EINVAL);
-        // What was written before the question.
-        if (Source* source = find(unit)) pump(*source);
-        TRY(UnitLog * log, log_of(unit));
-        TRY(reader, log->open_reader());
-        fds[fd_count++] = reader.file.get();
-        if (request.follow != 0) {
-            TRY(follower, log->add_follower());
-            fds[fd_count++] = follower.get();
-        }
-        return {};
-    };
-    if (const auto opened = open(); opened) {
-        reply.size = reader.size;
-    } else {
-        reply.code = opened.error().code != 0 ? opened.error().code : EIO;
-        fd_count = 0;
-    }
+    const auto opened = open_for(request, reader, follower);
+    if (!opened) reply.code = opened.error().code != 0 ? opened.error().code : EIO;
+    reply.size = reader.size;
+    reply.file = reader.number;
+    reply.oldest = reader.oldest;
+    const int fds[2] = {reader.file.get(), follower.get()};
     // A full queue means an engine that does not read its answers: it asks again or is replaced.
-    (void)ipc::send(engine_.get(), reply, fds, fd_count);
+    (void)ipc::send(engine_.get(), reply, fds, opened.value_or(0));
+    forget_if_idle(std::string(ipc::get_text(request.unit)));
 }
 
 }  // namespace jailsvc::logger

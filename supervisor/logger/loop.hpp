@@ -2,7 +2,6 @@
 
 #include <ev.h>
 
-#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -12,14 +11,15 @@
 #include "base/result.hpp"
 #include "ipc/channel.hpp"
 #include "logger/drain.hpp"
-#include "logger/unit_log.hpp"
+#include "logger/rescue.hpp"
+#include "logger/unit_output.hpp"
 
 namespace jailsvc::logger {
 
 /// The logger's event loop: pipes from the keeper, questions from the engine.
 class Loop {
 public:
-    [[nodiscard]] static Result<std::unique_ptr<Loop>> make(std::string directory);
+    [[nodiscard]] static Result<std::unique_ptr<Loop>> make(std::string directory, Outlets outlets);
     ~Loop();
     Loop(const Loop&) = delete;
     Loop& operator=(const Loop&) = delete;
@@ -28,44 +28,52 @@ public:
     [[nodiscard]] int run();
 
 private:
-    /// One service's output: its pipe and where it goes.
-    struct Source {
-        std::string unit;
-        Fd pipe;
-        ev_io watcher{};
-    };
-
     Loop(std::string directory, Drain drain);
 
     static void on_keeper(struct ev_loop* base, ev_io* watcher, int events) noexcept;
     static void on_engine(struct ev_loop* base, ev_io* watcher, int events) noexcept;
     static void on_pipe(struct ev_loop* base, ev_io* watcher, int events) noexcept;
+    static void on_room(struct ev_loop* base, ev_io* watcher, int events) noexcept;
     static void on_retry(struct ev_loop* base, ev_timer* watcher, int events) noexcept;
 
     void from_keeper(ipc::Packet& packet);
     void from_engine(const ipc::Packet& packet);
     void set_engine(Fd channel);
-    void add_pipe(std::string_view unit, Fd pipe);
-    using Sources = std::vector<std::unique_ptr<Source>>;
-    [[nodiscard]] Sources::iterator place_of(std::string_view unit);
-    [[nodiscard]] Source* find(std::string_view unit);
-    void remove_source(std::string_view unit);
+    void take_settings(std::string_view unit, const Fd& memfd);
+    void add_pipe(std::string_view unit, ipc::LogStream stream, Fd pipe);
+    void start_reading();
+    void end_source(Source& source);
+    /// A unit without pipes and without anything that waits is forgotten.
+    void forget_if_idle(const std::string& unit);
+    using Units = std::vector<std::unique_ptr<UnitOutput>>;
+    [[nodiscard]] Units::iterator place_of(std::string_view unit);
+    [[nodiscard]] UnitOutput* find(std::string_view unit);
+    [[nodiscard]] UnitOutput& find_or_add(std::string_view unit);
+    [[nodiscard]] Result<Drain::Outcome> move_block(Source& source);
+    void watch_outlets();
+    void see_to_waiting(const UnitOutput& unit);
+    void sweep();
+    void pump(UnitOutput& unit);
     void pump(Source& source);
-    void drain_everything();
-    [[nodiscard]] Result<UnitLog*> log_of(const std::string& unit);
     void answer_open(const ipc::LogOpen& request);
-    void end_line_of(const std::string& unit);
+    [[nodiscard]] Result<std::size_t> open_for(const ipc::LogOpen& request, UnitLog::Reader& reader,
+                                               Fd& follower);
+    void end_run_of(std::string_view unit);
 
     struct ev_loop* base_;
-    std::string directory_;
+    Shared shared_;
     Drain drain_;
     Fd keeper_;
     Fd engine_;
+    bool complete_ =
+        false;  ///< the keeper has told all it keeps: settings before what they are for
     ev_io keeper_watcher_{};
     ev_io engine_watcher_{};
     ev_timer retry_{};
-    Sources sources_;  ///< in the order of their units
-    std::map<std::string, UnitLog> logs_;
+    std::vector<std::unique_ptr<ev_io>> room_;  ///< of outlets: they can be written to
+    bool swept_ = false;                        ///< the other thread has put something into rings
+    Units units_;                               ///< in the order of their names
+    std::unique_ptr<Rescue> rescue_;
 };
 
 }  // namespace jailsvc::logger

@@ -2,6 +2,7 @@
 
 #include <ev.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include "base/privilege.hpp"
 #include "base/sys.hpp"
 #include "logger/loop.hpp"
+#include "logger/sandbox.hpp"
 
 namespace jailsvc::logger {
 namespace {
@@ -31,8 +33,12 @@ Result<void> prepare_directory(const std::string& path) {
 
 Result<int> serve(const Places& places) {
     TRY_VOID(prepare_directory(places.log));
+    Outlets outlets = Outlets::open();
     TRY_VOID(drop_privileges(kLoggerUid));
-    TRY(auto loop, Loop::make(places.log));
+    // The other threads hardly allocate: no arenas of their own (mallopt(3)).
+    ::mallopt(M_ARENA_MAX, 1);
+    TRY(auto loop, Loop::make(places.log, std::move(outlets)));
+    TRY_VOID(confine(places.log));
     return loop->run();
 }
 

@@ -1,55 +1,92 @@
 #include "logger/stamper.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <ctime>
+
+#include "base/clock.hpp"
 
 namespace jailsvc::logger {
+namespace {
 
-void Stamper::refresh_stamp(std::uint64_t realtime_ns) {
-    constexpr std::uint64_t kMicrosecond = 1000;
-    constexpr std::uint64_t kSecond = 1'000'000;
-    const std::uint64_t now_us = realtime_ns / kMicrosecond;
-    if (now_us == stamped_us_ && !stamp_.empty()) return;
-    stamped_us_ = now_us;
-    const auto seconds = static_cast<std::time_t>(now_us / kSecond);
-    std::tm utc{};
-    ::gmtime_r(&seconds, &utc);
-    stamp_ = fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z ", utc.tm_year + 1900,
-                         utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec,
-                         now_us % kSecond);
+std::uint8_t bit_of(LineMark mark) {
+    return mark == LineMark::kStderr ? 4 : mark == LineMark::kStdout ? 2 : 1;
 }
 
-void Stamper::append_line_part(std::string& out, std::string_view part) {
+}  // namespace
+
+Moment Moment::now() noexcept {
+    return {jailsvc::realtime_ns(), jailsvc::boottime_ns()};
+}
+
+/// Ends the open line before its end.
+void Stamper::break_line(std::string& out) {
+    out += '\n';
+    open_length_ = 0;
+    broken_ |= bit_of(mark_);
+}
+
+void Stamper::begin_line(std::string& out, std::string_view stamp) {
+    char head[kStampLength + 2];
+    std::copy(stamp.begin(), stamp.end(), head);
+    std::size_t length = kStampLength;
+    if (mark_ != LineMark::kOutput) head[length++] = static_cast<char>(mark_);
+    head[length++] = (broken_ & bit_of(mark_)) != 0 ? '+' : ' ';
+    broken_ &= static_cast<std::uint8_t>(~bit_of(mark_));
+    out.append(head, length);
+}
+
+/// Part of a line, not its newline.
+void Stamper::append_part(std::string& out, std::string_view part, std::string_view stamp) {
     while (!part.empty()) {
-        if (line_length_ == 0) out += stamp_;
-        const std::string_view piece = part.substr(0, kMaxLine - line_length_);
+        // A full line that goes on is ended before its next byte, not after its last.
+        if (open_length_ == kMaxLine) break_line(out);
+        if (open_length_ == 0) begin_line(out, stamp);
+        const std::string_view piece = part.substr(0, kMaxLine - open_length_);
         out += piece;
-        line_length_ += piece.size();
+        open_length_ += static_cast<std::uint32_t>(piece.size());
         part.remove_prefix(piece.size());
-        if (line_length_ == kMaxLine && !part.empty()) end_line(out);
     }
+}
+
+void Stamper::append(std::string& out, std::string_view bytes, std::string_view stamp,
+                     LineMark mark) {
+    if (open_length_ > 0 && mark != mark_) break_line(out);
+    mark_ = mark;
+    while (!bytes.empty()) {
+        const std::size_t end = bytes.find('\n');
+        append_part(out, bytes.substr(0, end), stamp);
+        if (end == std::string_view::npos) return;
+        // An empty line is stamped too, but not the end of one that was broken off.
+        const bool ended_broken = open_length_ == 0 && (broken_ & bit_of(mark)) != 0;
+        if (open_length_ == 0 && !ended_broken) begin_line(out, stamp);
+        if (!ended_broken) out += '\n';
+        broken_ &= static_cast<std::uint8_t>(~bit_of(mark));
+        open_length_ = 0;
+        bytes.remove_prefix(end + 1);
+    }
+}
+
+void Stamper::say(std::string& out, std::string_view text, std::string_view stamp) {
+    if (open_length_ > 0) break_line(out);
+    out += stamp;
+    out += static_cast<char>(LineMark::kLogger);
+    out += ' ';
+    out += text;
+    out += '\n';
 }
 
 void Stamper::end_line(std::string& out) {
-    if (line_length_ > 0) out += '\n';
-    line_length_ = 0;
+    if (open_length_ > 0) out += '\n';
+    open_length_ = 0;
+    broken_ = 0;
 }
 
-void Stamper::append(std::string& out, std::string_view bytes, std::uint64_t realtime_ns) {
-    refresh_stamp(realtime_ns);
-    while (!bytes.empty()) {
-        const std::size_t end = bytes.find('\n');
-        // A full line that goes on in the next block is ended before its next byte, not after.
-        if (line_length_ == kMaxLine && end != 0) end_line(out);
-        append_line_part(out, bytes.substr(0, end));
-        if (end == std::string_view::npos) return;
-        if (end == 0 && line_length_ == 0) out += stamp_;  // an empty line is stamped too
-        out += '\n';
-        line_length_ = 0;
-        bytes.remove_prefix(end + 1);
-    }
+void Stamper::take_up(std::string_view open_line) {
+    const auto line = parse_log_line(open_line);
+    if (line) mark_ = line->mark;
+    const std::size_t length = line ? line->text.size() : open_line.size();
+    // With no text yet it is open all the same.
+    open_length_ = static_cast<std::uint32_t>(std::clamp<std::size_t>(length, 1, kMaxLine));
+    if (open_line.empty()) open_length_ = 0;
 }
 
 }  // namespace jailsvc::logger

@@ -148,6 +148,12 @@ class Supervisor:
                           lambda: (lambda s: s if s["state"] == state else None)(
                               self.status(unit)))
 
+    def lines(self, unit):
+        """What the unit wrote, as its log file has it; without what the logger says itself."""
+        log = self.state / f"log/{unit}.log"
+        text = log.read_text() if log.exists() else ""
+        return [line for line in text.splitlines() if line[27:28] != "#"]
+
     def role(self, name):
         """pid of the engine, jailer or logger."""
         def find():

@@ -75,7 +75,7 @@ class Survival(SystemTest):
         await_true("more lines", lambda: log.read_text().count("\n") > seen + 5)
         self.assertEqual(self.supervisor.pid("talks"), pid)
         self.ok("stop", "talks")
-        numbers = [int(line.rsplit(" ", 1)[1]) for line in log.read_text().splitlines()]
+        numbers = [int(line.rsplit(" ", 1)[1]) for line in self.supervisor.lines("talks")]
         self.assertEqual(sorted(set(numbers)), list(range(1, max(numbers) + 1)))
 
 
@@ -284,9 +284,8 @@ class AtTheGate(SystemTest):
     def test_a_new_jail_is_prepared_again(self):
         result = self.start_and_kill_jailer("prepared", 2, before_it_opens=True)
         self.check_it_runs_uncounted("prepared", result)
-        log = self.supervisor.state / "log/prepared.log"
-        await_true("its output", lambda: log.exists() and log.read_text())
-        self.assertEqual([line.split()[-1] for line in log.read_text().splitlines()], ["prepared"])
+        lines = await_true("its output", lambda: self.supervisor.lines("prepared"))
+        self.assertEqual([line.split()[-1] for line in lines], ["prepared"])
         self.ok("stop", "prepared")
 
     def test_control_a_program_that_ends_with_the_same_code_has_crashed(self):

@@ -84,12 +84,18 @@ void Dispatch::stored(const ipc::Stored& stored, Fd fd) {
     if (snapshot_in_ || !fd) return;  // the echo of something we stored ourselves
     const std::string unit(ipc::get_text(stored.unit));
     if (stored.kind == ipc::Kept::kLogPipe) {
-        if (auto done = core_.logs.adopt(unit, fd.get()); !done) {
+        if (stored.index >= ipc::kLogStreams) return;
+        const auto stream = static_cast<ipc::LogStream>(stored.index);
+        if (auto done = core_.logs.adopt(unit, fd.get(), stream); !done) {
             return spdlog::error("{}: its output pipe: {}", unit, done.error().message);
         }
         // A pipe that had no writer left but the former jailer has ended for the logger: by storing
         // it again the logger gets it again.
-        tell::store(core_.keeper, ipc::Kept::kLogPipe, 0, unit, fd.get());
+        tell::store(core_.keeper, ipc::Kept::kLogPipe, 0, unit, fd.get(), stored.index);
+    } else if (stored.kind == ipc::Kept::kLogSettings) {
+        if (auto done = core_.logs.adopt_settings(unit, fd.get()); !done) {
+            return spdlog::error("{}: {}", unit, done.error().message);
+        }
     } else if (stored.kind == ipc::Kept::kUnit) {
         auto text = sys::read_memfd(fd.get());
         if (!text) return spdlog::error("{}: its kept unit: {}", unit, text.error().message);
@@ -168,7 +174,10 @@ void Dispatch::forget(const ipc::Forget& request) {
     core_.units.forget(unit);
     core_.logs.forget(unit);
     jails_.forget_group(unit);
-    tell::unstore(core_.keeper, ipc::Kept::kLogPipe, 0, unit);
+    for (std::uint16_t stream = 0; stream < ipc::kLogStreams; ++stream) {
+        tell::unstore(core_.keeper, ipc::Kept::kLogPipe, 0, unit, stream);
+    }
+    tell::unstore(core_.keeper, ipc::Kept::kLogSettings, 0, unit);
 }
 
 void Dispatch::plan(const ipc::PlanRequest& request) {

@@ -5,6 +5,7 @@
 #include "base/fd.hpp"
 #include "base/flat_map.hpp"
 #include "base/result.hpp"
+#include "ipc/messages.hpp"
 #include "jailer/jail/jail.hpp"
 
 namespace jailsvc::jailer {
@@ -19,15 +20,25 @@ public:
         int write_end;
         Fd made;
     };
-    [[nodiscard]] Result<Pipe> get(const std::string& unit, const ResolvedIds& ids);
+    [[nodiscard]] Result<Pipe> get(const std::string& unit, const ResolvedIds& ids,
+                                   ipc::LogStream stream);
 
     /// Takes up a pipe that a jailer before us made, by the read end the keeper kept.
-    [[nodiscard]] Result<void> adopt(const std::string& unit, int read_end);
+    [[nodiscard]] Result<void> adopt(const std::string& unit, int read_end, ipc::LogStream stream);
+    /// Likewise settings.
+    [[nodiscard]] Result<void> adopt_settings(const std::string& unit, int memfd);
 
-    void forget(const std::string& unit) { write_ends_.erase(unit); }
+    /// What to have kept for the logger so that it knows the unit's settings; empty: it knows.
+    [[nodiscard]] Result<Fd> tell_settings(const std::string& unit,
+                                           const ipc::LogSettings& settings);
+
+    void forget(const std::string& unit);
 
 private:
-    FlatMap<std::string, Fd> write_ends_;
+    using Ends = FlatMap<std::string, Fd>;
+    Ends write_ends_[ipc::kLogStreams];  ///< of standard error only where it is told apart
+    FlatMap<std::string, ipc::LogSettings> told_;  ///< where the logger was ever told of others
+                                                   ///< than the usual ones
 };
 
 }  // namespace jailsvc::jailer

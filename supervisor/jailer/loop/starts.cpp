@@ -224,24 +224,14 @@ void Starts::make_and_launch(Job& job, Jail& jail) {
     jails_.make(jail, {spawn, enter, done});
 }
 
-Result<void> Starts::give_log(Program& program, Jail& jail) {
-    const auto& logging = jail.loaded->unit.logging;
-    const bool to_out = logging.stdout_ == config::LoggingTable::Sink::kLog;
-    const bool to_err = logging.stderr_ == config::LoggingTable::Sink::kLog;
-    if (!to_out && !to_err) return {};
+Result<void> Starts::give_log(Program& program, OutputFiles& files, Jail& jail) {
     const auto plan = jail.loaded->plan.whole();
     const ResolvedIds owner{host_uid(*plan, jail.ids.uid).value_or(jail.ids.uid),
                             host_gid(*plan, jail.ids.gid).value_or(jail.ids.gid)};
-    TRY(const auto pipe, core_.logs.get(jail.unit, owner));
-    if (pipe.made) {
-        tell::store(core_.keeper, ipc::Kept::kLogPipe, 0, jail.unit, pipe.made.get());
-    }
-    if (to_out) program.stdout_fd = pipe.write_end;
-    if (to_err) program.stderr_fd = pipe.write_end;
-    return {};
+    return give_output(core_, jail.unit, *jail.loaded->unit.logging, owner, program, files);
 }
 
-Result<Program> Starts::program_for(Job& job, Jail& jail) {
+Result<Program> Starts::program_for(Job& job, OutputFiles& files, Jail& jail) {
     const config::ServiceCommands& service = jail.loaded->unit.service;
     Program program;
     if (const Op* directory = jail.loaded->plan.find(JSV_OP_CHDIR)) {
@@ -260,7 +250,7 @@ Result<Program> Starts::program_for(Job& job, Jail& jail) {
     } else {
         TRY(const auto command, command_of(service, job.request.purpose, job.request.command));
         program.argv.assign(command.begin(), command.end());
-        TRY_VOID(give_log(program, jail));
+        TRY_VOID(give_log(program, files, jail));
     }
     if (job.request.purpose == ipc::Purpose::kStopPost) {
         add_exit_variables(environment, service, job.request.main_status,
@@ -284,7 +274,8 @@ bool Starts::needs_look_inside(const Job& job) {
 void Starts::launch(Job& job, Jail& jail) {
     const ipc::Token token = job.request.token;
     job.entered = true;
-    auto program = program_for(job, jail);
+    OutputFiles files;  // until the child has them
+    auto program = program_for(job, files, jail);
     if (!program) return fail_job(job, to_failure("program", program.error()));
     if (job.request.purpose == ipc::Purpose::kMain) {
         if (auto told = jails_.begin_main(jail, token); !told) {

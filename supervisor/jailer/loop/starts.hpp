@@ -8,6 +8,7 @@
 
 #include "jailer/loop/exec_request.hpp"
 #include "jailer/loop/jails.hpp"
+#include "jailer/loop/output.hpp"
 #include "jailer/loop/program.hpp"
 
 namespace jailsvc::jailer {
@@ -63,8 +64,8 @@ private:
     void launch(Job& job, Jail& jail);
     void go_in(Job& job);
     void limit_child(Job& job);
-    [[nodiscard]] Result<Program> program_for(Job& job, Jail& jail);
-    [[nodiscard]] Result<void> give_log(Program& program, Jail& jail);
+    [[nodiscard]] Result<Program> program_for(Job& job, OutputFiles& files, Jail& jail);
+    [[nodiscard]] Result<void> give_log(Program& program, OutputFiles& files, Jail& jail);
     [[nodiscard]] static StartFailure told_by_child(const Job& job, const Plan& plan,
                                                     const JailFailure& failure);
     void watch_exec(Job& job);

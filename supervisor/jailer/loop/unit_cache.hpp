@@ -18,7 +18,7 @@ namespace jailsvc::jailer {
 struct PlannedUnit {
     SharedText text;  ///< see config::Unit
     config::ServiceCommands service;
-    config::LoggingTable logging;
+    Rarely<config::LoggingTable> logging;
 };
 
 /// A unit and what its jail takes: made once, shared by every start of that version of the unit.

@@ -84,7 +84,7 @@ TEST_CASE("schema: a written default means what an absent key means", "[config]"
         CHECK(written.service.remain_after_exit == plain.service.remain_after_exit);
         CHECK(written.unit.start_limit_burst == plain.unit.start_limit_burst);
         CHECK(written.unit.start_limit_interval == plain.unit.start_limit_interval);
-        CHECK(written.logging.stdout_ == plain.logging.stdout_);
+        CHECK(*written.logging == *plain.logging);
         CHECK(written.jail.profile == plain.jail.profile);
     }
 }

@@ -1,0 +1,69 @@
+#include "logger/archive.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <memory>
+
+#include "base/sys.hpp"
+
+namespace jailsvc::logger {
+namespace {
+
+struct CloseDirectory {
+    void operator()(DIR* directory) const { ::closedir(directory); }
+};
+
+void take_name(std::string_view name, std::map<std::uint64_t, ArchivedFile>& files) {
+    std::uint64_t number = 0;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+    if (error != std::errc() || number == 0) return;
+    const std::string_view rest = name.substr(static_cast<std::size_t>(end - name.data()));
+    const auto put = [&](bool ArchivedFile::* what) {
+        files[number].number = number;
+        files[number].*what = true;
+    };
+    if (rest == ".log") put(&ArchivedFile::plain);
+    if (rest == ".log.zst") put(&ArchivedFile::compressed);
+    if (rest == ".log.zst.tmp") put(&ArchivedFile::half_made);
+}
+
+}  // namespace
+
+std::string log_path(std::string_view directory, std::string_view unit) {
+    return fmt::format("{}/{}.log", directory, unit);
+}
+
+std::string archive_path(std::string_view directory, std::string_view unit) {
+    return fmt::format("{}/{}.old", directory, unit);
+}
+
+std::string archived_name(std::uint64_t number) {
+    return fmt::format("{:08}.log", number);
+}
+
+Result<std::vector<ArchivedFile>> list_archive(const std::string& path) {
+    const std::unique_ptr<DIR, CloseDirectory> directory(::opendir(path.c_str()));
+    if (directory == nullptr) {
+        if (errno == ENOENT) return std::vector<ArchivedFile>{};
+        return fail_errno("open " + path);
+    }
+    std::map<std::uint64_t, ArchivedFile> files;
+    while (const dirent* entry = ::readdir(directory.get())) take_name(entry->d_name, files);
+    std::vector<ArchivedFile> sorted;
+    for (const auto& [number, file] : files) sorted.push_back(file);
+    return sorted;
+}
+
+Result<Fd> open_archived(const std::string& path, std::uint64_t number) {
+    const std::string plain = fmt::format("{}/{}", path, archived_name(number));
+    // It is there under one of the names, and both while it changes from the first to the second.
+    if (auto file = sys::open(plain, O_RDONLY | O_NOFOLLOW)) return file;
+    return sys::open(plain + ".zst", O_RDONLY | O_NOFOLLOW);
+}
+
+}  // namespace jailsvc::logger
