@@ -45,7 +45,9 @@ public:
     }
     [[nodiscard]] UnitGroups::Hits hits(std::string_view) const override { return {}; }
     void plan(const std::string&, ClientRef client) override { answer(client, {}); }
-    void logs(const std::string&, bool, std::uint64_t, ClientRef client) override { answer(client, {}); }
+    void logs(const std::string&, bool, std::uint64_t, ClientRef client) override {
+        answer(client, {});
+    }
     void exec(const std::string&, service::Token, Fd, ClientRef client) override {
         answer(client, {});
     }
