@@ -40,7 +40,7 @@ int usage() {
     std::fputs(
         "usage: jailsvcd engine|jailer|logger [--config DIR] [--state DIR] [--plugins DIR]\n"
         "       jailsvcd verify [OPTIONS] FILE...\n"
-        "       jailsvcd explain [OPTIONS] [TABLE|TABLE.KEY|markdown|json-schema]...\n"
+        "       jailsvcd explain [--json] [OPTIONS] [TABLE|TABLE.KEY|markdown|json-schema]...\n"
         "       jailsvcd creds [OPTIONS] encrypt|decrypt|list [--json] ARGUMENT...\n"
         "       jailsvcd doctor [OPTIONS] [--json] [--colour]\n"
         "The loops are started by jailsvc-init, never by hand.\n",

@@ -150,11 +150,12 @@ public:
     [[nodiscard]] bool failed() const { return error_ != 0; }
 
     /// Refuses the unit: `key` is the offender, the message ends with the cure. Planning goes on,
-    /// so that a user sees everything that is wrong at once; of one key the first refusal counts.
+    /// so that a user sees everything that is wrong at once, and each of it once. An entry of a
+    /// table is named with it ("limits.nofile"), and then its own line is shown.
     void fail(const char* key, const std::string& message) {
-        const std::string_view offender = key == nullptr ? "" : key;
-        if (broken_ || std::ranges::find(refused_, offender) != refused_.end()) return;
-        refused_.emplace_back(offender);
+        std::string refusal = std::string(key == nullptr ? "" : key) + '\n' + message;
+        if (broken_ || std::ranges::find(refused_, refusal) != refused_.end()) return;
+        refused_.push_back(std::move(refusal));
         error_ = host_.fail(host_.ctx, key, message.c_str());
     }
 
@@ -282,7 +283,7 @@ private:
     const jsv_host& host_;
     int error_ = 0;
     bool broken_ = false;                 ///< the host would not answer: no more questions
-    std::vector<std::string> refused_{};  ///< keys
+    std::vector<std::string> refused_{};  ///< keys and messages
 };
 
 }  // namespace jsv

@@ -103,26 +103,34 @@ void add_memory(Planner& plan) {
     if (plan.flag("oom_group").value_or(false)) add(plan, "oom_group", "memory.oom.group", "1");
 }
 
+void add_quota(Planner& plan) {
+    const auto quota = plan.text("cpu_quota");
+    if (!quota) return;
+    const auto value = jailsvc::cgroups::cpu_max(*quota);
+    if (!value) {
+        return plan.fail("cpu_quota", "\"" + *quota +
+                                          "\" is no share; write \"50%\", or \"200%\" for "
+                                          "two processors");
+    }
+    add(plan, "cpu_quota", "cpu.max", *value);
+}
+
+void add_cpus(Planner& plan) {
+    const auto cpus = plan.text("cpus");
+    if (!cpus) return;
+    const auto value = jailsvc::cgroups::cpu_list(*cpus);
+    if (!value) {
+        return plan.fail("cpus", "\"" + *cpus +
+                                     "\" names no processors; write numbers and ranges, "
+                                     "\"0-3,6\"");
+    }
+    add(plan, "cpus", "cpuset.cpus", *value);
+}
+
 void add_processors(Planner& plan) {
-    if (const auto quota = plan.text("cpu_quota")) {
-        const auto value = jailsvc::cgroups::cpu_max(*quota);
-        if (!value) {
-            return plan.fail("cpu_quota", "\"" + *quota +
-                                              "\" is no share; write \"50%\", or \"200%\" for "
-                                              "two processors");
-        }
-        add(plan, "cpu_quota", "cpu.max", *value);
-    }
+    add_quota(plan);
     add_weight(plan, "cpu_weight", "cpu.weight");
-    if (const auto cpus = plan.text("cpus")) {
-        const auto value = jailsvc::cgroups::cpu_list(*cpus);
-        if (!value) {
-            return plan.fail("cpus", "\"" + *cpus +
-                                         "\" names no processors; write numbers and ranges, "
-                                         "\"0-3,6\"");
-        }
-        add(plan, "cpus", "cpuset.cpus", *value);
-    }
+    add_cpus(plan);
 }
 
 void add_tasks(Planner& plan) {
@@ -140,8 +148,11 @@ void add_disks(Planner& plan) {
     add_weight(plan, "io_weight", "io.weight");
     for (const auto& [device, limits] : plan.entries("io_max")) {
         const auto value = jailsvc::cgroups::io_max(device, limits);
-        if (!value) return plan.fail("io_max", value.error());
-        add(plan, "io_max", "io.max", *value);
+        if (value) {
+            add(plan, "io_max", "io.max", *value);
+        } else {
+            plan.fail(("io_max." + device).c_str(), value.error());
+        }
     }
 }
 

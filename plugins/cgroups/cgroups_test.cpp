@@ -153,7 +153,7 @@ TEST_CASE("cgroups: a value that means nothing is refused with the cure", "[plug
         CHECK(refusal({{"tasks_max", bad}}).ends_with("or 0 for no limit"));
     }
     for (const auto& bad : {""s, "rbps"s, "rbps=0"s, "rbps=-1"s, "speed=5"s, "rbps=1\nx=2"s}) {
-        CHECK(refusal({{"io_max", FakeHost::Map{{"8:0", bad}}}}).starts_with("io_max: \""));
+        CHECK(refusal({{"io_max", FakeHost::Map{{"8:0", bad}}}}).starts_with("io_max.8:0: \""));
     }
     CHECK(
         refusal({{"io_max", FakeHost::Map{{"/dev/null", "rbps=1"}}}}).find("is no block device") !=

@@ -102,7 +102,8 @@ void add_devices(Planner& plan) {
     plan.add({.kind = JSV_OP_DEV, .key = "devices", .text = {"/dev"}});
     for (const auto& text : list_or(plan, "devices")) {
         const std::string path = absolute_path(plan, "devices", text);
-        if (!is_within(path, "/dev") || path == "/dev") {
+        const bool outside = !is_within(path, "/dev") || path == "/dev";
+        if (path.starts_with('/') && outside) {
             plan.fail("devices", "\"" + path + "\" is not below /dev; name a device there");
         }
         plan.add({.kind = JSV_OP_DEVICE, .key = "devices", .text = {path}});

@@ -191,10 +191,10 @@ TEST_CASE("identity: limits are soft and hard, with suffixes for bytes", "[plugi
         INFO(bad);
         const auto why =
             refusal({{"dynamic_user", true}, {"limits", FakeHost::Map{{"nofile", bad}}}});
-        CHECK(why.starts_with("limits: nofile: \""s + bad + "\" is no limit"));
+        CHECK(why.starts_with("limits.nofile: \""s + bad + "\" is no limit"));
     }
     CHECK(refusal({{"dynamic_user", true}, {"limits", FakeHost::Map{{"files", "1"}}}})
-              .starts_with("limits: there is no limit \"files\"; use one of as, core"));
+              .starts_with("limits.files: there is no limit \"files\"; use one of as, core"));
 }
 
 TEST_CASE("identity: umask and no_new_privileges are the unit's to change", "[plugin][identity]") {
@@ -212,5 +212,5 @@ TEST_CASE("identity: everything that is wrong is told, and of one key once", "[i
     CHECK(refusals({{"dynamic_user", true}, {"umask", "9"s}}) == 1);
     CHECK(refusals({{"dynamic_user", true},
                     {"umask", "9"s},
-                    {"capabilities", Strings{"flying", "swimming"}}}) == 2);
+                    {"capabilities", Strings{"flying", "swimming"}}}) == 3);
 }

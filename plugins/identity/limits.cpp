@@ -51,8 +51,9 @@ std::string limit_names() {
 
 void add_limit(Planner& plan, const std::string& name, std::string_view text) {
     const auto limit = std::ranges::find(kLimits, name, &Limit::name);
+    const std::string key = "limits." + name;
     if (limit == std::end(kLimits)) {
-        return plan.fail("limits",
+        return plan.fail(key.c_str(),
                          "there is no limit \"" + name + "\"; use one of " + limit_names());
     }
     const auto colon = text.find(':');
@@ -60,9 +61,9 @@ void add_limit(Planner& plan, const std::string& name, std::string_view text) {
     const auto hard =
         colon == std::string_view::npos ? soft : parse_limit(*limit, text.substr(colon + 1));
     if (!soft || !hard || *soft > *hard) {
-        return plan.fail("limits", name + ": \"" + std::string(text) +
-                                       "\" is no limit; write \"SOFT:HARD\" with SOFT at most "
-                                       "HARD, one number for both, or \"infinity\"");
+        return plan.fail(key.c_str(), "\"" + std::string(text) +
+                                          "\" is no limit; write \"SOFT:HARD\" with SOFT at most "
+                                          "HARD, one number for both, or \"infinity\"");
     }
     plan.add({.kind = JSV_OP_RLIMIT, .key = "limits", .number = {limit->resource, *soft, *hard}});
 }

@@ -74,9 +74,10 @@ void add_edges(Planner& plan) {
         const std::uint64_t protocol = take_protocol(text);
         const auto edge = split_port(text);
         if (!edge) {
-            return plan.fail("edges", "\"" + written +
-                                          "\" is no edge; write \"UNIT:PORT\", such as "
-                                          "\"api:8080\", or \"dns:53/udp\"");
+            plan.fail("edges", "\"" + written +
+                                   "\" is no edge; write \"UNIT:PORT\", such as "
+                                   "\"api:8080\", or \"dns:53/udp\"");
+            continue;
         }
         plan.add({.kind = JSV_OP_NET_EDGE,
                   .key = "edges",
@@ -92,9 +93,10 @@ void add_forwards(Planner& plan) {
         const auto ports = split_port(text);
         const auto host = ports ? parse_port(ports->first) : std::nullopt;
         if (!host) {
-            return plan.fail("forwards", "\"" + written +
-                                             "\" is no forward; write \"HOST_PORT:JAIL_PORT\", "
-                                             "such as \"80:8080\", or \"53:5353/udp\"");
+            plan.fail("forwards", "\"" + written +
+                                      "\" is no forward; write \"HOST_PORT:JAIL_PORT\", "
+                                      "such as \"80:8080\", or \"53:5353/udp\"");
+            continue;
         }
         plan.add({.kind = JSV_OP_NET_FORWARD,
                   .key = "forwards",

@@ -13,20 +13,32 @@ namespace jailsvc::config {
 namespace {
 
 using Words = std::set<std::string, std::less<>>;
+/// The one way to write a word that has several.
+using Spelling = std::string (*)(std::string_view);
 
-void add_words(Words& words, std::string_view text) {
+std::string as_written(std::string_view word) {
+    return std::string(word);
+}
+
+/// Only where the plugin takes several spellings for the same: the case of a path means something.
+Spelling spelling_of(std::string_view table, std::string_view key) {
+    const bool capabilities = key == "capabilities" || key == "ambient_capabilities";
+    return table == "jail.identity" && capabilities ? plain_capability : as_written;
+}
+
+void add_words(Words& words, std::string_view text, Spelling spelling) {
     while (!text.empty()) {
         const std::size_t end = std::min(text.find(' '), text.size());
-        if (end > 0) words.emplace(text.substr(0, end));
+        if (end > 0) words.emplace(spelling(text.substr(0, end)));
         text.remove_prefix(std::min(end + 1, text.size()));
     }
 }
 
 /// The words that a bound of text allows; nullopt where it is of another type.
-std::optional<Words> allowed_words(const Raw& limit) {
+std::optional<Words> allowed_words(const Raw& limit, Spelling spelling = as_written) {
     Words words;
     if (const auto* text = std::get_if<std::string>(&limit.data)) {
-        add_words(words, *text);
+        add_words(words, *text, spelling);
         return words;
     }
     const auto* list = std::get_if<RawList>(&limit.data);
@@ -34,7 +46,7 @@ std::optional<Words> allowed_words(const Raw& limit) {
     for (const Raw& one : *list) {
         const auto* text = std::get_if<std::string>(&one.data);
         if (text == nullptr) return std::nullopt;
-        add_words(words, *text);
+        add_words(words, *text, spelling);
     }
     return words;
 }
@@ -101,9 +113,20 @@ std::string beyond(std::optional<std::uint64_t> amount, std::uint64_t most, std:
 
 std::string beyond_words(std::string_view said, const Words& allowed) {
     Words words;
-    add_words(words, said);
+    add_words(words, said, as_written);
     for (const std::string& word : words) {
         if (!allowed.contains(word)) return fmt::format("{} is not among them", shown(word));
+    }
+    return {};
+}
+
+/// Every entry of a list is one word, whatever is in it. "all" as a bound of capabilities leaves
+/// none out.
+std::string beyond_list(const TextList& list, const Words& allowed, Spelling spelling) {
+    if (spelling == plain_capability && allowed.contains("all")) return {};
+    for (const Text& one : list) {
+        if (allowed.contains(spelling(one.text))) continue;
+        return fmt::format("{} is not among them", shown(one.text));
     }
     return {};
 }
@@ -152,7 +175,7 @@ std::string allowance(const Raw& limit, KeyType type) {
 }
 
 /// Why the value is beyond the limit; empty if it is not. Of the key's type, as the limit is.
-std::string objection(const Value& value, const Raw& limit, KeyType type) {
+std::string objection(const Value& value, const Raw& limit, KeyType type, Spelling spelling) {
     if (const auto* flag = std::get_if<bool>(&value.data)) {
         return *flag == std::get<bool>(limit.data) ? "" : *flag ? "it is true" : "it is false";
     }
@@ -164,13 +187,7 @@ std::string objection(const Value& value, const Raw& limit, KeyType type) {
         return beyond_map(map, std::get<RawTable>(limit.data));
     }
     if (const auto* list = std::get_if<TextList>(&value.data)) {
-        const Words allowed = allowed_words(limit).value_or(Words());
-        for (const Text& one : *list) {
-            if (!allowed.contains(one.text)) {
-                return fmt::format("{} is not among them", shown(one.text));
-            }
-        }
-        return {};
+        return beyond_list(*list, allowed_words(limit, spelling).value_or(Words()), spelling);
     }
     const auto* text = std::get_if<Text>(&value.data);
     if (text == nullptr) return "it cannot be bounded";
@@ -289,10 +306,14 @@ void Ceiling::check_bound(const Bound& bound, const Document& merged, const Sche
     if (key == nullptr) return;
     const Value* written = merged.find(bound.table, bound.key);
     if (written == nullptr && bound.if_written) return;
+    const auto section = merged.sections.find(bound.table);
+    const bool left_out = section != merged.sections.end() && section->second.flawed;
+    if (written == nullptr && left_out) return;  // the unit does not load; it may have been meant
     const auto fallback = written == nullptr ? default_of(*key) : std::nullopt;
     const Value* value = written != nullptr ? written : fallback ? &*fallback : nullptr;
-    std::string why =
-        value == nullptr ? "it is not set" : objection(*value, bound.limit, key->type);
+    std::string why = value == nullptr ? "it is not set"
+                                       : objection(*value, bound.limit, key->type,
+                                                   spelling_of(bound.table, bound.key));
     if (why.empty()) return;
     if (written == nullptr && value != nullptr) why += " (its default)";
     auto message =

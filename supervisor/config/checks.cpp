@@ -17,12 +17,15 @@ namespace {
 /// Script arguments and environment values may have lines; names, paths and the rest may not.
 enum class Lines { kRefused, kAllowed };
 
-bool check_text(const Text& text, Lines lines, const CheckContext& context) {
-    const auto bad = [lines](char c) {
+bool has_control(std::string_view text, Lines lines) {
+    return std::ranges::any_of(text, [lines](char c) {
         if (lines == Lines::kAllowed && (c == '\n' || c == '\t')) return false;
         return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
-    };
-    if (std::none_of(text.text.begin(), text.text.end(), bad)) return true;
+    });
+}
+
+bool check_text(const Text& text, Lines lines, const CheckContext& context) {
+    if (!has_control(text.text, lines)) return true;
     context.complain(text.where,
                      fmt::format("{} has a control character in it; remove it", shown(text.text)));
     return false;
@@ -171,6 +174,8 @@ bool check_type(const Key& key, const Value& value, const CheckContext& context)
     return good;
 }
 
+namespace {
+
 /// A name that the table's kRestKey stands for, and its text.
 void check_rest(const std::string& name, const Value& value, const CheckContext& context) {
     const auto* text = std::get_if<Text>(&value.data);
@@ -179,29 +184,51 @@ void check_rest(const std::string& name, const Value& value, const CheckContext&
     (void)check_text(*text, Lines::kRefused, context);
 }
 
-void check_document(const Document& document, const Schema& schema, Reporter& reporter) {
-    for (const auto& [table, section] : document.sections) {
-        for (const auto& [name, value] : section.keys) {
-            const Key* key = schema.find_key(table, name);
-            const CheckContext context{name, schema, reporter};
-            if (key == nullptr) {
-                check_rest(name, value, context);
-                continue;
-            }
-            if (!check_type(*key, value, context)) continue;
-            const CoreKey* core = find_core_key(table, name);
-            if (core != nullptr && core->check) core->check(value, context);
+/// The entries of a list that hold no control characters: what else they are is still to be said.
+Value printable_part(const Value& value) {
+    Value part = value;
+    if (auto* list = std::get_if<TextList>(&part.data)) {
+        std::erase_if(*list,
+                      [](const Text& one) { return has_control(one.text, Lines::kRefused); });
+    }
+    return part;
+}
+
+void check_value(const std::string& table, const std::string& name, const Value& value,
+                 const CheckContext& context) {
+    const Key* key = context.schema.find_key(table, name);
+    if (key == nullptr) return check_rest(name, value, context);
+    const CoreKey* core = find_core_key(table, name);
+    const bool good = check_type(*key, value, context);
+    if (core == nullptr || !core->check) return;
+    if (good) return core->check(value, context);
+    if (key->type == KeyType::kStringList) core->check(printable_part(value), context);
+}
+
+}  // namespace
+
+void check_document(Document& document, const Schema& schema, Reporter& reporter) {
+    for (auto& [table, section] : document.sections) {
+        for (auto at = section.keys.begin(); at != section.keys.end();) {
+            const std::size_t before = reporter.count();
+            check_value(table, at->first, at->second, {at->first, schema, reporter});
+            const bool good = reporter.count() == before;
+            if (!good) section.incomplete = section.flawed = true;
+            at = good ? std::next(at) : section.keys.erase(at);
         }
     }
 }
 
-void check_template(const Document& document, const Schema& schema, Reporter& reporter) {
+bool names_instance(const Diagnostic& diagnostic) {
+    return diagnostic.source.find("%i") != std::string::npos ||
+           diagnostic.source.find("%n") != std::string::npos;
+}
+
+void check_template(Document& document, const Schema& schema, Reporter& reporter) {
     Reporter found;
     check_document(document, schema, found);
     for (Diagnostic& one : found.take()) {
-        const bool names_instance = one.source.find("%i") != std::string::npos ||
-                                    one.source.find("%n") != std::string::npos;
-        if (!names_instance) reporter.add(std::move(one));
+        if (!names_instance(one)) reporter.add(std::move(one));
     }
 }
 

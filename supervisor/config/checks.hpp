@@ -11,15 +11,20 @@ namespace jailsvc::config {
 /// an absolute path, no control characters. Reports, and says whether all is well.
 [[nodiscard]] bool check_type(const Key& key, const Value& value, const CheckContext& context);
 
-/// check_type and the core's own checks for every key of a document.
-void check_document(const Document& document, const Schema& schema, Reporter& reporter);
+/// check_type and the core's own checks for every key of a document. What is wrong is reported and
+/// left out, so that what remains can be trusted to be right.
+void check_document(Document& document, const Schema& schema, Reporter& reporter);
 
 /// What stands in for the instance where a template is checked by itself.
 inline constexpr std::string_view kStandIn = "instance";
 
-/// check_document of a template whose instance is kStandIn. What is wrong with a line that names
-/// the instance may be the stand-in's fault, and is left to be told of a real one.
-void check_template(const Document& document, const Schema& schema, Reporter& reporter);
+/// Whether its line names a template's instance: where that is kStandIn, the stand-in may be at
+/// fault.
+[[nodiscard]] bool names_instance(const Diagnostic& diagnostic);
+
+/// check_document of a template whose instance is kStandIn. What may be the stand-in's fault is
+/// left to be told of a real one.
+void check_template(Document& document, const Schema& schema, Reporter& reporter);
 
 [[nodiscard]] Check in_range(std::int64_t low, std::int64_t high);
 [[nodiscard]] Check bytes_in_range(std::uint64_t low, std::uint64_t high);

@@ -252,6 +252,14 @@ CoreKey success_signals() {
             }};
 }
 
+CoreKey environment_set() {
+    CoreKey row = environment("set", &EnvironmentTable::set,
+                              "Variables by name, for everybody to see; secrets belong in file.",
+                              environment_names);
+    row.key.integers = false;
+    return row;
+}
+
 CoreKey driver() {
     return {.table = "jail",
             .key = {.name = "driver",
@@ -337,9 +345,7 @@ std::vector<CoreKey> service_keys() {
 
 std::vector<CoreKey> other_keys() {
     return {
-        environment("set", &EnvironmentTable::set,
-                    "Variables by name, for everybody to see; secrets belong in file.",
-                    environment_names),
+        environment_set(),
         environment("file", &EnvironmentTable::file,
                     "Root-owned files of NAME=VALUE lines; after a change run daemon-reload.",
                     absolute_path),

@@ -59,6 +59,7 @@ Diagnostic diagnostic_at(const Where& where, std::string message) {
 }
 
 void Reporter::add(Diagnostic diagnostic) {
+    ++count_;
     if (list_.size() > kMaxDiagnostics) return;
     if (list_.size() == kMaxDiagnostics) {
         diagnostic.message = "too many errors; the rest is not shown";
@@ -69,7 +70,7 @@ void Reporter::add(Diagnostic diagnostic) {
 
 void Reporter::add(const Where& where, std::string message) {
     // Finding the line walks the file: not for errors that are not kept.
-    if (list_.size() > kMaxDiagnostics) return;
+    if (list_.size() > kMaxDiagnostics) return static_cast<void>(++count_);
     add(diagnostic_at(where, std::move(message)));
 }
 

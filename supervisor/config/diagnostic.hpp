@@ -50,12 +50,15 @@ public:
     void add_file(std::string file, std::string message);
 
     [[nodiscard]] bool empty() const { return list_.empty(); }
-    [[nodiscard]] std::size_t size() const { return list_.size(); }
+    /// How many were added, kept or not: whether there are more than before says whether something
+    /// was found.
+    [[nodiscard]] std::size_t count() const { return count_; }
     /// What was collected, each once, in order of file (as first seen), line and column.
     [[nodiscard]] Diagnostics take();
 
 private:
     Diagnostics list_;
+    std::size_t count_ = 0;
 };
 
 }  // namespace jailsvc::config

@@ -32,6 +32,7 @@ void merge(Document& base, const Document& over) {
         Section& into = base.sections.try_emplace(name, Section{.where = section.where, .keys = {}})
                             .first->second;
         into.incomplete = into.incomplete || section.incomplete;
+        into.flawed = into.flawed || section.flawed;
         for (const auto& [key, value] : section.keys) {
             const auto [place, added] = into.keys.try_emplace(key, value);
             if (!added) merge_value(place->second, value);

@@ -33,6 +33,7 @@ struct Value {
 struct Section {
     Where where;
     bool incomplete = false;  ///< a value was reported and left out
+    bool flawed = false;      ///< something in it was reported, be it the name of a key
     std::map<std::string, Value, std::less<>> keys;
 };
 

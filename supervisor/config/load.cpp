@@ -35,6 +35,19 @@ Checked<Unit> load_unit(const Sources& sources, const Schema& schema, const std:
     return Loader(sources, schema, UnitFiles::Look::kByName).load(name, places);
 }
 
+std::vector<Checked<Unit>> load_named(const Sources& sources, const Schema& schema,
+                                      const std::vector<std::string>& names) {
+    Loader loader(sources, schema, UnitFiles::Look::kByName);
+    std::vector<Checked<Unit>> loaded;
+    loaded.reserve(names.size());
+    for (const std::string& name : names) loaded.push_back(loader.load(name));
+    return loaded;
+}
+
+Inspection inspect_unit(const Sources& sources, const Schema& schema, const std::string& name) {
+    return Loader(sources, schema, UnitFiles::Look::kByName).inspect(name);
+}
+
 LoadedUnits load_all(const Sources& sources, const Schema& schema,
                      const std::vector<std::string>& instances) {
     Loader loader(sources, schema, UnitFiles::Look::kListed);
@@ -82,7 +95,7 @@ Checked<Unit> parse_effective(const Schema& schema, const std::string& name,
                               std::string_view text) {
     const SourceText source{.name = name + " (effective unit)", .text = std::string(text)};
     Reporter reporter;
-    const auto document = parse_document(source, schema, reporter);
+    auto document = parse_document(source, schema, reporter);
     if (!document) return std::unexpected(reporter.take());
     check_document(*document, schema, reporter);
     check_whole(*document, reporter);

@@ -2,6 +2,8 @@
 
 #include <expected>
 #include <map>
+#include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,8 +39,9 @@ using Checked = std::expected<T, Diagnostics>;
 /// Names of all units that have a file, templates left out, sorted, each once.
 [[nodiscard]] std::vector<std::string> list_units(const Sources& sources);
 
-/// Where keys ("jail.chroot.root", "unit.after") and tables of [jail] and [unit] were written, in
-/// the file that won; no messages. For errors that are found after loading.
+/// Where keys ("jail.chroot.root", "unit.after"), entries of theirs ("jail.identity.limits.nofile")
+/// and tables were written, in the file that won; no messages. For errors that are found after
+/// loading.
 using JailPlaces = std::map<std::string, Diagnostic, std::less<>>;
 
 /// The effective unit NAME: file (or template), profile and drop-ins, checked against `schema`, or
@@ -46,6 +49,21 @@ using JailPlaces = std::map<std::string, Diagnostic, std::less<>>;
 /// gets the places of a unit that loads.
 [[nodiscard]] Checked<Unit> load_unit(const Sources& sources, const Schema& schema,
                                       const std::string& name, JailPlaces* places = nullptr);
+
+/// load_unit for each of the names, with what they have in common read once.
+[[nodiscard]] std::vector<Checked<Unit>> load_named(const Sources& sources, const Schema& schema,
+                                                    const std::vector<std::string>& names);
+
+/// A unit made of what is right in its files, for those who look for more that is wrong.
+struct Inspection {
+    std::optional<Unit> unit = {};  ///< absent: its files cannot be read or are no TOML
+    JailPlaces places = {};
+    /// Tables with errors: what is not written there may have been meant to be.
+    std::set<std::string, std::less<>> flawed = {};
+    Diagnostics errors = {};  ///< none: it loads
+};
+[[nodiscard]] Inspection inspect_unit(const Sources& sources, const Schema& schema,
+                                      const std::string& name);
 
 /// A template that loads as far as that can be said without an instance.
 struct Template {

@@ -37,14 +37,18 @@ bool any_has(const Layers& layers, std::string_view section) {
     });
 }
 
-/// Adds the places of a layer's jail and relations; those of lower layers give way.
-void note_places(const Document& document, const Schema& schema, JailPlaces& places) {
+/// Adds the places of a layer; those of lower layers give way.
+void note_places(const Document& document, JailPlaces& places) {
     for (const auto& [table, section] : document.sections) {
-        const Table* known = schema.find(table);
-        if ((known == nullptr || known->plugin == "core") && table != "unit") continue;
         places.insert_or_assign(table, diagnostic_at(section.where, {}));
         for (const auto& [key, value] : section.keys) {
-            places.insert_or_assign(table + "." + key, diagnostic_at(value.where, {}));
+            const std::string name = table + "." + key;
+            places.insert_or_assign(name, diagnostic_at(value.where, {}));
+            const auto* map = std::get_if<TextMap>(&value.data);
+            if (map == nullptr) continue;
+            for (const auto& [entry, text] : *map) {
+                places.insert_or_assign(name + "." + entry, diagnostic_at(text.where, {}));
+            }
         }
     }
 }
@@ -140,15 +144,27 @@ void Loader::add_profile(std::vector<Layer>& layers, const Specifiers& specifier
     layers.insert(layers.begin(), found.layer);
 }
 
-Checked<Unit> Loader::load(const std::string& name, JailPlaces* places) {
+/// What can be said of a unit only with all of its files read.
+void Loader::check_merged(const std::string& name, Document& merged, bool is_service,
+                          Reporter& reporter) const {
+    check_whole(merged, reporter);
+    if (!is_service) return;
+    merged.sections["jail"].keys.try_emplace("profile", text_value(JailTable{}.profile));
+    if (ceiling_) ceiling_->check(name, merged, schema_, reporter);
+}
+
+Loader::Made Loader::make(const std::string& name) {
+    const auto refused = [](Diagnostics errors) {
+        return Made{.found = {.errors = std::move(errors)}, .layers = {}};
+    };
     if (!is_unit_name(name)) {
-        return std::unexpected(one_problem(name.substr(0, kMaxName), "no name of a unit"));
+        return refused(one_problem(name.substr(0, kMaxName), "no name of a unit"));
     }
-    if (!problems_.empty()) return std::unexpected(problems_);
+    if (!problems_.empty()) return refused(problems_);
     Reporter reporter;
     std::vector<Layer> layers = read_layers(name, reporter);
     if (layers.empty()) {
-        return std::unexpected(one_problem(name, "no such unit: there is no file for it"));
+        return refused(one_problem(name, "no such unit: there is no file for it"));
     }
 
     Specifiers specifiers = specifiers_for(sources_, name);
@@ -165,27 +181,40 @@ Checked<Unit> Loader::load(const std::string& name, JailPlaces* places) {
     }
     const bool whole = std::all_of(layers.begin(), layers.end(),
                                    [](const Layer& layer) { return layer.readable; });
-    if (whole) check_whole(merged, reporter);
-    if (is_service) {
-        merged.sections["jail"].keys.try_emplace("profile", text_value(JailTable{}.profile));
-        if (ceiling_ && whole) ceiling_->check(name, merged, schema_, reporter);
-    }
+    if (whole) check_merged(name, merged, is_service, reporter);
     const Trust trust = sources_.require_trusted_owner ? Trust::kRootOnly : Trust::kAny;
     auto stamps = stamp_environment_files(merged, trust, reporter);
-    if (!reporter.empty()) return std::unexpected(reporter.take());
+    Made made{.found = {.errors = reporter.take()}, .layers = std::move(layers)};
+    if (!whole) return made;
 
     Unit unit = make_unit(name, merged);
     add_stamps(unit, std::move(stamps));
     if (unit.text.str().size() > kMaxFileSize) {
-        return std::unexpected(one_problem(name, "its files together are too long"));
+        return refused(one_problem(name, "its files together are too long"));
     }
     std::vector<SharedPath> files;
-    for (const Layer& layer : layers) {
-        files.emplace_back(layer.source->name);
-        if (places != nullptr) note_places(layer.document, schema_, *places);
-    }
+    for (const Layer& layer : made.layers) files.emplace_back(layer.source->name);
     unit.files = std::move(files);
-    return unit;
+    made.found.unit = std::move(unit);
+    for (const auto& [table, section] : merged.sections) {
+        if (section.flawed) made.found.flawed.insert(table);
+    }
+    return made;
+}
+
+Checked<Unit> Loader::load(const std::string& name, JailPlaces* places) {
+    Made made = make(name);
+    if (!made.found.errors.empty()) return std::unexpected(std::move(made.found.errors));
+    for (const Layer& layer : made.layers) {
+        if (places != nullptr) note_places(layer.document, *places);
+    }
+    return std::move(*made.found.unit);
+}
+
+Inspection Loader::inspect(const std::string& name) {
+    Made made = make(name);
+    for (const Layer& layer : made.layers) note_places(layer.document, made.found.places);
+    return std::move(made.found);
 }
 
 Checked<Template> Loader::check_template(const std::string& name) {

@@ -21,6 +21,7 @@ public:
     Loader(const Sources& sources, const Schema& schema, UnitFiles::Look look);
 
     [[nodiscard]] Checked<Unit> load(const std::string& name, JailPlaces* places = nullptr);
+    [[nodiscard]] Inspection inspect(const std::string& name);
     /// What can be said of a template ("worker@") without an instance: its files and its profile.
     [[nodiscard]] Checked<Template> check_template(const std::string& name);
     [[nodiscard]] const UnitFiles& files() const { return files_; }
@@ -40,7 +41,15 @@ private:
         Diagnostics errors;
     };
 
+    /// What was made of a unit's layers; no places yet.
+    struct Made {
+        Inspection found;
+        std::vector<Layer> layers;
+    };
     void read_ceiling();
+    Made make(const std::string& name);
+    void check_merged(const std::string& name, Document& merged, bool is_service,
+                      Reporter& reporter) const;
     Layer read_layer(const UnitFiles::File& file, FileKind kind, Reporter& reporter) const;
     std::vector<Layer> read_layers(const std::string& name, Reporter& reporter) const;
     void add_profile(std::vector<Layer>& layers, const Specifiers& specifiers, Reporter& reporter);

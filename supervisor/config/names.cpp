@@ -56,6 +56,15 @@ bool is_absolute_path(std::string_view path) {
     return path.find("/../") == std::string_view::npos && !path.ends_with("/..");
 }
 
+std::string plain_capability(std::string_view name) {
+    std::string plain;
+    for (const char c : name) {
+        plain += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    }
+    if (plain.starts_with("cap_")) plain.erase(0, 4);
+    return plain == "all" ? std::string(name) : plain;
+}
+
 NameParts split_name(std::string_view name) {
     const auto at = name.find('@');
     if (at == std::string_view::npos) return {.prefix = std::string(name), .instance = {}};

@@ -24,6 +24,10 @@ inline constexpr std::size_t kMaxName = 127;  ///< of units, profiles, variables
 /// Begins with '/', no component "..", shorter than PATH_MAX.
 [[nodiscard]] bool is_absolute_path(std::string_view path);
 
+/// "CAP_NET_RAW" as "net_raw", the way to write it that [jail.identity] has besides; "all" stands
+/// for itself alone.
+[[nodiscard]] std::string plain_capability(std::string_view name);
+
 /// "worker@3" in its parts; a plain name is all prefix.
 struct NameParts {
     std::string prefix;

@@ -74,22 +74,32 @@ std::optional<Data> read_bytes(const Raw& raw, const Context& context) {
     return std::nullopt;
 }
 
-std::optional<TextList> read_texts(const Raw& raw, const Context& context, std::string_view what) {
+/// The elements of an array as far as they are of type T; each other one is reported.
+template <typename T, typename Add>
+bool read_elements(const Raw& raw, const Context& context, std::string_view whole,
+                   std::string_view element, Add add) {
     const auto* list = std::get_if<RawList>(&raw.data);
     if (list == nullptr) {
-        context.expected(raw, what);
-        return std::nullopt;
+        context.expected(raw, whole);
+        return false;
     }
-    if (!context.fits(*list, raw.where)) return std::nullopt;
-    TextList out;
-    for (const Raw& element : *list) {
-        const auto* text = std::get_if<std::string>(&element.data);
-        if (text == nullptr) {
-            context.expected(element, "a string");
-            return std::nullopt;
+    if (!context.fits(*list, raw.where)) return false;
+    for (const Raw& one : *list) {
+        if (const auto* value = std::get_if<T>(&one.data)) {
+            add(*value, one.where);
+        } else {
+            context.expected(one, element);
         }
-        out.push_back({*text, element.where});
     }
+    return true;
+}
+
+std::optional<TextList> read_texts(const Raw& raw, const Context& context, std::string_view what) {
+    TextList out;
+    const auto add = [&out](const std::string& text, const Where& where) {
+        out.push_back({text, where});
+    };
+    if (!read_elements<std::string>(raw, context, what, "a string", add)) return std::nullopt;
     return out;
 }
 
@@ -98,25 +108,24 @@ std::optional<Data> read_list(const Raw& raw, const Context& context) {
 }
 
 std::optional<Data> read_integers(const Raw& raw, const Context& context) {
-    const auto* list = std::get_if<RawList>(&raw.data);
-    if (list == nullptr) {
-        context.expected(raw, "an array of integers");
-        return std::nullopt;
-    }
-    if (!context.fits(*list, raw.where)) return std::nullopt;
     IntegerList out;
-    for (const Raw& element : *list) {
-        const auto* number = std::get_if<std::int64_t>(&element.data);
-        if (number == nullptr) {
-            context.expected(element, "an integer");
-            return std::nullopt;
-        }
-        out.push_back(*number);
+    const auto add = [&out](std::int64_t number, const Where&) { out.push_back(number); };
+    if (!read_elements<std::int64_t>(raw, context, "an array of integers", "an integer", add)) {
+        return std::nullopt;
     }
     return out;
 }
 
-std::optional<Data> read_map(const Raw& raw, const Context& context) {
+/// Integers stand for strings where a number is meant (nofile = 1024), not where the text is: what
+/// a program finds in its environment is written as it will be there, and 0x10 or 1_000 are not.
+std::optional<std::string> entry_text(const Raw& raw, bool may_be_integer) {
+    if (const auto* text = std::get_if<std::string>(&raw.data)) return *text;
+    const auto* number = std::get_if<std::int64_t>(&raw.data);
+    if (number == nullptr || !may_be_integer) return std::nullopt;
+    return fmt::format("{}", *number);
+}
+
+std::optional<Data> read_map(const Raw& raw, const Context& context, bool may_be_integer) {
     const auto* table = std::get_if<RawTable>(&raw.data);
     if (table == nullptr) {
         context.expected(raw, "a table of strings");
@@ -132,13 +141,12 @@ std::optional<Data> read_map(const Raw& raw, const Context& context) {
         if (name.empty() || name.size() > kMaxMapName) {
             context.reporter.add(entry.key, fmt::format("{}: a name must have 1 to {} bytes",
                                                         context.key, kMaxMapName));
-        } else if (const auto* text = std::get_if<std::string>(&entry.value.data)) {
-            out.emplace(name, Text{*text, entry.value.where});
-        } else if (const auto* number = std::get_if<std::int64_t>(&entry.value.data)) {
-            out.emplace(name, Text{fmt::format("{}", *number), entry.value.where});
+        } else if (auto text = entry_text(entry.value, may_be_integer)) {
+            out.emplace(name, Text{std::move(*text), entry.value.where});
         } else {
             const std::string label = fmt::format("{}.{}", context.key, plain(name));
-            Context{label, context.reporter}.expected(entry.value, "a string or an integer");
+            Context{label, context.reporter}.expected(
+                entry.value, may_be_integer ? "a string or an integer" : "a string");
         }
     }
     return out;
@@ -146,8 +154,15 @@ std::optional<Data> read_map(const Raw& raw, const Context& context) {
 
 constexpr std::string_view kCommandForm = "an array of strings ([\"/usr/bin/true\", \"-x\"])";
 
+/// Without one of its words a command is another: only a whole one is kept.
+std::optional<TextList> read_words(const Raw& raw, const Context& context) {
+    const std::size_t before = context.reporter.count();
+    auto words = read_texts(raw, context, kCommandForm);
+    return context.reporter.count() == before ? std::move(words) : std::nullopt;
+}
+
 std::optional<Data> read_command(const Raw& raw, const Context& context) {
-    return read_texts(raw, context, kCommandForm);
+    return read_words(raw, context);
 }
 
 /// One argv array stands for a list of one.
@@ -158,22 +173,21 @@ std::optional<Data> read_commands(const Raw& raw, const Context& context) {
     std::vector<TextList> out;
     if (list != nullptr && list->empty()) return out;
     if (!nested) {
-        auto command = read_texts(raw, context, kCommandForm);
+        auto command = read_words(raw, context);
         if (!command) return std::nullopt;
         out.push_back(std::move(*command));
         return out;
     }
     if (!context.fits(*list, raw.where)) return std::nullopt;
     for (const Raw& element : *list) {
-        auto command = read_texts(element, context, kCommandForm);
-        if (!command) return std::nullopt;
-        out.push_back(std::move(*command));
+        if (auto command = read_words(element, context)) out.push_back(std::move(*command));
     }
     return out;
 }
 
-std::optional<Data> read_value(const Raw& raw, KeyType type, const Context& context) {
-    switch (type) {
+/// What can be used of a value: of lists and maps the good entries.
+std::optional<Data> read_value(const Raw& raw, const Key& key, const Context& context) {
+    switch (key.type) {
         case KeyType::kBool:
             return read_bool(raw, context);
         case KeyType::kInteger:
@@ -187,7 +201,7 @@ std::optional<Data> read_value(const Raw& raw, KeyType type, const Context& cont
         case KeyType::kBytes:
             return read_bytes(raw, context);
         case KeyType::kStringMap:
-            return read_map(raw, context);
+            return read_map(raw, context, key.integers);
         case KeyType::kCommand:
             return read_command(raw, context);
         case KeyType::kCommands:
@@ -279,6 +293,7 @@ private:
             } else if (table.name == "jail" && std::holds_alternative<RawTable>(inner.value.data)) {
                 unknown_table(full, inner.key, schema_, reporter_);
             } else {
+                section.flawed = true;
                 unknown_key(name, inner.key, table, schema_, reporter_);
             }
         }
@@ -291,11 +306,10 @@ private:
     }
 
     void read_key(Section& section, const Key& key, const RawEntry& entry) {
-        auto data = read_value(entry.value, key.type, {key.name, reporter_});
-        if (!data) {
-            section.incomplete = true;
-            return;
-        }
+        const std::size_t before = reporter_.count();
+        auto data = read_value(entry.value, key, {key.name, reporter_});
+        if (reporter_.count() != before) section.incomplete = section.flawed = true;
+        if (!data) return;
         section.keys.insert_or_assign(key.name, Value{entry.value.where, std::move(*data)});
     }
 
@@ -314,7 +328,7 @@ private:
             section.keys.insert_or_assign(name, Value{entry.value.where, std::move(*data)});
             return;
         }
-        section.incomplete = true;
+        section.incomplete = section.flawed = true;
     }
 
     static constexpr std::size_t kShownName = 64;

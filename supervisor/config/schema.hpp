@@ -36,6 +36,7 @@ struct Key {
     std::string fallback = {};              ///< default as one would write it; empty: none
     std::string doc = {};                   ///< one line
     std::vector<std::string> choices = {};  ///< for kString: the allowed values; empty: any
+    bool integers = true;                   ///< for kStringMap: whether integers stand for strings
 };
 
 /// One table: "service", "jail.chroot".

@@ -63,21 +63,6 @@ the unit.
 - Unknown tables and keys are errors. Files must be root's and writable by nobody else.
 )";
 
-Result<std::string> explain_table(const Table& table) {
-    std::string out = fmt::format("[{}]  {}\n", table.name, table.doc);
-    for (const Key& key : table.keys) out += fmt::format("  {:<22} {}\n", key.name, key.doc);
-    return out;
-}
-
-std::string explain_key(const Table& table, const Key& key) {
-    std::string out = fmt::format("{}.{}  {}\n", table.name, key.name, key.doc);
-    out += fmt::format("  value:   {}\n", key.choices.empty() ? std::string(describe(key.type))
-                                                              : join_or(key.choices));
-    if (!key.fallback.empty()) out += fmt::format("  default: {}\n", key.fallback);
-    if (table.plugin != "core") out += fmt::format("  plugin:  {}\n", table.plugin);
-    return out;
-}
-
 Json text_or_number(const char* number) {
     return {{"type", Json::array({"string", number})}};
 }
@@ -102,7 +87,8 @@ Json value_schema(const Key& key) {
         case KeyType::kBytes:
             return text_or_number("integer");
         case KeyType::kStringMap:
-            return {{"type", "object"}, {"additionalProperties", text_or_number("integer")}};
+            return {{"type", "object"},
+                    {"additionalProperties", key.integers ? text_or_number("integer") : text}};
         case KeyType::kCommand:
             return list_of(text);
         case KeyType::kCommands:
@@ -165,26 +151,6 @@ std::string to_markdown(const Schema& schema) {
     std::string out(kPreamble);
     for (const Table& table : schema.tables) append_table(out, table);
     return out;
-}
-
-Result<std::string> explain(const Schema& schema, std::string_view name) {
-    if (const Table* table = schema.find(name)) return explain_table(*table);
-    const auto dot = name.rfind('.');
-    if (dot != std::string_view::npos) {
-        const Table* table = schema.find(name.substr(0, dot));
-        const Key* key = schema.find_key(name.substr(0, dot), name.substr(dot + 1));
-        if (key != nullptr) return explain_key(*table, *key);
-    }
-    std::vector<std::string> known;
-    for (const Table& table : schema.tables) {
-        known.push_back(table.name);
-        for (const Key& key : table.keys) known.push_back(table.name + "." + key.name);
-    }
-    const std::string near = nearest(name, known);
-    return fail(fmt::format("{}: no such table or key{}", shown(name),
-                            near.empty() ? "; write \"service\" or \"service.restart\""
-                                         : fmt::format("; did you mean \"{}\"?", near)),
-                ENOENT);
 }
 
 std::string json_schema(const Schema& schema) {

@@ -6,15 +6,11 @@
 #include "base/result.hpp"
 #include "config/schema.hpp"
 
-/// The schema for people and editors; docs/UNITS.md and `jailsvc explain` come from here.
+/// The schema for people and editors; docs/UNITS.md comes from here.
 namespace jailsvc::config {
 
 /// Every table and key as one Markdown document.
 [[nodiscard]] std::string to_markdown(const Schema& schema);
-
-/// A few lines about a table ("service") or a key ("service.restart", "jail.chroot.binds"). Unknown
-/// names are an error that suggests the nearest.
-[[nodiscard]] Result<std::string> explain(const Schema& schema, std::string_view name);
 
 /// JSON Schema (draft 2020-12) of a unit file, for editors that complete and check TOML by it.
 [[nodiscard]] std::string json_schema(const Schema& schema);

@@ -118,8 +118,14 @@ Result<std::string> expand(std::string_view text, const Specifiers& specifiers) 
 void expand(Document& document, const Specifiers& specifiers, Reporter& reporter) {
     Expander expander(specifiers, reporter);
     for (auto& [name, section] : document.sections) {
-        for (auto& [key, value] : section.keys) std::visit(expander, value.data);
+        const std::size_t before = reporter.count();
+        for (auto at = section.keys.begin(); at != section.keys.end();) {
+            const std::size_t found = reporter.count();
+            std::visit(expander, at->second.data);
+            at = reporter.count() == found ? std::next(at) : section.keys.erase(at);
+        }
         expand_names(section, specifiers, reporter);
+        if (reporter.count() != before) section.incomplete = section.flawed = true;
     }
 }
 

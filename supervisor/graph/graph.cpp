@@ -33,7 +33,7 @@ Names known(const Nodes& nodes, const List<std::string>& wanted) {
     return found;
 }
 
-void add_relations(Nodes& nodes, const config::Unit& unit) {
+void add_relations(Nodes& nodes, const config::Unit& unit, const Faults& faults) {
     Node& node = nodes.at(unit.name);
     node.requires_ = known(nodes, unit.unit.requires_);
     node.wants = known(nodes, unit.unit.wants);
@@ -41,7 +41,7 @@ void add_relations(Nodes& nodes, const config::Unit& unit) {
     node.conflicts = known(nodes, unit.unit.conflicts);
     for (const std::string& name : unit.unit.requires_) {
         if (node.broken.empty() && !nodes.contains(name)) {
-            node.broken = "requires " + name + ", which does not exist; add it or drop the line";
+            node.broken = missing_requirement(name, faults);
         }
         if (node.broken.empty() && contains(unit.unit.conflicts, name)) {
             node.broken = "requires " + name + " and conflicts with it; drop one of the two";
@@ -151,11 +151,19 @@ void drop_weak_edges_to_broken(Nodes& nodes) {
 
 }  // namespace
 
-Graph Graph::build(const std::vector<const config::Unit*>& units) {
+std::string missing_requirement(const std::string& name, const Faults& faults) {
+    const auto fault = faults.find(name);
+    if (fault == faults.end()) {
+        return "requires " + name + ", which does not exist; add it or drop the line";
+    }
+    return "requires " + name + ", whose file has errors: " + fault->second;
+}
+
+Graph Graph::build(const std::vector<const config::Unit*>& units, const Faults& faults) {
     Graph graph;
     Nodes& nodes = graph.nodes_;
     for (const config::Unit* unit : units) nodes.try_emplace(unit->name);
-    for (const config::Unit* unit : units) add_relations(nodes, *unit);
+    for (const config::Unit* unit : units) add_relations(nodes, *unit, faults);
     add_order(nodes, units);
     rank(nodes);
     add_reverse(nodes);

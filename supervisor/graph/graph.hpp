@@ -11,6 +11,12 @@
 
 namespace jailsvc::graph {
 
+/// What is wrong with the files of units that do not load, by their names; one line each.
+using Faults = std::map<std::string, std::string, std::less<>>;
+
+/// Why a unit that requires `name` cannot start when there is no such unit.
+[[nodiscard]] std::string missing_requirement(const std::string& name, const Faults& faults);
+
 /// Dependencies of a set of units, with the reverse edges, checked. Pure; built anew at each load.
 ///
 /// `requires` implies `after` (docs/adr/0002-requires-implies-order.md). A target is also after
@@ -21,7 +27,9 @@ public:
     /// with the reason ("cycle: a -> b -> a", read "a comes after b"); units that require a broken
     /// one too. Others are not affected: an edge of `wants` or order to a broken or absent unit is
     /// left out. The units must have different names.
-    [[nodiscard]] static Graph build(const std::vector<const config::Unit*>& units);
+    /// `faults` say of units that are not among them what is wrong with their files.
+    [[nodiscard]] static Graph build(const std::vector<const config::Unit*>& units,
+                                     const Faults& faults = {});
 
     struct Node {
         std::vector<std::string> requires_, wants, part_of, conflicts;

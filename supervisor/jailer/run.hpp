@@ -10,9 +10,9 @@ namespace jailsvc::jailer {
 /// The jailer's loop on ipc::kKeeperFd; returns the process's exit status.
 [[nodiscard]] int run(const Places& places);
 
-/// `jailsvcd explain [OPTIONS] [TABLE|TABLE.KEY|markdown|json-schema]...`: prints what unit files
-/// may say; 1 for an unknown name.
-[[nodiscard]] int explain(const std::vector<std::string>& arguments);
+/// `jailsvcd explain [--json] [OPTIONS] [TABLE|TABLE.KEY|markdown|json-schema]...`: prints what
+/// unit files may say; 1 for an unknown name.
+[[nodiscard]] int explain(std::vector<std::string> arguments);
 
 /// `jailsvcd creds [OPTIONS] encrypt|decrypt|list …`, see usage() there.
 [[nodiscard]] int creds(const std::vector<std::string>& arguments);

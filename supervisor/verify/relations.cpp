@@ -20,12 +20,18 @@ bool contains(const auto& names, const std::string& name) {
     return std::ranges::find(names, name) != names.end();
 }
 
+std::string one_line(config::Diagnostic diagnostic) {
+    diagnostic.source.clear();
+    return config::to_string(diagnostic);
+}
+
 /// The given units and, as far as they load, all that they name, directly or not.
 class Units {
 public:
     Units(const std::vector<Known>& given, const Lookup& lookup) {
         for (const Known& known : given) {
             if (units_.emplace(known.unit.name, known.unit).second) name_all_of(known.unit);
+            if (known.fault) faults_.emplace(known.unit.name, one_line(*known.fault));
         }
         for (std::size_t looked = 0; !named_.empty() && looked < kMaxLookups; ++looked) {
             const std::string name = named_.front();
@@ -38,13 +44,14 @@ public:
     [[nodiscard]] graph::Graph graph() const {
         std::vector<const config::Unit*> all;
         for (const auto& [name, unit] : units_) all.push_back(&unit);
-        return graph::Graph::build(all);
+        return graph::Graph::build(all, faults_);
     }
-    /// What is wrong with the file of a unit that has one; null: it loads, or there is none.
-    [[nodiscard]] const config::Diagnostic* fault_of(const std::string& name) const {
-        const auto found = faults_.find(name);
-        return found == faults_.end() ? nullptr : &found->second;
+    /// Whether it would be there to be started.
+    [[nodiscard]] bool loads(const std::string& name) const {
+        return units_.contains(name) && !faults_.contains(name);
     }
+    /// What is wrong with the files of units that do not load.
+    [[nodiscard]] const graph::Faults& faults() const { return faults_; }
 
 private:
     void name_all_of(const config::Unit& unit) {
@@ -60,7 +67,7 @@ private:
             name_all_of(*unit);
             units_.emplace(name, std::move(*unit));
         } else if (unit.error().front().line != 0) {
-            faults_.emplace(name, unit.error().front());
+            faults_.emplace(name, one_line(unit.error().front()));
         }
     }
 
@@ -79,19 +86,13 @@ private:
     }
 
     std::map<std::string, config::Unit> units_;
-    std::map<std::string, config::Diagnostic> faults_;
+    graph::Faults faults_;
     std::set<std::string> tried_;
     std::deque<std::string> named_;
 };
 
-config::Diagnostic at(const Known& known, const std::string& key, std::string message) {
-    config::Diagnostic found{.file = known.file};
-    if (const auto place = known.places.find(fmt::format("unit.{}", key));
-        place != known.places.end()) {
-        found = place->second;
-    }
-    found.message = fmt::format("{}: {}", key, message);
-    return found;
+config::Diagnostic at(const Known& known, std::string_view key, const std::string& message) {
+    return at_key(known, "unit", key, message);
 }
 
 /// The key by which the unit comes after another of its cycle.
@@ -106,17 +107,20 @@ std::string key_of_cycle(const config::Unit& unit, const std::string& cycle) {
     return contains(table.requires_, unit.name) ? "requires" : "after";
 }
 
+/// Every requirement that is not there to be started; whether there is one.
+bool tell_missing(const Known& known, const Units& units, config::Diagnostics& found) {
+    const std::size_t before = found.size();
+    for (const std::string& name : known.unit.unit.requires_) {
+        if (name == known.unit.name || units.loads(name)) continue;
+        found.push_back(at(known, "requires", graph::missing_requirement(name, units.faults())));
+    }
+    return found.size() > before;
+}
+
 /// What the graph has against the unit, at the key that says it.
-config::Diagnostic broken(const Known& known, const std::string& why, const Units& units) {
+config::Diagnostic broken(const Known& known, const std::string& why) {
     if (why.starts_with("cycle: ")) {
         return at(known, key_of_cycle(known.unit, fmt::format(" {} ", why.substr(7))), why);
-    }
-    for (const std::string& name : known.unit.unit.requires_) {
-        const config::Diagnostic* fault = units.fault_of(name);
-        if (fault == nullptr || !why.starts_with(fmt::format("requires {},", name))) continue;
-        return at(known, "requires",
-                  fmt::format("requires {}, which does not load: {}:{}:{}: {}", name, fault->file,
-                              fault->line, fault->column, fault->message));
     }
     return at(known, "requires", why);
 }
@@ -176,10 +180,11 @@ config::Diagnostics check_relations(const std::vector<Known>& given, const Looku
     config::Diagnostics found;
     for (const Known& known : given) {
         const auto* node = graph.find(known.unit.name);
+        if (tell_missing(known, units, found)) continue;
         if (node->broken.empty()) {
             check_conflicts(known, graph, found);
         } else {
-            found.push_back(broken(known, node->broken, units));
+            found.push_back(broken(known, node->broken));
         }
     }
     return found;

@@ -4,16 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "config/load.hpp"
+#include "verify/known.hpp"
 
 namespace jailsvc::verify {
-
-/// A unit that loads, and where its keys were written.
-struct Known {
-    config::Unit unit;
-    config::JailPlaces places;
-    std::string file;  ///< stands in where a place is not known
-};
 
 /// Loads a unit that is not among the files given.
 using Lookup = std::function<config::Checked<config::Unit>(const std::string& name)>;

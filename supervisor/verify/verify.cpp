@@ -4,19 +4,22 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "base/places.hpp"
-#include "config/diagnostic.hpp"
+#include "config/checks.hpp"
 #include "config/load.hpp"
 #include "config/names.hpp"
 #include "jailer/plugin/plugin_host.hpp"
 #include "jailer/plugin/refusal.hpp"
 #include "jailer/tools/tool_arguments.hpp"
+#include "verify/missing.hpp"
+#include "verify/pointless.hpp"
 #include "verify/relations.hpp"
+#include "verify/report.hpp"
 #include "verify/weaknesses.hpp"
 
 namespace jailsvc::verify {
@@ -29,56 +32,27 @@ constexpr int kInvalid = 1;
 constexpr int kUsage = 2;
 constexpr std::string_view kSuffix = ".toml";
 
-void complain(const std::string& text) {
-    std::fprintf(stderr, "%s\n", text.c_str());
+std::string file_of(const std::string& path) {
+    return path.substr(path.rfind('/') + 1);
 }
 
-enum class Severity { kWarning, kError };
+/// Lets the unit's own file be called as the user did.
+void rename(const std::string& from, const std::string& to, config::Inspection& seen) {
+    const auto rename_one = [&](config::Diagnostic& one) {
+        if (one.file == from) one.file = to;
+    };
+    std::ranges::for_each(seen.errors, rename_one);
+    for (auto& [key, place] : seen.places) rename_one(place);
+}
 
-/// What is found, told as it comes, or all of it as one JSON object at the end.
-class Report {
-public:
-    explicit Report(bool json) : json_(json) {}
-
-    /// Whether there was nothing to tell.
-    bool tell(const config::Diagnostics& diagnostics, Severity severity = Severity::kError) {
-        const bool warns = severity == Severity::kWarning;
-        for (const auto& one : diagnostics) {
-            if (!json_) {
-                complain((warns ? "warning: " : "") + config::to_string(one));
-                continue;
-            }
-            list_.push_back({{"file", one.file},
-                             {"line", one.line},
-                             {"column", one.column},
-                             {"severity", warns ? "warning" : "error"},
-                             {"message", one.message}});
-        }
-        if (!diagnostics.empty() && !warns) valid_ = false;
-        return diagnostics.empty();
-    }
-
-    [[nodiscard]] bool finish() const {
-        if (!json_) return valid_;
-        const nlohmann::json all{{"valid", valid_}, {"diagnostics", list_}};
-        const auto replace = nlohmann::json::error_handler_t::replace;
-        std::printf("%s\n", all.dump(2, ' ', false, replace).c_str());
-        return valid_;
-    }
-
-private:
-    bool json_;
-    bool valid_ = true;
-    nlohmann::json list_ = nlohmann::json::array();
-};
-
-/// The unit that the file would be, loaded from its own folder; nullopt where its name is no
-/// unit's, as a template's and a drop-in's are not.
+/// The unit that the file would be, loaded from its own folder; a template stands for an instance.
+/// nullopt where its name is no unit's, as a drop-in's is not.
 std::optional<std::string> unit_name_of(const std::string& path) {
-    const std::string file = path.substr(path.rfind('/') + 1);
+    const std::string file = file_of(path);
     if (!file.ends_with(kSuffix)) return std::nullopt;
-    const std::string name = file.substr(0, file.size() - kSuffix.size());
-    if (name.ends_with('@') || !config::is_unit_name(name)) return std::nullopt;
+    std::string name = file.substr(0, file.size() - kSuffix.size());
+    if (config::is_template_name(name)) name += config::kStandIn;
+    if (!config::is_unit_name(name)) return std::nullopt;
     return name;
 }
 
@@ -92,21 +66,35 @@ std::string folder_of(const std::string& path) {
     return out;
 }
 
-/// What the plugins have against the unit.
-config::Diagnostics try_plan(PluginHost& host, const config::Unit& unit,
-                             config::JailPlaces places) {
-    const std::string own_file = jailer::own_file(unit);
-    auto job = host.begin_plan(unit, std::move(places));
-    if (!job) return {{.file = own_file, .message = job.error().message}};
+/// What the plugins have against the unit, or its plan.
+config::Checked<jailer::Plan> try_plan(PluginHost& host, const Known& known) {
+    const auto own = [&](std::string message) {
+        return std::unexpected(
+            config::Diagnostics{{.file = known.file, .message = std::move(message)}});
+    };
+    auto job = host.begin_plan(known.unit, known.places);
+    if (!job) return own(job.error().message);
     pollfd watched{.fd = job->fd(), .events = POLLIN, .revents = 0};
     const auto limit = std::chrono::milliseconds(jailer::kPlanTimeout);
     static_cast<void>(::poll(&watched, 1, static_cast<int>(limit.count())));
     auto plan = host.finish_checked(std::move(*job));
-    if (plan) return {};
+    if (plan) return plan;
     for (config::Diagnostic& one : plan.error()) {
-        if (one.file.empty()) one.file = own_file;
+        if (one.file.empty()) one.file = known.file;
     }
-    return std::move(plan).error();
+    return plan;
+}
+
+/// Plugins see a unit with errors without what is wrong in it. So they are believed about what is
+/// written, and not about what a table with errors lacks.
+bool is_sound(const config::Diagnostic& refusal, const config::Inspection& seen) {
+    if (seen.errors.empty()) return true;
+    if (refusal.line == 0) return false;
+    return std::ranges::none_of(seen.flawed, [&](const std::string& table) {
+        const auto place = seen.places.find(table);
+        return place != seen.places.end() && place->second.file == refusal.file &&
+               place->second.line == refusal.line && place->second.column == refusal.column;
+    });
 }
 
 /// The files given, one after the other, then what they are to each other.
@@ -116,21 +104,16 @@ public:
         : host_(host), sources_(std::move(sources)), report_(report) {}
 
     void add(const std::string& path) {
-        if (!report_.tell(config::verify_file(sources_, host_.schema(), path))) return;
+        report_.begin(path);
+        const config::Diagnostics errors = config::verify_file(sources_, host_.schema(), path);
+        report_.tell(errors);
         const auto name = unit_name_of(path);
-        if (!name || config::is_profile_file(sources_, path) ||
+        const bool readable = errors.empty() || errors.front().line != 0;
+        if (!name || !readable || config::is_profile_file(sources_, path) ||
             config::is_ceiling_file(sources_, path)) {
             return;
         }
-        folders_.push_back(folder_of(path));
-        Known known;
-        auto unit =
-            config::load_unit(sources_from(folders_.back()), host_.schema(), *name, &known.places);
-        if (!unit) return static_cast<void>(report_.tell(unit.error()));
-        known.unit = std::move(*unit);
-        known.file = path;
-        check(known);
-        given_.push_back(std::move(known));
+        add_unit(*name, path);
     }
 
     /// After the last file: whether all are fit to be loaded together.
@@ -146,9 +129,33 @@ private:
         sources.unit_dirs.insert(sources.unit_dirs.begin(), folder);
         return sources;
     }
-    void check(const Known& known) {
-        report_.tell(find_weaknesses(known.unit, known.places, known.file), Severity::kWarning);
-        if (!known.unit.is_target) report_.tell(try_plan(host_, known.unit, known.places));
+    void add_unit(const std::string& name, const std::string& path) {
+        const std::string folder = folder_of(path);
+        auto seen = config::inspect_unit(sources_from(folder), host_.schema(), name);
+        const bool is_template = path.ends_with("@" + std::string(kSuffix));
+        rename(folder + "/" + file_of(path), path, seen);
+        if (is_template) std::erase_if(seen.errors, config::names_instance);
+        report_.tell(seen.errors);
+        if (!seen.unit) return;
+        Known known{.unit = *seen.unit, .places = seen.places, .file = path, .fault = {}};
+        if (!seen.errors.empty()) known.fault = seen.errors.front();
+        check(known, seen, is_template);
+        if (is_template) return;
+        folders_.push_back(folder);
+        given_.push_back(std::move(known));
+    }
+    void check(const Known& known, const config::Inspection& seen, bool is_template) {
+        const auto tell = [&](config::Diagnostics found, Severity severity) {
+            if (is_template) std::erase_if(found, config::names_instance);
+            report_.tell(found, severity);
+        };
+        tell(find_weaknesses(known.unit, known.places, known.file), Severity::kWarning);
+        tell(find_pointless(known), Severity::kWarning);
+        if (known.unit.is_target) return;
+        auto plan = try_plan(host_, known);
+        if (plan) return tell(find_missing_files(known, *plan), Severity::kWarning);
+        std::erase_if(plan.error(), [&](const auto& one) { return !is_sound(one, seen); });
+        tell(std::move(plan).error(), Severity::kError);
     }
     /// Beside the files given, or where the installation has it.
     [[nodiscard]] config::Checked<config::Unit> look_up(const std::string& name) const {
@@ -164,20 +171,39 @@ private:
     Report& report_;
 };
 
+/// `[--json] [--strict]`, in any order, before everything else.
+struct Wishes {
+    bool json = false;
+    bool strict = false;  ///< warnings count as errors
+};
+Wishes take_wishes(std::vector<std::string>& arguments) {
+    Wishes wishes;
+    while (!arguments.empty()) {
+        if (arguments.front() == "--json") {
+            wishes.json = true;
+        } else if (arguments.front() == "--strict") {
+            wishes.strict = true;
+        } else {
+            break;
+        }
+        arguments.erase(arguments.begin());
+    }
+    return wishes;
+}
+
 }  // namespace
 
-int verify(const std::vector<std::string>& arguments) {
-    const bool json = !arguments.empty() && arguments.front() == "--json";
-    const jailer::ToolArguments given =
-        jailer::split_arguments({arguments.begin() + (json ? 1 : 0), arguments.end()});
+int verify(std::vector<std::string> arguments) {
+    const Wishes wishes = take_wishes(arguments);
+    const jailer::ToolArguments given = jailer::split_arguments(arguments);
     const auto places = Places::from_arguments(given.options);
     if (!places || given.rest.empty()) {
-        complain("jailsvcd: " +
-                 (places ? "verify: name at least one file" : places.error().message));
+        std::fprintf(stderr, "jailsvcd: %s\n",
+                     places ? "verify: name at least one file" : places.error().message.c_str());
         return kUsage;
     }
     PluginHost host = PluginHost::load(*places);
-    Report report(json);
+    Report report;
     for (const std::string& refusal : host.refusals()) {
         report.tell({{.message = "plugin " + refusal}}, Severity::kWarning);
     }
@@ -187,7 +213,10 @@ int verify(const std::vector<std::string>& arguments) {
     Verifier verifier(host, std::move(sources), report);
     for (const std::string& file : given.rest) verifier.add(file);
     verifier.finish();
-    return report.finish() ? kValid : kInvalid;
+    wishes.json ? report.print_json() : report.print();
+    const bool refused =
+        report.has(Severity::kError) || (wishes.strict && report.has(Severity::kWarning));
+    return refused ? kInvalid : kValid;
 }
 
 }  // namespace jailsvc::verify

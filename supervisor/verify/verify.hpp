@@ -5,9 +5,9 @@
 
 namespace jailsvc::verify {
 
-/// `jailsvcd verify [--json] [OPTIONS] FILE...`: checks unit files against the core, every plugin
-/// that loads, and each other; prints errors and warnings; 1 if there are errors, whatever the
-/// warnings.
-[[nodiscard]] int verify(const std::vector<std::string>& arguments);
+/// `jailsvcd verify [--json] [--strict] [OPTIONS] FILE...`: checks unit files against the core,
+/// every plugin that loads, and each other; prints errors and warnings by file and line; 1 if there
+/// are errors, or with --strict warnings.
+[[nodiscard]] int verify(std::vector<std::string> arguments);
 
 }  // namespace jailsvc::verify

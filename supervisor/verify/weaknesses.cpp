@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 
 #include "config/jail_view.hpp"
+#include "config/names.hpp"
 
 namespace jailsvc::verify {
 namespace {
@@ -14,13 +14,6 @@ namespace {
 /// other processes, the kernel's memory, every file. See capabilities(7) and docs/SECURITY.md.
 constexpr std::string_view kAlmighty[] = {
     "all", "sys_admin", "sys_ptrace", "sys_module", "sys_rawio", "dac_read_search", "bpf"};
-
-/// As the identity plugin takes it: "CAP_SYS_ADMIN" is "sys_admin".
-std::string plain_name(std::string name) {
-    std::ranges::transform(name, name.begin(),
-                           [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    return name.starts_with("cap_") ? name.substr(4) : name;
-}
 
 bool is_root(const config::Unit& unit) {
     const auto view = config::JailView::open(unit, "jail.identity");
@@ -40,7 +33,7 @@ std::vector<std::string> almighty_of(const config::Unit& unit) {
     if (!view) return found;
     for (const std::string& written :
          view->get_list("capabilities").value_or(std::vector<std::string>{})) {
-        const std::string name = plain_name(written);
+        const std::string name = config::plain_capability(written);
         if (std::ranges::find(kAlmighty, name) != std::end(kAlmighty)) found.push_back(written);
     }
     return found;

@@ -26,10 +26,14 @@ std::optional<std::string> take_field(std::string_view& bytes) {
     return std::string(field.substr(0, kMaxField));
 }
 
-/// The place of the key; of its table where the key was not written; nullptr where neither was.
+/// The place of the key; of what it is in ("limits" of "limits.nofile"), and at last of its table,
+/// where it was not written; nullptr where none was.
 const config::Diagnostic* find_place(const Refusal& refusal, const config::JailPlaces& places) {
-    auto found = places.find(refusal.table + "." + refusal.key);
-    if (found == places.end()) found = places.find(refusal.table);
+    std::string name = refusal.table + "." + refusal.key;
+    for (; name.size() > refusal.table.size(); name.resize(name.rfind('.'))) {
+        if (const auto found = places.find(name); found != places.end()) return &found->second;
+    }
+    const auto found = places.find(refusal.table);
     return found == places.end() ? nullptr : &found->second;
 }
 

@@ -150,3 +150,29 @@ TEST_CASE("ceiling: it is verified as what it is, a unit of that name as a unit"
           "ceiling.toml:2:1: \"usr\": no key of [jail.identity] that could be bounded\n");
     CHECK(verified("etc/ceiling.toml").find("did you mean") != std::string::npos);
 }
+
+TEST_CASE("ceiling: capabilities are compared by what they are, other words as written",
+          "[config]") {
+    const std::string some = "[jail.identity]\ncapabilities = [\"CAP_NET_RAW\", \"Kill\"]\n";
+    const auto with = [](const char* words) {
+        return "[jail.identity]\ncapabilities = [" + std::string(words) + "]\n";
+    };
+    CHECK(under(some, with("\"net_raw\"")) == "loaded");
+    CHECK(under(some, with("\"cap_kill\", \"Cap_Net_Raw\"")) == "loaded");
+    CHECK(refuses(some, with("\"CAP_SYS_ADMIN\""), "\"CAP_SYS_ADMIN\" is not among them"));
+    CHECK(refuses(some, with("\"all\""), "\"all\" is not among them"));
+    CHECK(under(with("\"all\""), with("\"sys_admin\"")) == "loaded");
+    // No capability is called so: it names nothing, least of all everything.
+    CHECK(refuses(with("\"CAP_ALL\""), with("\"sys_admin\""), "is not among them"));
+    CHECK(refuses("[jail.chroot]\nbinds = [\"/a\"]\n", "[jail.chroot]\nbinds = [\"/A\"]\n",
+                  "\"/A\" is not among them"));
+}
+
+TEST_CASE("ceiling: what is wrong with a key is told once, and not as a breach too", "[config]") {
+    const std::string said =
+        under("[jail.chroot]\ntmp_size = \"1M\"\n", "[jail.chroot]\ntmp_size = \"much\"\n");
+    CHECK(said.find("\"much\" is no size") != std::string::npos);
+    CHECK(said.find("ceiling") == std::string::npos);
+    CHECK(refuses("[jail.chroot]\ntmp_size = \"1M\"\n", "[jail.chroot]\nmode = \"host\"\n",
+                  "it is not set"));
+}

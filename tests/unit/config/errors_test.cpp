@@ -36,7 +36,7 @@ exec_stop = [["/bin/a"], ["/bin/b", 'x']]
 restart = "on-failure"   # comment "with quotes
 success_exit_status = [1, 2]
 [environment]
-set = { A = "1", "B" = 2 }
+set = { A = "1", "B" = "2" }
 [jail]
 profile = "default"
 optional = ["chroot.binds"]
@@ -120,7 +120,8 @@ TEST_CASE("config: each mistake is told with its place and its cure", "[config]"
          "web.toml:2:15: exec_start: the program \"x\" must be an absolute path; no shell or PATH "
          "is searched\n"},
         {"[service]\nexec_start = [[\"/bin/x\"], [\"/bin/y\"]]\n",
-         "web.toml:2:15: exec_start: expected a string, found an array\n"},
+         "web.toml:2:15: exec_start: expected a string, found an array\n"
+         "web.toml:2:27: exec_start: expected a string, found an array\n"},
         {service("exec_stop = [[\"/bin/x\"], [\"y\"]]"),
          "web.toml:3:27: exec_stop: the program \"y\" must be an absolute path; no shell or PATH "
          "is "
@@ -143,7 +144,28 @@ TEST_CASE("config: each mistake is told with its place and its cure", "[config]"
          "web.toml:4:9: set: \"A=B\" is no name of a variable; use letters, digits and _, not a "
          "digit first, at most 127 bytes\n"},
         {service("[environment]\nset = { A = 1.5 }"),
-         "web.toml:4:13: set.A: expected a string or an integer, found a floating-point number\n"},
+         "web.toml:4:13: set.A: expected a string, found a floating-point number\n"},
+        {service("[environment]\nset = { A = 1, B = true, C = \"c\" }"),
+         "web.toml:4:13: set.A: expected a string, found an integer\n"
+         "web.toml:4:20: set.B: expected a string, found a boolean\n"},
+        {service("[jail.identity]\nlimits = { nofile = true, nproc = 7 }"),
+         "web.toml:4:21: limits.nofile: expected a string or an integer, found a boolean\n"},
+        // Every bad entry of a list, whatever is bad about it.
+        {service("success_exit_status = [300, \"a\", 2]"),
+         "web.toml:3:23: success_exit_status: 300 is out of range; use 1 to 255\n"
+         "web.toml:3:29: success_exit_status: expected an integer, found a string\n"},
+        {service("[unit]\nafter = [1, \"a b\", \"c\\u0001\", true]"),
+         "web.toml:4:10: after: expected a string, found an integer\n"
+         "web.toml:4:13: after: \"a b\" is no name of a unit; use letters, digits and :_.- with at "
+         "most one @, 127 bytes\n"
+         "web.toml:4:20: after: \"c?\" has a control character in it; remove it\n"
+         "web.toml:4:31: after: expected a string, found a boolean\n"},
+        {service("exec_stop = [[\"/bin/a\", 1], [\"b\"], [2]]"),
+         "web.toml:3:25: exec_stop: expected a string, found an integer\n"
+         "web.toml:3:30: exec_stop: the program \"b\" must be an absolute path; no shell or PATH "
+         "is "
+         "searched\n"
+         "web.toml:3:37: exec_stop: expected a string, found an integer\n"},
         {service("[environment]\npass = [\"1A\"]"),
          "web.toml:4:9: pass: \"1A\" is no name of a variable; use letters, digits and _, not a "
          "digit first, at most 127 bytes\n"},

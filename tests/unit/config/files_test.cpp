@@ -159,7 +159,41 @@ TEST_CASE("config: the places of a jail's keys are those of the files that won",
     CHECK(places["jail.chroot.mode"].source == "mode  =  \"directory\"");
     CHECK(place("jail.chroot") == "etc/web.toml.d/10-mode.toml:1:7: \n");
     CHECK(place("jail.identity.no_new_privileges") == "profiles/default.toml:2:21: \n");
-    CHECK_FALSE(places.contains("service.exec_start"));
+    CHECK(place("service.exec_start") == "etc/web.toml:2:14: \n");
+    CHECK_FALSE(places.contains("service.restart"));
+}
+
+TEST_CASE("config: entries of a table have places of their own", "[config]") {
+    const UnitTree tree;
+    tree.write("etc/web.toml", std::string(kGood) + "[jail.identity.limits]\nnofile = 7\n");
+    JailPlaces places;
+    REQUIRE(load_unit(tree.sources(), test_schema(), "web", &places));
+    CHECK(places["jail.identity.limits.nofile"].line == places["jail.identity.limits"].line + 1);
+}
+
+TEST_CASE("config: a unit with errors is what is right in it", "[config]") {
+    const UnitTree tree;
+    tree.write("etc/web.toml",
+               "[unit]\nrequires = [\"db\", \"a b\"]\n[service]\nexec_start = [\"web\"]\n"
+               "restart = \"sometimes\"\nnice = 5\n"
+               "[jail.chroot]\nmode = \"host\"\nbinds = [1, \"/a\"]\nmod = 1\n");
+    const auto seen = inspect_unit(tree.sources(), test_schema(), "web");
+    REQUIRE(seen.unit);
+    CHECK(seen.errors.size() == 5);
+    CHECK(seen.unit->service.nice == 5);
+    CHECK(seen.unit->service.exec_start.empty());
+    CHECK(seen.unit->service.restart == Restart::kNo);
+    CHECK(seen.unit->unit.requires_.empty());
+    CHECK(seen.flawed == std::set<std::string, std::less<>>{"jail.chroot", "service", "unit"});
+    CHECK(seen.places.contains("jail.chroot.mode"));
+    CHECK_FALSE(seen.places.contains("service.restart"));
+    // The control: who loads it gets none of it, and a good one has no errors.
+    CHECK_FALSE(load_unit(tree.sources(), test_schema(), "web"));
+    tree.write("etc/good.toml", kGood);
+    const auto good = inspect_unit(tree.sources(), test_schema(), "good");
+    CHECK((good.unit && good.errors.empty() && good.flawed.empty()));
+    tree.write("etc/torn.toml", "[service\n");
+    CHECK_FALSE(inspect_unit(tree.sources(), test_schema(), "torn").unit);
 }
 
 TEST_CASE("config: loading all units tells of the broken and keeps the good", "[config]") {

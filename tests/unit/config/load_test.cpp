@@ -183,7 +183,7 @@ TEST_CASE("config: the effective text parses to the same unit", "[config]") {
                "[service]\nexec_start = [\"/bin/sh\", \"-c\", \"\"\"\nprintf '%%s\\\\n' \"a\"\n"
                "\tdone\"\"\"]\nexec_stop = [\"/bin/a\"]\nsuccess_exit_status = [3, 4]\n"
                "kill_signal = \"SIGRTMIN+3\"\ntimeout_start = \"infinity\"\n"
-               "[environment]\nset = { A = \"x y\", B = 2 }\npass = []\n[jail.chroot]\n");
+               "[environment]\nset = { A = \"x y\", B = \"2\" }\npass = []\n[jail.chroot]\n");
     const Unit unit = loaded(tree, "web");
     const auto again = parse_effective(test_schema(), "web", unit.text.str());
     REQUIRE(again.has_value());

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "config/core_keys.hpp"
+#include "config/explain.hpp"
 #include "config/schema_text.hpp"
 #include "unit_tree.hpp"
 
@@ -19,6 +20,10 @@ std::vector<Table> plugin_tables() {
         if (table.name.starts_with("jail.")) out.push_back(table);
     }
     return out;
+}
+
+std::string explain(std::string_view name) {
+    return to_text(look_up(test_schema(), name).value());
 }
 
 /// A valid table as JSON, with one member replaced.
@@ -153,18 +158,37 @@ TEST_CASE("schema: truncated and changed JSON never crashes the reader", "[confi
 }
 
 TEST_CASE("schema: explain tells about tables and keys", "[config]") {
-    CHECK(explain(test_schema(), "service.restart_delay").value() ==
+    CHECK(explain("service.restart_delay") ==
           "service.restart_delay  Wait before the first restart; doubles with each further one.\n"
           "  value:   duration\n"
           "  default: \"100ms\"\n");
-    CHECK(explain(test_schema(), "jail.chroot.mode").value() ==
+    CHECK(explain("jail.chroot.mode") ==
           "jail.chroot.mode  Mode.\n"
           "  value:   \"host\" or \"directory\"\n"
           "  plugin:  chroot\n");
-    CHECK(explain(test_schema(), "logging")->starts_with("[logging]  "));
-    CHECK(explain(test_schema(), "service.restrat").error().message ==
+    CHECK(explain("logging").starts_with("[logging]  "));
+    CHECK(look_up(test_schema(), "service.restrat").error().message ==
           "\"service.restrat\": no such table or key; did you mean \"service.restart\"?");
-    CHECK(explain(test_schema(), "").error().code == ENOENT);
+    CHECK(look_up(test_schema(), "").error().code == ENOENT);
+}
+
+TEST_CASE("schema: the end of a name is enough, and all names that end so are told", "[config]") {
+    CHECK(explain("restart_delay") == explain("service.restart_delay"));
+    CHECK(explain("chroot.mode") == explain("jail.chroot.mode"));
+    const std::string all = explain("chroot");
+    CHECK(all == explain("jail.chroot"));
+    // A whole name is that alone, though others end so.
+    CHECK(explain("jail").starts_with("[jail]  "));
+    CHECK(look_up(test_schema(), "restrat_delay")
+              .error()
+              .message.ends_with("did you mean \"restart_delay\"?"));
+    const auto json = nlohmann::json::parse(to_json(look_up(test_schema(), "restart").value()));
+    REQUIRE(json["keys"].size() == 1);
+    CHECK(json["keys"][0]["name"] == "service.restart");
+    CHECK(json["keys"][0]["default"] == "\"no\"");
+    CHECK(json["keys"][0]["choices"].size() == 5);
+    const auto tables = nlohmann::json::parse(to_json(all_tables(test_schema())));
+    CHECK(tables["tables"].size() == test_schema().tables.size());
 }
 
 TEST_CASE("schema: Markdown and JSON Schema name every key", "[config]") {

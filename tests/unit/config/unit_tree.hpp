@@ -59,7 +59,8 @@ inline const Schema& test_schema() {
              .keys = {{.name = "user", .doc = "User."},
                       {.name = "no_new_privileges", .type = KeyType::kBool, .doc = ""},
                       {.name = "umask", .type = KeyType::kInteger, .doc = ""},
-                      {.name = "limits", .type = KeyType::kStringMap, .doc = ""}},
+                      {.name = "limits", .type = KeyType::kStringMap, .doc = ""},
+                      {.name = "capabilities", .type = KeyType::kStringList, .doc = ""}},
              .plugin = "identity"});
         schema.tables.push_back(
             {.name = "jail.pledge",

@@ -145,3 +145,16 @@ TEST_CASE("graph: random graphs are broken exactly where a cycle is required", "
         }
     }
 }
+
+TEST_CASE("graph: a requirement whose file has errors is told with them", "[graph]") {
+    config::Unit web;
+    web.name = "web";
+    web.unit.requires_ = {"db"};
+    const auto broken = [&](const graph::Faults& faults) {
+        return graph::Graph::build({&web}, faults).find("web")->broken;
+    };
+    CHECK(broken({{"db", "db.toml:3:1: oops"}}) ==
+          "requires db, whose file has errors: db.toml:3:1: oops");
+    CHECK(broken({{"other", "oops"}}) ==
+          "requires db, which does not exist; add it or drop the line");
+}

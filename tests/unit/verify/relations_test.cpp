@@ -56,7 +56,7 @@ TEST_CASE("verify: a requirement that is missing or does not load is told at its
           Names{"web.toml:5:9: requires: requires db, which does not exist; add it or drop the "
                 "line"});
     CHECK(told({unit("web", {"bad"})}) ==
-          Names{"web.toml:5:9: requires: requires bad, which does not load: bad.toml:3:1: oops"});
+          Names{"web.toml:5:9: requires: requires bad, whose file has errors: bad.toml:3:1: oops"});
     CHECK(told({unit("web", {"db"}), unit("db")}).empty());
     CHECK(told({unit("web", {"db"})}, {unit("db")}).empty());
     auto wanting = unit("other");
@@ -94,4 +94,22 @@ TEST_CASE("verify: units that are needed together and conflict are told", "[veri
     CHECK(told({unit("web", {"a", "b"})}, {unit("a"), rival}) ==
           Names{"web.toml:5:9: requires: needs b and a, which conflict; drop one of the two"});
     CHECK(told({unit("web", {"a"})}, {unit("a"), rival}).empty());
+}
+
+TEST_CASE("verify: every requirement that is not there is told, also of broken ones given",
+          "[verify]") {
+    const auto lines = told({unit("web", {"db", "ghost", "bad"})});
+    REQUIRE(lines.size() == 3);
+    CHECK(lines[0].find("requires db, which does not exist") != std::string::npos);
+    CHECK(lines[1].find("requires ghost, which does not exist") != std::string::npos);
+    CHECK(lines[2].find("requires bad, whose file has errors") != std::string::npos);
+
+    auto broken = known(unit("db"));
+    broken.fault = {.file = "db.toml", .line = 2, .column = 1, .message = "oops"};
+    const auto none = [](const std::string& name) -> config::Checked<config::Unit> {
+        return std::unexpected(config::Diagnostics{{.file = name, .message = "no such unit"}});
+    };
+    const auto found = verify::check_relations({known(unit("web", {"db"})), broken}, none);
+    REQUIRE(found.size() == 1);
+    CHECK(found[0].message == "requires: requires db, whose file has errors: db.toml:2:1: oops");
 }

@@ -1,0 +1,144 @@
+"""`jailsvc verify`: everything that is wrong with a file, in its order, and what is likely wrong."""
+import re
+import unittest
+
+from harness import SystemTest, main
+
+SLEEP = '[service]\nexec_start = ["/bin/sleep", "infinity"]\n'
+
+
+class Verify(SystemTest):
+    def setUp(self):
+        self.folder = self.supervisor.folder / "given"
+        self.folder.mkdir(exist_ok=True)
+
+    def tearDown(self):
+        for path in self.folder.iterdir():
+            path.unlink()
+
+    def verify(self, code, *options, **units):
+        """What is said of these files, one line for each thing."""
+        paths = []
+        for name, text in units.items():
+            paths.append(self.folder / f"{name.replace('_at', '@')}.toml")
+            paths[-1].write_text(text)
+        result = self.supervisor.run("--config", self.supervisor.folder / "config", "verify",
+                                     *options, *paths)
+        self.assertEqual(result.returncode, code, result.stdout + result.stderr)
+        return [line.replace(f"{self.folder}/", "") for line in result.stderr.splitlines()
+                if not line.startswith("  ")]
+
+    def places(self, lines):
+        return [re.sub(r"^(warning: )?([^:]*):(\d+):.*", r"\2:\3", line) for line in lines]
+
+    def test_core_and_plugins_are_told_together_by_line(self):
+        said = self.verify(1, web='[service]\nexec_start = ["/bin/sleep"]\nrestart = "sometimes"\n'
+                           'success_exit_status = [300, "a"]\n'
+                           '[jail.cgroups]\ncpu_quota = "x"\nmemory_max = "much"\n'
+                           'cpu_weight = 0\ncpus = "y"\n'
+                           '[jail.identity.limits]\nflying = "1"\nnofile = "x"\nnproc = "y"\n'
+                           '[environment]\nset = { A = 1, B = "b", C = true }\n')
+        self.assertEqual(self.places(said), [f"web.toml:{line}" for line in
+                                             (3, 4, 4, 6, 7, 8, 9, 11, 12, 13, 15, 15)])
+        self.assertIn('[jail.identity] limits.nofile: "x" is no limit', "".join(said))
+        # The control: with all that mended nothing is told.
+        self.assertEqual(self.verify(0, web=SLEEP + '[jail.cgroups]\ncpu_quota = "50%"\n'), [])
+
+    def test_what_a_broken_table_lacks_is_not_told(self):
+        said = self.verify(1, web=SLEEP + '[jail.chroot]\nmode = "directory"\nrot = "/srv"\n')
+        self.assertEqual(self.places(said), ["web.toml:5"])
+        said = self.verify(1, web=SLEEP + '[jail.chroot]\nmode = "directory"\n')
+        self.assertEqual(self.places(said), ["web.toml:3"])
+
+    def test_files_come_in_the_order_they_were_given(self):
+        said = self.verify(1, b=SLEEP + 'restart = "x"\n', a='[unit]\nrequires = ["b", "c"]\n'
+                           + SLEEP + 'restart = "y"\n')
+        self.assertEqual(self.places(said),
+                         ["b.toml:3", "a.toml:2", "a.toml:2", "a.toml:5"])
+        self.assertRegex(said[1], r"requires b, whose file has errors: .*b\.toml:3:11: restart: ")
+        self.assertIn("requires c, which does not exist", said[2])
+
+    def test_what_is_not_there_is_warned_of(self):
+        text = ('[service]\nexec_start = ["/no/such/program"]\nexec_stop = []\n'
+                'exec_reload = ["/etc/passwd"]\nworking_directory = "/no/such"\n'
+                '[unit]\nconflicts = ["web"]\n')
+        said = self.verify(0, web=text)
+        self.assertEqual(self.places(said), [f"web.toml:{line}" for line in (2, 3, 4, 5, 7)])
+        self.assertTrue(all(line.startswith("warning: ") for line in said), said)
+        self.assertEqual(self.verify(1, "--strict", web=text), said)
+        self.assertEqual(self.verify(0, "--strict", web=SLEEP), [])
+
+    def test_what_the_jail_hides_is_warned_of(self):
+        said = self.verify(0, web='[service]\nexec_start = ["/root/bin/web"]\n')
+        self.assertIn("is hidden in the jail, which shows /root empty", said[0])
+        self.assertEqual(self.verify(0, web='[service]\nexec_start = ["/srv/web"]\n[jail.chroot]\n'
+                                     'binds_ro = ["/bin/sleep:/srv/web"]\n'), [])
+
+    def test_programs_are_looked_for_inside_the_root(self):
+        root = self.supervisor.folder / "root"
+        (root / "bin").mkdir(parents=True, exist_ok=True)
+        (root / "bin/web").write_text("#!/bin/sh\n")
+        (root / "bin/web").chmod(0o755)
+        image = f'[jail.chroot]\nmode = "directory"\nroot = "{root}"\n'
+        self.assertEqual(self.verify(0, web='[service]\nexec_start = ["/bin/web"]\n' + image), [])
+        said = self.verify(0, web=SLEEP + image)
+        self.assertIn('"/bin/sleep" is not there, as the jail sees it', said[0])
+        said = self.verify(0, web=SLEEP + image.replace("/root", "/later"))
+        self.assertEqual(len(said), 1)
+        self.assertIn("root: ", said[0])
+
+    def test_a_template_is_tried_as_an_instance(self):
+        said = self.verify(1, w_at=SLEEP + '[jail.identity]\numask = "9"\nuser = "%i"\n'
+                           'dynamic_user = false\n')
+        self.assertEqual(self.places(said), ["w@.toml:4"])
+
+    def test_a_broken_ceiling_is_told_once(self):
+        ceiling = self.supervisor.folder / "config/ceiling.toml"
+        ceiling.write_text("[jail.identity]\nusr = 1\n")
+        try:
+            sentence = f'{ceiling}:2:1: "usr": no key of [jail.identity]'
+            self.assertEqual(len(self.verify(1, a=SLEEP, b=SLEEP)), 1)
+            self.supervisor.write("one", SLEEP)
+            self.supervisor.write("two", SLEEP)
+            said = self.fails(1, "daemon-reload")
+            self.assertEqual(said.count(sentence), 1, said)
+            self.assertEqual(self.supervisor.said().count(sentence), 1)
+            self.assertIn(sentence, self.fails(6, "start", "one"))
+        finally:
+            ceiling.unlink()
+            self.ok("daemon-reload")
+
+
+class Files(SystemTest):
+    UNITS = {
+        "needs-broken": '[unit]\nrequires = ["broken"]\n' + SLEEP,
+        "broken": '[service]\nexec_start = ["/bin/sleep"]\nrestart = "x\\u001b"\n',
+        "edited": SLEEP,
+    }
+
+    def test_a_broken_file_is_not_a_missing_one(self):
+        said = self.fails(1, "start", "needs-broken")
+        self.assertRegex(said, r"^jailsvc: needs-broken: refused: requires broken, whose file has "
+                               r'errors: .*broken\.toml:3:11: restart: "x\?" has a control character ')
+
+    def test_errors_keep_their_lines_and_no_escape_sequence(self):
+        self.ok("start", "edited")
+        path = self.supervisor.units / "edited.toml"
+        path.write_text(SLEEP + 'restart = "x"  # \x1b[2J\n'.replace("\x1b", "é"))
+        try:
+            self.fails(1, "daemon-reload")
+            for said in (self.fails(1, "restart", "edited"), self.fails(6, "start", "broken")):
+                lines = said.splitlines()
+                self.assertTrue(lines[-2].lstrip().startswith("restart = "), said)
+                self.assertEqual(lines[-1].strip(), "^")
+                self.assertNotIn("\x1b", said)
+            where = lines[-1].index("^")
+            self.assertEqual(lines[-2][where], '"')
+        finally:
+            path.write_text(SLEEP)
+            self.supervisor.run("daemon-reload")
+            self.ok("stop", "edited")
+
+
+if __name__ == "__main__":
+    main()
