@@ -16,24 +16,8 @@ namespace {
 
 using control::Json;
 
-/// Questions under way at once; a plan costs the jailer a process.
-constexpr std::size_t kMaxPending = 32;
 constexpr std::size_t kMaxExecs = 256;
 constexpr std::size_t kMaxPlan = 8U << 20;  ///< [bytes]
-
-void fail_all(std::map<std::uint64_t, ClientRef>& pending, const char* who) {
-    for (auto& [serial, client] : std::exchange(pending, {})) {
-        answer(client, control::failed(fmt::format("the {} has been restarted; try again", who)));
-    }
-}
-
-ClientRef take(std::map<std::uint64_t, ClientRef>& pending, std::uint64_t serial) {
-    const auto at = pending.find(serial);
-    if (at == pending.end()) return {};
-    ClientRef client = std::move(at->second);
-    pending.erase(at);
-    return client;
-}
 
 control::Reply plan_reply(bool ok, const std::string& text) {
     if (!ok) return control::failed(text);
@@ -44,46 +28,34 @@ control::Reply plan_reply(bool ok, const std::string& text) {
 
 }  // namespace
 
-bool Asks::may_ask(const Link& link, const Pending& pending, const char* who,
-                   const ClientRef& client) const {
-    if (!link.up()) {
-        answer(client, control::failed(fmt::format("the {} is being restarted; try again", who)));
-        return false;
-    }
-    if (pending.size() >= kMaxPending) {
-        answer(client,
-               control::error_reply(
-                   "LimitReached",
-                   {{"what", fmt::format("too many questions to the {}; try again", who)}}));
-        return false;
-    }
-    return true;
-}
+Asks::Asks(struct ev_loop* loop, Link& jailer, Link& logger,
+           std::function<void(service::Token)> on_exec)
+    : jailer_(jailer),
+      logger_(logger),
+      on_exec_(std::move(on_exec)),
+      plans_(loop, jailer, "jailer", Questions::OnLoss::kRepeat),
+      properties_(loop, jailer, "jailer", Questions::OnLoss::kFail),
+      logs_(loop, logger, "logger", Questions::OnLoss::kRepeat),
+      exec_patience_(loop, [this] { give_up_execs(); }) {}
 
 void Asks::plan(const std::string& unit, ClientRef client) {
-    if (!may_ask(jailer_, plans_, "jailer", client)) return;
     auto request = ipc::make<ipc::PlanRequest>();
-    request.serial = ++last_serial_;
     ipc::set_text(request.unit, unit);
-    plans_.emplace(request.serial, std::move(client));
-    jailer_.send(request);
+    plans_.ask(request, std::move(client));
 }
 
 void Asks::set_property(const std::string& unit, const std::string& overlay, ClientRef client) {
-    if (!may_ask(jailer_, properties_, "jailer", client)) return;
     auto memfd = sys::sealed_memfd("property", overlay);
     if (!memfd) return answer(client, control::failed(memfd.error().message));
     auto request = ipc::make<ipc::SetProperty>();
-    request.serial = ++last_serial_;
     ipc::set_text(request.unit, unit);
-    properties_.emplace(request.serial, std::move(client));
     std::vector<Fd> fds;
     fds.push_back(std::move(*memfd));
-    jailer_.send(request, std::move(fds));
+    properties_.ask(request, std::move(client), std::move(fds));
 }
 
 void Asks::on_property_set(const ipc::SetPropertyReply& reply, const std::string& text) {
-    const ClientRef client = take(properties_, reply.serial);
+    const ClientRef client = properties_.answered(reply.serial);
     answer(client, reply.ok != 0 ? control::Reply{} : control::failed(text));
 }
 
@@ -95,21 +67,15 @@ void Asks::end_log_line(std::string_view unit) {
 }
 
 void Asks::logs(const std::string& unit, bool follow, std::uint64_t file, ClientRef client) {
-    if (!may_ask(logger_, logs_, "logger", client)) return;
     auto request = ipc::make<ipc::LogOpen>();
-    request.serial = ++last_serial_;
     request.follow = follow ? 1 : 0;
     request.file = file;
     ipc::set_text(request.unit, unit);
-    logs_.emplace(request.serial, std::move(client));
-    logger_.send(request);
+    logs_.ask(request, std::move(client));
 }
 
 void Asks::exec(const std::string& unit, service::Token token, service::Token main_token, Fd socket,
                 ClientRef client) {
-    if (!jailer_.up()) {
-        return answer(client, control::failed("the jailer is being restarted; try again"));
-    }
     if (execs_.size() >= kMaxExecs) {
         return answer(client,
                       control::error_reply(
@@ -120,13 +86,30 @@ void Asks::exec(const std::string& unit, service::Token token, service::Token ma
     request.token = token;
     request.main_token = main_token;
     ipc::set_text(request.unit, unit);
-    std::vector<Fd> fds;
-    fds.push_back(std::move(socket));
-    jailer_.send(request, std::move(fds));
+    const auto* begin = reinterpret_cast<const std::byte*>(&request);
+    Link::Message message{{begin, begin + sizeof request}, {}};
+    message.fds.push_back(std::move(socket));
     if (const auto alive = client.lock()) {
-        alive->on_hangup([this, unit, token] { hang_up(unit, token); });
+        alive->on_hangup([this, token] { on_client_gone(token); });
     }
-    execs_.emplace(token, Exec{unit, std::move(client)});
+    Exec& exec =
+        execs_.emplace(token, Exec{.unit = unit, .client = std::move(client)}).first->second;
+    if (jailer_.up()) return send_exec(token, exec, std::move(message));
+    exec.unsent = std::move(message);
+    if (!exec_patience_.running()) exec_patience_.start(kPeerPatience);
+}
+
+void Asks::send_exec(service::Token token, Exec& exec, Link::Message message) {
+    exec.unsent.reset();
+    on_exec_(token);
+    jailer_.send(std::move(message));
+}
+
+void Asks::on_client_gone(service::Token token) {
+    const auto at = execs_.find(token);
+    if (at == execs_.end()) return;
+    if (!at->second.unsent) return hang_up(at->second.unit, token);
+    execs_.erase(at);
 }
 
 void Asks::hang_up(const std::string& unit, service::Token token) {
@@ -144,7 +127,7 @@ void Asks::on_plan_reply(ipc::Packet& packet) {
     const auto* message = packet.as<ipc::PlanReply>();
     if (message == nullptr) return;
     const Fd memfd(packet.take_fd(0));
-    const ClientRef client = take(plans_, message->serial);
+    const ClientRef client = plans_.answered(message->serial);
     const auto text = sys::read_memfd(memfd.get(), kMaxPlan);
     answer(client, text ? plan_reply(message->ok != 0, *text)
                         : control::failed("the jailer's plan: " + text.error().message));
@@ -155,7 +138,7 @@ void Asks::on_log_opened(ipc::Packet& packet) {
     if (message == nullptr) return;
     std::vector<Fd> fds;
     for (std::size_t i = 0; i < packet.fd_count(); ++i) fds.emplace_back(packet.take_fd(i));
-    const ClientRef client = take(logs_, message->serial);
+    const ClientRef client = logs_.answered(message->serial);
     if (message->code != 0) {
         return answer(client, control::failed(fmt::format("its log cannot be opened: {}",
                                                           std::strerror(message->code))));
@@ -200,25 +183,68 @@ bool Asks::on_exited(const ipc::Exited& exited) {
     return true;
 }
 
-void Asks::jailer_lost() {
-    fail_all(plans_, "jailer");
-    fail_all(properties_, "jailer");
-    // A command that runs goes on without it. Whether one that was only asked for runs by now
-    // nobody can tell: it is ended. Taken out first, since sending may find the next loss.
-    std::map<service::Token, Exec> unanswered;
+Asks::Execs Asks::take_execs(const std::function<bool(const Exec&)>& what) {
+    Execs taken;
     for (auto at = execs_.begin(); at != execs_.end();) {
         const auto next = std::next(at);
-        if (!at->second.started) unanswered.insert(execs_.extract(at));
+        if (what(at->second)) taken.insert(execs_.extract(at));
         at = next;
     }
+    return taken;
+}
+
+void Asks::jailer_lost() {
+    plans_.lost();
+    properties_.lost();
+    take_back_execs();
+    // A command that runs goes on without it. Whether one that was only asked for runs by now
+    // nobody can tell: it is ended. Taken out first, since sending may find the next loss.
+    const auto unanswered =
+        take_execs([](const Exec& exec) { return !exec.started && !exec.unsent; });
     for (const auto& [token, exec] : unanswered) {
         hang_up(exec.unit, token);
         answer(exec.client, control::failed("the jailer has been restarted; try again"));
     }
 }
 
+/// What never left is as good as not asked.
+void Asks::take_back_execs() {
+    for (Link::Message& message : jailer_.take_back(ipc::Type::kExec)) {
+        ipc::Exec request{};
+        std::memcpy(&request, message.bytes.data(), sizeof request);
+        const auto at = execs_.find(request.token);
+        if (at == execs_.end()) continue;
+        at->second.unsent = std::move(message);
+        if (!exec_patience_.running()) exec_patience_.start(kPeerPatience);
+    }
+}
+
 void Asks::logger_lost() {
-    fail_all(logs_, "logger");
+    logs_.lost();
+}
+
+void Asks::jailer_back() {
+    exec_patience_.stop();
+    plans_.back();
+    properties_.back();
+    std::vector<service::Token> waiting;
+    for (const auto& [token, exec] : execs_) {
+        if (exec.unsent) waiting.push_back(token);
+    }
+    for (const service::Token token : waiting) {
+        const auto at = execs_.find(token);
+        if (at == execs_.end() || !jailer_.up()) continue;  // lost again meanwhile
+        send_exec(token, at->second, std::move(*at->second.unsent));
+    }
+}
+
+void Asks::logger_back() {
+    logs_.back();
+}
+
+void Asks::give_up_execs() {
+    const auto waiting = take_execs([](const Exec& exec) { return exec.unsent.has_value(); });
+    for (const auto& [token, exec] : waiting) answer(exec.client, peer_is_away("jailer"));
 }
 
 }  // namespace jailsvc::engine

@@ -3,11 +3,13 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "engine/client.hpp"
 #include "engine/link.hpp"
+#include "engine/questions.hpp"
 #include "service/types.hpp"
 
 namespace jailsvc::engine {
@@ -16,7 +18,9 @@ namespace jailsvc::engine {
 /// a client (exec). Replies find their client by serial or token.
 class Asks {
 public:
-    Asks(Link& jailer, Link& logger) : jailer_(jailer), logger_(logger) {}
+    /// `on_exec` is called before a command's token leaves for the jailer.
+    Asks(struct ev_loop* loop, Link& jailer, Link& logger,
+         std::function<void(service::Token)> on_exec);
 
     void plan(const std::string& unit, ClientRef client);
     void logs(const std::string& unit, bool follow, std::uint64_t file, ClientRef client);
@@ -37,30 +41,38 @@ public:
     bool on_start_failed(const ipc::StartFailed& failed);
     bool on_exited(const ipc::Exited& exited);
 
-    // The other end died: what was asked of it is not answered any more.
+    // The other end died, and what it was asked waits for the next one; there is a next one.
     void jailer_lost();
     void logger_lost();
+    void jailer_back();
+    void logger_back();
 
     /// Ends a command that nobody waits for.
     void hang_up(const std::string& unit, service::Token token);
 
 private:
-    using Pending = std::map<std::uint64_t, ClientRef>;
     struct Exec {
         std::string unit;
         ClientRef client;
+        std::optional<Link::Message> unsent = {};  ///< for a jailer that is being restarted
         bool started = false;
     };
-    [[nodiscard]] bool may_ask(const Link& link, const Pending& pending, const char* who,
-                               const ClientRef& client) const;
+    using Execs = std::map<service::Token, Exec>;
+    void send_exec(service::Token token, Exec& exec, Link::Message message);
+    void on_client_gone(service::Token token);
+    void take_back_execs();
+    void give_up_execs();
+    /// Takes those out of which `what` is true.
+    [[nodiscard]] Execs take_execs(const std::function<bool(const Exec&)>& what);
 
     Link& jailer_;
     Link& logger_;
-    std::uint64_t last_serial_ = 0;
-    Pending plans_;
-    Pending properties_;
-    Pending logs_;
-    std::map<service::Token, Exec> execs_;
+    std::function<void(service::Token)> on_exec_;
+    Questions plans_;
+    Questions properties_;
+    Questions logs_;
+    Execs execs_;
+    TimerWatch exec_patience_;
 };
 
 }  // namespace jailsvc::engine

@@ -15,17 +15,21 @@ constexpr int kBatch = 16;
 }  // namespace
 
 Connection::Connection(struct ev_loop* loop, Fd socket, const Caller& caller, OnCall on_call,
-                       OnClosed on_closed, double patience)
-    : socket_(std::move(socket)),
+                       OnClosed on_closed, Patience patience)
+    : loop_(loop),
+      socket_(std::move(socket)),
       caller_(caller),
       on_call_(std::move(on_call)),
       on_closed_(std::move(on_closed)),
       io_(loop, [this](int events) { on_event(events); }),
-      patience_seconds_(patience),
+      limits_(patience),
       patience_(loop, [this] { close(); }),
+      idle_(loop, [this] { close(); }),
+      last_active_(ev_now(loop)),
       yield_(loop, [this] { process(); }) {}
 
 void Connection::open() {
+    idle_.start(limits_.idle);
     watch();
 }
 
@@ -67,6 +71,8 @@ void Connection::process() {
     const bool settled = !calling_ && output_.empty();
     if (settled && input_.has_frame()) return yield_.start(0.);
     if (settled && ended_) return close();
+    // Half a call is none: its bytes do not make the time begin anew.
+    if (settled && !idle_.running()) idle_.start(limits_.idle);
     watch();
 }
 
@@ -78,6 +84,8 @@ void Connection::handle(control::Frame frame) {
         return close();
     }
     calling_ = true;
+    last_active_ = ev_now(loop_);
+    idle_.stop();
     oneway_ = call->oneway;
     on_call_(*call, std::move(frame.fds), caller_, weak_from_this());
 }
@@ -107,7 +115,7 @@ bool Connection::flush() {
             return false;
         }
         if (!count) {
-            if (!patience_.running()) patience_.start(patience_seconds_);
+            if (!patience_.running()) patience_.start(limits_.unread);
             watch();
             return false;
         }
@@ -134,6 +142,7 @@ void Connection::close() {
     const auto self = shared_from_this();
     io_.stop();
     patience_.stop();
+    idle_.stop();
     yield_.stop();
     socket_ = Fd();
     output_.clear();

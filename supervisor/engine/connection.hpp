@@ -20,12 +20,21 @@ public:
     using OnCall =
         std::function<void(const control::Call&, std::vector<Fd>, const Caller&, const ClientRef&)>;
     using OnClosed = std::function<void(Connection&)>;
+    struct Patience {
+        double unread;  ///< how long a reply may stay unread [s]
+        double idle;    ///< how long a client may ask nothing [s]
+    };
 
     Connection(struct ev_loop* loop, Fd socket, const Caller& caller, OnCall on_call,
-               OnClosed on_closed, double patience);
+               OnClosed on_closed, Patience patience);
 
     void open();  ///< starts reading; separate because it needs shared_from_this
     [[nodiscard]] const Caller& caller() const { return caller_; }
+    /// Whether nothing is under way for it: it waits for no answer, and none waits for it.
+    [[nodiscard]] bool is_idle() const { return !calling_ && output_.empty(); }
+    /// When it was opened or last began a call, by the loop's clock [s].
+    [[nodiscard]] double last_active() const { return last_active_; }
+    void close();
 
     void reply(control::Reply reply, std::vector<Fd> fds) override;
     void on_hangup(std::function<void()> hook) override { hangup_ = std::move(hook); }
@@ -42,8 +51,8 @@ private:
     void handle(control::Frame frame);
     bool flush();
     void watch();
-    void close();
 
+    struct ev_loop* loop_;
     Fd socket_;
     Caller caller_;
     OnCall on_call_;
@@ -56,9 +65,11 @@ private:
     bool processing_ = false;  ///< guards against replies from within a call
     bool ended_ = false;       ///< the client sends no more; close once it is answered
     IoWatch io_;
-    double patience_seconds_;
+    Patience limits_;
     TimerWatch patience_;  ///< for a reply that stays unread
-    TimerWatch yield_;     ///< lets others have their turn between batches of calls
+    TimerWatch idle_;      ///< runs while nothing is under way
+    double last_active_;
+    TimerWatch yield_;  ///< lets others have their turn between batches of calls
 };
 
 }  // namespace jailsvc::engine

@@ -235,7 +235,21 @@ Json Dispatcher::status_of(const std::string& unit) const {
     json["oom_kills"] = hits.oom_kills;
     json["refused_tasks"] = hits.refused_tasks;
     if (errors != nullptr) json["errors"] = *errors;
+    json["notes"] = notes_of(*status->unit);
     return json;
+}
+
+/// What it wants in vain. Nothing is refused for that, so nothing else tells it.
+Strings Dispatcher::notes_of(const config::Unit& unit) const {
+    Strings notes;
+    for (const std::string& name : unit.unit.wants) {
+        if (manager_.find(name) != nullptr) continue;
+        const char* why = elsewhere_.file_errors(name) != nullptr
+                              ? "whose file has errors"
+                              : "which does not exist; add it or drop the line";
+        notes.push_back(fmt::format("wants {}, {}", name, why));
+    }
+    return notes;
 }
 
 void Dispatcher::status(Request& request) {

@@ -53,6 +53,7 @@ private:
     void shutdown(Request& request);
 
     [[nodiscard]] control::Json status_of(const std::string& unit) const;
+    [[nodiscard]] std::vector<std::string> notes_of(const config::Unit& unit) const;
     /// What a parameter says; or the client has been answered what is wrong with it.
     template <typename T>
     [[nodiscard]] static std::optional<T> taken(const Request& request, Naming::Answered<T> read);

@@ -32,8 +32,8 @@ public:
     [[nodiscard]] virtual std::vector<std::string> broken_units() const = 0;
     /// All templates, those with errors in their files too, sorted by name.
     [[nodiscard]] virtual std::vector<config::Template> templates() const = 0;
-    /// Loads the instance of a template; false: no such template, or it has errors.
-    virtual bool load_instance(const std::string& unit) = 0;
+    /// Loads instances of templates, as far as there are such templates and they have no errors.
+    virtual void load_instances(const std::vector<std::string>& units) = 0;
     [[nodiscard]] virtual Extra extra(std::string_view unit) const = 0;
     /// What the service uses, if it runs.
     [[nodiscard]] virtual std::optional<Usage> usage(std::string_view unit, pid_t main) const = 0;

@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 #include <malloc.h>
 #include <spdlog/spdlog.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include <algorithm>
@@ -31,6 +32,12 @@ bool ended_before_exec(const service::ExitInfo& info) {
     return !info.by_signal && info.code == ipc::kNotExecutedCode;
 }
 
+std::size_t descriptor_limit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) == -1) return 0;
+    return static_cast<std::size_t>(limit.rlim_cur);
+}
+
 }  // namespace
 
 Engine::Engine(struct ev_loop* loop, const Places& places, Roles roles, Fd keeper)
@@ -55,13 +62,16 @@ Engine::Engine(struct ev_loop* loop, const Places& places, Roles roles, Fd keepe
       timers_(loop, [this](std::string_view unit,
                            service::TimerKind kind) { manager_.on_timer(unit, kind); }),
       manager_(launcher_, timers_, reporter_),
-      asks_(jailer_, logger_),
+      asks_(loop, jailer_, logger_,
+            [this](service::Token token) { early_exits_.expect_answer(token); }),
       dispatcher_(manager_, jobs_, *this),
-      server_(loop, std::move(roles),
-              [this](const control::Call& call, std::vector<Fd> fds, const Caller& caller,
-                     const ClientRef& client) {
-                  dispatcher_.dispatch(call, std::move(fds), caller, client);
-              }),
+      server_(
+          loop, std::move(roles),
+          [this](const control::Call& call, std::vector<Fd> fds, const Caller& caller,
+                 const ClientRef& client) {
+              dispatcher_.dispatch(call, std::move(fds), caller, client);
+          },
+          limits_within(descriptor_limit())),
       settle_(loop, [this] { settle(); }),
       impatience_(loop, [this] { listen(); }) {
     (void)keeper_.attach(std::move(keeper));
@@ -127,14 +137,15 @@ void Engine::on_peer(ipc::Role role, Fd socket) {
     if (!socket) return spdlog::error("keeper: a peer without a descriptor");
     if (role == ipc::Role::kLogger) {
         asks_.logger_lost();  // its end may not have been read yet, and what it was asked is lost
-        (void)logger_.attach(std::move(socket));  // nobody waits for what was not sent
-        return;
+        (void)logger_.attach(std::move(socket));  // what was not sent is asked again
+        return asks_.logger_back();
     }
     if (role != ipc::Role::kJailer) return spdlog::error("keeper: a peer that is none of ours");
     jailer_lost();  // its end may not have been read yet, and what it was asked is lost
     auto kept = launcher_.start_over(jailer_.attach(std::move(socket)));
     if (ready_) manager_.resume();
     launcher_.append(std::move(kept));
+    asks_.jailer_back();
 }
 
 void Engine::on_stored(const ipc::Stored& stored, Fd fd) {
@@ -190,7 +201,8 @@ void Engine::on_property_set(ipc::Packet& packet) {
     const auto text = sys::read_memfd(memfd.get(), config::kMaxFileSize);
     if (!text) return spdlog::error("jailer: set-property: {}", text.error().message);
     const std::string unit(ipc::get_text(reply->unit));
-    if (reply->ok != 0 && ready_ && load_instance(unit) && !text->empty()) {
+    const bool loaded = reply->ok != 0 && ready_ && load_again(unit);
+    if (loaded && !text->empty()) {
         auto running = config::parse_effective(*schema_, unit, *text);
         if (running) manager_.runs_as(std::move(*running));
     }
@@ -378,108 +390,6 @@ void Engine::listen() {
     if (listener_) server_.listen(std::move(listener_));
 }
 
-// Units ----------------------------------------------------------------------------------------
-
-service::Manager::LoadReport Engine::take(UnitSet set) {
-    for (const auto& [name, errors] : set.errors) {
-        for (const std::string& error : errors) {
-            // Those of files that are no unit's begin with the path, which is their name here.
-            if (error.starts_with(name)) {
-                spdlog::error("{}", error);
-            } else {
-                spdlog::error("{}: {}", name, error);
-            }
-        }
-        // A file broken since it was loaded disturbs nothing: what was loaded goes on.
-        if (const config::Unit* old = manager_.find(name)) set.units.push_back(*old);
-    }
-    for (const std::string& warning : set.warnings) spdlog::warn("{}", warning);
-    file_errors_ = std::move(set.errors);
-    templates_ = std::move(set.templates);
-    add_wanted(set.units);
-    std::set<std::string> unreadable;
-    for (const auto& [name, errors] : file_errors_) unreadable.insert(name);
-    auto loaded = manager_.load(std::move(set.units), unreadable);
-    for (const std::string& error : loaded.errors) spdlog::error("{}", error);
-    ::malloc_trim(0);  // reading took far more for a moment than what is kept
-    for (const std::string& name : loaded.removed) {
-        timers_.forget(name);
-        if (records_) records_->erase(name);
-        auto forget = ipc::make<ipc::Forget>();
-        ipc::set_text(forget.unit, name);
-        jailer_.send(forget);
-    }
-    return loaded;
-}
-
-ReloadReport Engine::reload() {
-    UnitSet set = load_all_units(manager_.names());
-    std::vector<std::string> errors;
-    for (const auto& [name, list] : set.errors) {
-        errors.insert(errors.end(), list.begin(), list.end());
-    }
-    jailer_.send(ipc::make<ipc::ReloadUnits>());
-    std::vector<std::string> warnings = set.warnings;
-    auto loaded = take(std::move(set));
-    errors.insert(errors.end(), loaded.errors.begin(), loaded.errors.end());
-    spdlog::info("reloaded: {} added, {} changed, {} removed, {} errors", loaded.added.size(),
-                 loaded.changed.size(), loaded.removed.size(), errors.size());
-    return {.added = std::move(loaded.added),
-            .changed = std::move(loaded.changed),
-            .removed = std::move(loaded.removed),
-            .stale = std::move(loaded.running_stale),
-            .errors = std::move(errors),
-            .warnings = std::move(warnings)};
-}
-
-bool Engine::load_instance(const std::string& unit) {
-    auto loaded = config::load_unit(sources_, *schema_, unit);
-    if (!loaded) {
-        auto& errors = file_errors_[unit];
-        errors.clear();
-        for (const auto& error : loaded.error()) errors.push_back(config::to_string(error));
-        return false;
-    }
-    file_errors_.erase(unit);
-    drop_what_the_jailer_needs(*loaded);
-    for (const std::string& error : manager_.add(std::move(*loaded)).errors) {
-        spdlog::error("{}", error);
-    }
-    return true;
-}
-
-const std::vector<std::string>* Engine::file_errors(std::string_view unit) const {
-    const auto at = file_errors_.find(unit);
-    return at == file_errors_.end() ? nullptr : &at->second;
-}
-
-std::vector<std::string> Engine::broken_units() const {
-    std::vector<std::string> names;
-    for (const auto& [name, errors] : file_errors_) {
-        if (config::is_unit_name(name) && manager_.find(name) == nullptr) names.push_back(name);
-    }
-    return names;
-}
-
-std::vector<config::Template> Engine::templates() const {
-    std::vector<config::Template> all = templates_;
-    for (const auto& [name, errors] : file_errors_) {
-        if (config::is_template_name(name))
-            all.push_back({.name = name, .description = {}, .file = {}});
-    }
-    std::ranges::sort(all, {}, &config::Template::name);
-    return all;
-}
-
-Digest Engine::digest_of_start(std::string_view unit) const {
-    // The record of a start names its digest, and was written before the request came here.
-    if (const auto entry = records_ ? records_->find(unit) : std::nullopt) {
-        return std::to_array(entry->record.digest);
-    }
-    const config::Unit* known = manager_.find(unit);
-    return known == nullptr ? Digest{} : known->digest;
-}
-
 // What clients ask for -------------------------------------------------------------------------
 
 Extra Engine::extra(std::string_view unit) const {
@@ -503,7 +413,6 @@ void Engine::exec(const std::string& unit, service::Token main_token, Fd socket,
     const service::Token token = manager_.next_token();
     manager_.set_next_token(token + 1);
     records_->reserve(token);
-    early_exits_.expect_answer(token);
     asks_.exec(unit, token, main_token, std::move(socket), std::move(client));
 }
 

@@ -39,7 +39,7 @@ public:
     [[nodiscard]] const std::vector<std::string>* file_errors(std::string_view unit) const override;
     [[nodiscard]] std::vector<std::string> broken_units() const override;
     [[nodiscard]] std::vector<config::Template> templates() const override;
-    bool load_instance(const std::string& unit) override;
+    void load_instances(const std::vector<std::string>& units) override;
     [[nodiscard]] Extra extra(std::string_view unit) const override;
     [[nodiscard]] std::optional<Usage> usage(std::string_view unit, pid_t main) const override;
     [[nodiscard]] UnitGroups::Hits hits(std::string_view unit) const override;
@@ -84,6 +84,11 @@ private:
     /// Everything with a file, and the instances of templates among `known`.
     [[nodiscard]] UnitSet load_all_units(const std::vector<std::string>& known) const;
     service::Manager::LoadReport take(UnitSet set);
+    using FileErrors = std::map<std::string, std::vector<std::string>, std::less<>>;
+    static void tell_errors(const FileErrors& all);
+    void note_errors(const std::string& unit, const config::Diagnostics& found);
+    std::size_t load_new(const std::vector<std::string>& names);
+    bool load_again(const std::string& unit);
     [[nodiscard]] Digest digest_of_start(std::string_view unit) const;
 
     /// Before each sleep: settled jobs are answered, requests leave for the jailer.
@@ -111,7 +116,7 @@ private:
     Server server_;
     PrepareWatch settle_;
     TimerWatch impatience_;
-    std::map<std::string, std::vector<std::string>, std::less<>> file_errors_;
+    FileErrors file_errors_;
     std::vector<config::Template> templates_;  ///< those that load
     UnitGroups groups_;
     KeptUnits kept_units_;             ///< of the snapshot, until ready

@@ -67,7 +67,8 @@ std::deque<Link::Message> JailerLauncher::start_over(std::deque<Link::Message> u
     append(std::move(unsent));
     std::erase_if(collected_, [](const Link::Message& message) {
         return message.type() == ipc::Type::kStart || message.type() == ipc::Type::kTeardown ||
-               message.type() == ipc::Type::kExec;
+               message.type() == ipc::Type::kExec || message.type() == ipc::Type::kPlanRequest ||
+               message.type() == ipc::Type::kSetProperty;
     });
     return std::exchange(collected_, {});
 }

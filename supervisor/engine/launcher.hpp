@@ -33,8 +33,8 @@ public:
     [[nodiscard]] bool idle() const { return collected_.empty(); }
 
     /// For a new jailer: forgets collected starts and teardowns, which Manager::resume asks for
-    /// again, and commands of clients, who were told that the old one died; returns the rest of
-    /// these and of what the old jailer did not take.
+    /// again, and what clients ask, which Asks has an eye on; returns the rest of these and of
+    /// what the old jailer did not take.
     [[nodiscard]] std::deque<Link::Message> start_over(std::deque<Link::Message> unsent);
     void append(std::deque<Link::Message> messages);
 

@@ -73,6 +73,16 @@ void Link::flush() {
     if (socket_) watch_.watch(socket_.get(), EV_READ);
 }
 
+std::vector<Link::Message> Link::take_back(ipc::Type type) {
+    std::vector<Message> taken;
+    for (auto at = queue_.begin(); at != queue_.end();) {
+        const bool wanted = at->type() == type;
+        if (wanted) taken.push_back(std::move(*at));
+        at = wanted ? queue_.erase(at) : std::next(at);
+    }
+    return taken;
+}
+
 void Link::lose(int code) {
     if (code != EPIPE) spdlog::error("{}: {}", name_, std::strerror(code));
     watch_.stop();

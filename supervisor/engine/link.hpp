@@ -31,6 +31,9 @@ public:
     };
     [[nodiscard]] std::deque<Message> attach(Fd socket);
 
+    /// Takes out of what has not been sent all messages of that type, oldest first.
+    [[nodiscard]] std::vector<Message> take_back(ipc::Type type);
+
     [[nodiscard]] bool up() const { return static_cast<bool>(socket_); }
 
     template <ipc::Message T>

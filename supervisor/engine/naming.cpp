@@ -17,6 +17,8 @@ using control::Reply;
 using Strings = std::vector<std::string>;
 
 constexpr std::size_t kMaxUnitsPerCall = 4096;
+/// Comparing a name with all there are takes time; who misspells more names than this needs a list.
+constexpr std::size_t kMaxHints = 8;
 
 std::string first_line(const std::string& text) {
     return text.substr(0, text.find('\n'));
@@ -41,20 +43,31 @@ std::string Naming::nearest_to(const std::string& unit) const {
     return config::nearest(unit, known);
 }
 
-std::optional<Naming::Fault> Naming::fault_of(const std::string& unit) {
+void Naming::load_missing(const Strings& units) {
+    if (!may_load_) return;
+    Strings missing;
+    for (const std::string& unit : units) {
+        const bool is_instance = config::is_unit_name(unit) && unit.find('@') != std::string::npos;
+        if (is_instance && manager_.find(unit) == nullptr) missing.push_back(unit);
+    }
+    std::ranges::sort(missing);
+    const auto twice = std::ranges::unique(missing);
+    missing.erase(twice.begin(), twice.end());
+    if (!missing.empty()) elsewhere_.load_instances(missing);
+}
+
+std::optional<Naming::Fault> Naming::fault_of(const std::string& unit, Hint hint) const {
     if (manager_.find(unit) != nullptr) return std::nullopt;
-    const bool valid = config::is_unit_name(unit);
-    const bool is_instance = valid && unit.find('@') != std::string::npos;
-    if (is_instance && may_load_ && elsewhere_.load_instance(unit)) return std::nullopt;
     if (const auto* errors = elsewhere_.file_errors(unit)) {
         return Fault{.kind = Fault::Kind::kErrors, .unit = unit, .nearest = {}, .errors = *errors};
     }
     if (is_one_of(elsewhere_.templates(), unit)) {
         return Fault{.kind = Fault::Kind::kTemplate, .unit = unit, .nearest = {}, .errors = {}};
     }
-    const bool sensible = valid || config::is_template_name(unit);
+    const bool sensible = config::is_unit_name(unit) || config::is_template_name(unit);
+    const bool compared = sensible && hint == Hint::kWanted;
     return Fault{
-        .unit = unit, .nearest = sensible ? nearest_to(unit) : std::string(), .errors = {}};
+        .unit = unit, .nearest = compared ? nearest_to(unit) : std::string(), .errors = {}};
 }
 
 Reply Naming::reply_of(const Fault& fault) {
@@ -85,7 +98,7 @@ UnitOutcome Naming::outcome_of(const Fault& fault) {
     }
     return {fault.unit, "unknown",
             fault.nearest.empty()
-                ? "there is no such unit"
+                ? "there is no such unit; see `jailsvc list`"
                 : fmt::format("there is no such unit; did you mean \"{}\"?", fault.nearest)};
 }
 
@@ -112,6 +125,7 @@ Naming::Answered<std::string> Naming::unit(const Json& parameters) {
         return std::unexpected(control::invalid_parameter("unit"));
     }
     auto name = found->get<std::string>();
+    load_missing({name});
     if (const auto fault = fault_of(name)) return std::unexpected(reply_of(*fault));
     return name;
 }
@@ -120,9 +134,12 @@ Naming::Answered<std::vector<UnitOutcome>> Naming::units(const Json& parameters)
     const auto given = names(parameters);
     if (!given) return std::unexpected(given.error());
     if (given->empty()) return std::unexpected(control::invalid_parameter("units"));
+    load_missing(*given);
     std::vector<UnitOutcome> outcomes;
+    std::size_t unknown = 0;
     for (const std::string& name : *given) {
-        const auto fault = fault_of(name);
+        const auto fault = fault_of(name, unknown < kMaxHints ? Hint::kWanted : Hint::kNone);
+        if (fault) ++unknown;
         if (fault && given->size() == 1) return std::unexpected(reply_of(*fault));
         outcomes.push_back(fault ? outcome_of(*fault) : UnitOutcome{name, "", ""});
     }
@@ -138,6 +155,7 @@ Naming::Answered<Strings> Naming::units_to_show(const Json& parameters) {
         std::ranges::sort(*given);
         return given;
     }
+    load_missing(*given);
     for (const std::string& name : *given) {
         const auto fault = fault_of(name);
         const bool shown =

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <expected>
 #include <optional>
 #include <string>
@@ -52,8 +53,12 @@ private:
     [[nodiscard]] static control::Reply reply_of(const Fault& fault);
     [[nodiscard]] static UnitOutcome outcome_of(const Fault& fault);
 
+    /// Loads those of them that are instances of templates and not known yet, all at once.
+    void load_missing(const std::vector<std::string>& units);
+    enum class Hint : std::uint8_t { kWanted, kNone };
     /// nullopt: there is such a unit.
-    [[nodiscard]] std::optional<Fault> fault_of(const std::string& unit);
+    [[nodiscard]] std::optional<Fault> fault_of(const std::string& unit,
+                                                Hint hint = Hint::kWanted) const;
     [[nodiscard]] std::string nearest_to(const std::string& unit) const;
     [[nodiscard]] static Answered<std::vector<std::string>> names(const control::Json& parameters);
 

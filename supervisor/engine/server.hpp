@@ -8,14 +8,18 @@
 
 namespace jailsvc::engine {
 
-/// How many clients may be connected at once. Nobody but root can take so many places that others
-/// find none: 16 users at their limit still leave root its share.
+/// How many clients may be connected at once. Who is at a limit and connects once more loses the
+/// connection that has been idle for longest; only where none is idle is the new one refused. So
+/// nobody can take places without using them, and root's share is nobody else's.
 struct ServerLimits {
     std::size_t total = 1200;     ///< with root's
     std::size_t not_root = 1024;  ///< of all users but root together
     std::size_t per_user = 64;    ///< of one user but root
-    double patience = 30.;        ///< how long a reply may stay unread [s]
+    Connection::Patience patience = {.unread = 30., .idle = 600.};
 };
+
+/// The limits for a process that may have so many descriptors open: half of them are for clients.
+[[nodiscard]] ServerLimits limits_within(std::size_t descriptors);
 
 /// The listening control socket and its clients.
 class Server {
@@ -31,6 +35,8 @@ private:
     void accept_some();
     void admit(Fd socket);
     [[nodiscard]] bool has_room(uid_t uid) const;
+    bool make_room(uid_t uid);
+    bool drop_idlest(const std::function<bool(uid_t)>& of_whom);
     void forget(Connection& connection);
 
     struct ev_loop* loop_;

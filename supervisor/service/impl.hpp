@@ -52,6 +52,7 @@ struct Manager::Impl {
     JobId next_job = 1;
     std::uint64_t transaction = 0;
     std::size_t active = 0;   ///< units not at rest
+    Faults faults;            ///< of files that did not load
     std::size_t removed = 0;  ///< units to be forgotten once they are at rest
     bool shutting_down = false;
     std::vector<JobId> shutdown_jobs;
@@ -65,8 +66,8 @@ struct Manager::Impl {
     std::vector<std::pair<JobId, JobResult>> settled;
 
     // load.cpp
-    LoadReport load(std::vector<config::Unit> units, const std::set<std::string>& unreadable);
-    LoadReport add(config::Unit unit);
+    LoadReport load(std::vector<config::Unit> units, Faults broken_files);
+    LoadReport add(std::vector<config::Unit> units);
     void take(const config::Unit& unit, LoadReport& report);
     void taken(LoadReport& report);  ///< what follows from a changed set
     void link();                     ///< edges anew from a new graph

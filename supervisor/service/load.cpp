@@ -10,9 +10,9 @@
 
 namespace jailsvc::service {
 
-Manager::LoadReport Manager::Impl::load(std::vector<config::Unit> units,
-                                        const std::set<std::string>& unreadable) {
+Manager::LoadReport Manager::Impl::load(std::vector<config::Unit> units, Faults broken_files) {
     LoadReport report;
+    faults = std::move(broken_files);
     ++transaction;  // marks what is in the new set
     for (const config::Unit& unit : units) take(unit, report);
     for (const auto& entry : entries) {
@@ -20,17 +20,20 @@ Manager::LoadReport Manager::Impl::load(std::vector<config::Unit> units,
         if (!entry->removed) report.removed.push_back(entry->name());
         entry->removed = true;
     }
-    for (const std::string& name : unreadable) {
+    for (const auto& [name, fault] : faults) {
         if (Entry* entry = find(name)) entry->unreadable = true;
     }
     taken(report);
     return report;
 }
 
-Manager::LoadReport Manager::Impl::add(config::Unit unit) {
+Manager::LoadReport Manager::Impl::add(std::vector<config::Unit> units) {
     LoadReport report;
     ++transaction;
-    take(unit, report);
+    for (const config::Unit& unit : units) {
+        faults.erase(unit.name);
+        take(unit, report);
+    }
     taken(report);
     return report;
 }
@@ -80,7 +83,7 @@ void Manager::Impl::link() {
     std::vector<const config::Unit*> units;
     units.reserve(entries.size());
     for (const auto& entry : entries) units.push_back(entry->loaded.get());
-    const graph::Graph graph = graph::Graph::build(units);
+    const graph::Graph graph = graph::Graph::build(units, faults);
 
     const auto resolve = [&](const std::vector<std::string>& names) {
         std::vector<Entry*> found;

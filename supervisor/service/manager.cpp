@@ -15,13 +15,12 @@ Manager::Manager(Launcher& launcher, Timers& timers, Observer& observer)
 
 Manager::~Manager() = default;
 
-Manager::LoadReport Manager::load(std::vector<config::Unit> units,
-                                  const std::set<std::string>& unreadable) {
-    return impl_->load(std::move(units), unreadable);
+Manager::LoadReport Manager::load(std::vector<config::Unit> units, Faults faults) {
+    return impl_->load(std::move(units), std::move(faults));
 }
 
-Manager::LoadReport Manager::add(config::Unit unit) {
-    return impl_->add(std::move(unit));
+Manager::LoadReport Manager::add(std::vector<config::Unit> units) {
+    return impl_->add(std::move(units));
 }
 
 Result<JobId> Manager::request(Request what, std::string_view unit) {

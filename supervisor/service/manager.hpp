@@ -80,11 +80,13 @@ public:
         std::vector<std::string> added, changed, removed, running_stale;
         std::vector<std::string> errors;
     };
-    /// The file of an `unreadable` one has errors, and the unit is of an earlier load: it goes on
-    /// with its restarts if it is up, but no request starts it.
-    LoadReport load(std::vector<config::Unit> units, const std::set<std::string>& unreadable = {});
-    /// Takes one more unit, or a new version of one, beside those there are.
-    LoadReport add(config::Unit unit);
+    /// What is wrong with files, by their units' names, one line each. A unit of that name is of an
+    /// earlier load: it goes on with its restarts if it is up, but no request starts it.
+    using Faults = std::map<std::string, std::string, std::less<>>;
+    LoadReport load(std::vector<config::Unit> units, Faults faults = {});
+    /// Takes more units, or new versions of some, beside those there are. However many: the order
+    /// of all units is made anew once.
+    LoadReport add(std::vector<config::Unit> units);
 
     /// Asks for a change and what it depends on. Refused at once (no job) for an unknown unit, a
     /// cycle, …; otherwise the job settles through Observer, possibly before this returns.

@@ -38,7 +38,7 @@ public:
     [[nodiscard]] std::vector<config::Template> templates() const override {
         return {{.name = "t@", .description = {}, .file = {}}};
     }
-    bool load_instance(const std::string&) override { return false; }
+    void load_instances(const std::vector<std::string>&) override {}
     [[nodiscard]] Extra extra(std::string_view) const override { return {}; }
     [[nodiscard]] std::optional<Usage> usage(std::string_view, pid_t) const override {
         return std::nullopt;

@@ -54,6 +54,16 @@ class Survival(SystemTest):
     def test_the_jailer_dies(self):
         self.check_death_of("jailer")
 
+    def test_questions_wait_for_who_is_being_restarted(self):
+        for role, commands in (("logger", [["logs", "other"]]),
+                               ("jailer", [["plan", "other"],
+                                           ["exec", "other", "--", "/bin/true"]])):
+            before = self.supervisor.role(role)
+            os.kill(before, signal.SIGKILL)
+            await_true("its end", lambda: not alive(before))
+            for command in commands:
+                self.ok(*command)
+
     def test_a_service_that_ends_while_the_engine_is_dead_is_restarted(self):
         before = self.supervisor.pid("kept")
         engine = self.supervisor.role("engine")

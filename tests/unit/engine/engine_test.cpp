@@ -236,12 +236,112 @@ TEST_CASE("engine: log descriptors and plans come from those who have them", "[e
     const auto text = sys::sealed_memfd("plan", R"({"ops":[]})");
     rest.send(rest.jailer, plan, text->get());
     CHECK(client.receive()->reply.parameters["plan"]["ops"] == Json::array());
+}
 
-    // A jailer that dies with the question leaves no client waiting.
+TEST_CASE("engine: a question waits for a jailer or logger that is being restarted", "[engine]") {
+    FakeRest rest;
+    rest.write_unit("web", kOther);
+    rest.boot();
+    auto client = rest.connect();
+    const auto answer_plan = [&] {
+        auto plan = ipc::make<ipc::PlanReply>();
+        plan.serial = rest.expect<ipc::PlanRequest>(rest.jailer).serial;
+        plan.ok = 1;
+        const auto text = sys::sealed_memfd("plan", R"({"ops":[]})");
+        rest.send(rest.jailer, plan, text->get());
+        CHECK(client.receive()->reply.error == "");
+    };
     REQUIRE(client.send("Plan", {{"unit", "web"}}));
-    (void)rest.expect<ipc::PlanRequest>(rest.jailer);
+    SECTION("asked before it died") {
+        (void)rest.expect<ipc::PlanRequest>(rest.jailer);
+        rest.jailer = Fd();
+        rest.replace_jailer();
+        answer_plan();
+    }
+    SECTION("asked while there is none") {
+        answer_plan();
+        rest.jailer = Fd();
+        REQUIRE(client.send("Plan", {{"unit", "web"}}));
+        CHECK(rest.connect().call("Version")->reply.error == "");  // others are served meanwhile
+        rest.replace_jailer();
+        answer_plan();
+    }
+    SECTION("of the logger") {
+        answer_plan();
+        REQUIRE(client.send("Logs", {{"unit", "web"}}));
+        (void)rest.expect<ipc::LogOpen>(rest.logger);
+        rest.logger = Fd();
+        rest.replace_logger();
+        auto opened = ipc::make<ipc::LogOpened>();
+        opened.serial = rest.expect<ipc::LogOpen>(rest.logger).serial;
+        const auto file = sys::sealed_memfd("log", "hello");
+        rest.send(rest.logger, opened, file->get());
+        CHECK(client.receive()->fds.size() == 1);
+    }
+}
+
+TEST_CASE("engine: a command in a jail waits for the jailer, once it has been asked it does not",
+          "[engine]") {
+    FakeRest rest;
+    rest.write_unit("web", kWeb);
+    rest.boot();
+    (void)rest.run_next_start(::getpid());
+    wait_for_state(rest, "web", "running");
+    auto client = rest.connect();
+    int ends[2];
+    REQUIRE(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0);
+    const Fd ours(ends[0]), theirs(ends[1]);
     rest.jailer = Fd();
-    CHECK(client.receive()->reply.error == "io.jailsvc.Control.Failed");
+    REQUIRE(client.send("Exec", {{"unit", "web"}}, {theirs.get()}));
+    CHECK(status_of(rest, "web")["state"] == "running");  // the call before this one is read too
+    rest.replace_jailer();
+    // What the next jailer is told first is its affair; the command comes with its descriptor.
+    const auto exec = rest.expect<ipc::Exec>(rest.jailer);
+    CHECK(ipc::get_text(exec.unit) == "web");
+    CHECK(rest.packet.fd_count() == 1);
+    // Whether this one runs by now nobody knows: it is not run twice.
+    rest.jailer = Fd();
+    CHECK(client.receive()->reply.parameters["message"] ==
+          "the jailer has been restarted; try again");
+}
+
+TEST_CASE("engine: instances of a template come all at once, and those of none do not",
+          "[engine]") {
+    FakeRest rest;
+    rest.write_unit("w@", "[service]\nexec_start = [\"/bin/w\", \"%i\"]\n");
+    rest.write_unit("stl@", "[service]\nexec_start = [\"/bin/w\"]\nnice = \"%i\"\n");
+    rest.boot();
+    auto client = rest.connect();
+    Json units = Json::array();
+    for (int i = 0; i < 500; ++i) units.push_back("w@" + std::to_string(i));
+    for (const char* other : {"none@1", "stl@1", "ww@"}) units.push_back(other);
+    const auto answer = client.call("ResetFailed", {{"units", units}});
+    REQUIRE(answer);
+    const Json outcomes = answer->reply.parameters["outcomes"];
+    REQUIRE(outcomes.size() == 503);
+    CHECK(outcomes[0]["result"] == "done");
+    CHECK(outcomes[499]["result"] == "done");
+    CHECK(outcomes[500]["message"] == "there is no such unit; see `jailsvc list`");
+    CHECK(outcomes[501]["result"] == "refused");
+    CHECK(outcomes[502]["message"] == "there is no such unit; did you mean \"w@\"?");
+    CHECK(client.call("Status")->reply.parameters["units"].size() == 501);  // with the broken one
+}
+
+TEST_CASE("engine: what a unit wants in vain is told with its status", "[engine]") {
+    FakeRest rest;
+    rest.write_unit("web",
+                    "[unit]\nwants = [\"ghost\", \"bad\", \"other\"]\n" + std::string(kOther));
+    rest.write_unit("bad", "[service]\n");
+    rest.write_unit("other", kOther);
+    rest.write_unit("needs", "[unit]\nrequires = [\"bad\"]\n" + std::string(kOther));
+    rest.boot();
+    CHECK(status_of(rest, "web")["notes"] ==
+          Json::array({"wants ghost, which does not exist; add it or drop the line",
+                       "wants bad, whose file has errors"}));
+    CHECK(status_of(rest, "other")["notes"] == Json::array());
+    const std::string because = status_of(rest, "needs")["because"];
+    CHECK(because.starts_with("requires bad, whose file has errors: "));
+    CHECK(because.find("bad.toml:1:2: exec_start: missing") != std::string::npos);
 }
 
 TEST_CASE("engine: why a command was not executed wins over its exit code", "[engine]") {

@@ -126,6 +126,10 @@ void FakeRest::replace_jailer() {
     send_schema();
 }
 
+void FakeRest::replace_logger() {
+    introduce(ipc::Role::kLogger, logger);
+}
+
 void FakeRest::kill_engine() {
     ::kill(engine_, SIGKILL);
     int status = 0;

@@ -24,6 +24,7 @@ public:
     void kill_engine();
     /// Gives the engine a new jailer, as the keeper does after a jailer's death.
     void replace_jailer();
+    void replace_logger();
 
     [[nodiscard]] jailsvc::control::Client connect() const;
     [[nodiscard]] std::string control_path() const { return folder_ + "/control"; }

@@ -30,7 +30,10 @@ public:
         : loop_(ev_loop_new(EVFLAG_AUTO), ev_loop_destroy),
           server_(
               loop_.get(), Roles(::geteuid(), std::nullopt),
-              [](const control::Call&, std::vector<Fd>, const Caller&, const ClientRef& client) {
+              [this](const control::Call&, std::vector<Fd>, const Caller&,
+                     const ClientRef& client) {
+                  ++calls_;
+                  if (holds_) return held_.push_back(client);
                   answer(client, {.parameters = {{"text", std::string(kLong, 'x')}}});
               },
               limits) {
@@ -70,6 +73,13 @@ public:
         return true;
     }
     [[nodiscard]] std::size_t clients() const { return server_.clients(); }
+    /// From now on calls are taken and not answered.
+    void hold_answers() { holds_ = true; }
+    void answer_held() {
+        for (const ClientRef& client : held_) answer(client, {});
+        held_.clear();
+    }
+    [[nodiscard]] int calls() const { return calls_; }
 
 private:
     [[nodiscard]] sockaddr_un address() const {
@@ -79,6 +89,9 @@ private:
         return address;
     }
     std::string folder_;
+    bool holds_ = false;
+    std::vector<ClientRef> held_;
+    int calls_ = 0;
     std::unique_ptr<struct ev_loop, decltype(&ev_loop_destroy)> loop_;
     Server server_;
 };
@@ -102,7 +115,7 @@ bool drain(const Fd& client, std::string& into) {
 
 TEST_CASE("server: a client that does not read its reply is cut off, one that does is not",
           "[engine]") {
-    World world({.patience = 0.5});
+    World world({.patience = {.unread = 0.5, .idle = 600.}});
     const Fd slow = world.connect();
     const Fd reader = world.connect();
     ask(slow);
@@ -122,20 +135,78 @@ TEST_CASE("server: a client that does not read its reply is cut off, one that do
     CHECK(world.clients() == 1);  // idle, however long
 }
 
-TEST_CASE("server: connections beyond the limit are told so and closed", "[engine]") {
-    World world({.total = 3});
+TEST_CASE("server: where all are busy one more is told so and closed", "[engine]") {
+    World world({.total = 3, .patience = {.unread = 30., .idle = 600.}});
+    world.hold_answers();
     std::vector<Fd> clients;
-    for (int i = 0; i < 3; ++i) clients.push_back(world.connect());
-    REQUIRE(world.await([&] { return world.clients() == 3; }));
+    for (int i = 0; i < 3; ++i) {
+        clients.push_back(world.connect());
+        ask(clients.back());
+    }
+    REQUIRE(world.await([&] { return world.calls() == 3; }));
     std::string said;
     {
         const Fd late = world.connect();
         REQUIRE(world.await([&] { return !drain(late, said); }));
     }
     CHECK(said.find("LimitReached") != std::string::npos);
+    CHECK(world.clients() == 3);  // who waits for an answer keeps its place, however long
     // The control: a place that is given up can be taken.
     clients.pop_back();
+    world.answer_held();
     REQUIRE(world.await([&] { return world.clients() == 2; }));
     clients.push_back(world.connect());
     REQUIRE(world.await([&] { return world.clients() == 3; }));
+}
+
+TEST_CASE("server: one more client takes the place that was idle for longest", "[engine]") {
+    World world({.total = 3, .patience = {.unread = 30., .idle = 600.}});
+    std::vector<Fd> clients;
+    for (std::size_t i = 1; i <= 3; ++i) {
+        clients.push_back(world.connect());
+        REQUIRE(world.await([&] { return world.clients() == i; }));
+    }
+    // The first asks something: by then the second is the idlest.
+    std::string got;
+    ask(clients[0]);
+    REQUIRE(world.await([&] {
+        CHECK(drain(clients[0], got));
+        return got.size() > kLong;
+    }));
+    const Fd late = world.connect();
+    std::string said;
+    REQUIRE(world.await([&] { return !drain(clients[1], said); }));
+    CHECK(said.empty());
+    CHECK(drain(clients[0], said));
+    CHECK(drain(clients[2], said));
+    ask(late);
+    REQUIRE(world.await([&] {
+        CHECK(drain(late, said));
+        return said.size() > kLong;
+    }));
+}
+
+TEST_CASE("server: who asks nothing for too long is cut off, who waits is not", "[engine]") {
+    World world({.patience = {.unread = 30., .idle = 0.1}});
+    const Fd idle = world.connect();
+    const Fd half = world.connect();
+    REQUIRE(::write(half.get(), "{\"meth", 6) == 6);  // half a call is none
+    world.hold_answers();
+    const Fd waiting = world.connect();
+    ask(waiting);
+    std::string said;
+    REQUIRE(world.await([&] { return world.clients() == 1; }));
+    CHECK_FALSE(drain(idle, said));
+    CHECK_FALSE(drain(half, said));
+    CHECK(drain(waiting, said));
+    CHECK(world.calls() == 1);
+}
+
+TEST_CASE("server: few descriptors mean few clients, with root's share among them", "[engine]") {
+    CHECK(limits_within(20'000).total == ServerLimits().total);
+    const ServerLimits few = limits_within(1024);
+    CHECK(few.total == 512);
+    CHECK(few.not_root == 384);
+    CHECK(few.per_user == 64);
+    CHECK(limits_within(64).per_user == 12);
 }

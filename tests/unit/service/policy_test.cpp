@@ -460,7 +460,8 @@ TEST_CASE("load: a unit whose file has errors goes on while it is up, and is sta
     needs.unit.requires_ = {"down"};
     Stage stage({up, down, needs});
     stage.up("up");
-    (void)stage.manager.load({up, down, needs}, {"up", "down", "/not/a/unit"});
+    (void)stage.manager.load({up, down, needs},
+                             {{"up", "oops"}, {"down", "oops"}, {"/not/a/unit", "oops"}});
     stage.died("up", 9);
     stage.torn_down("up");
     CHECK(stage.state("up") == State::kBackoff);

@@ -1,0 +1,162 @@
+// The engine's units: all of their files read, and instances of templates as they are asked for.
+
+#include <malloc.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <iterator>
+#include <set>
+#include <utility>
+
+#include "engine/engine.hpp"
+
+namespace jailsvc::engine {
+namespace {
+
+/// As many as a reload takes (config::load_all); each costs memory for good.
+constexpr std::size_t kMaxUnits = 16384;
+
+}  // namespace
+
+/// Each once: what keeps every unit from being loaded (a ceiling that is broken) is every unit's.
+void Engine::tell_errors(const FileErrors& all) {
+    std::set<std::string_view> told;
+    for (const auto& [name, errors] : all) {
+        for (const std::string& error : errors) {
+            if (!told.insert(error).second) continue;
+            // Those of files that are no unit's begin with the path, which is their name here.
+            if (error.starts_with(name)) {
+                spdlog::error("{}", error);
+            } else {
+                spdlog::error("{}: {}", name, error);
+            }
+        }
+    }
+}
+
+service::Manager::LoadReport Engine::take(UnitSet set) {
+    tell_errors(set.errors);
+    for (const auto& [name, errors] : set.errors) {
+        // A file broken since it was loaded disturbs nothing: what was loaded goes on.
+        if (const config::Unit* old = manager_.find(name)) set.units.push_back(*old);
+    }
+    for (const std::string& warning : set.warnings) spdlog::warn("{}", warning);
+    file_errors_ = std::move(set.errors);
+    templates_ = std::move(set.templates);
+    add_wanted(set.units);
+    service::Manager::Faults faults;
+    for (const auto& [name, errors] : file_errors_) {
+        const std::string_view first = errors.empty() ? std::string_view() : errors.front();
+        faults.emplace(name, first.substr(0, first.find('\n')));
+    }
+    auto loaded = manager_.load(std::move(set.units), std::move(faults));
+    for (const std::string& error : loaded.errors) spdlog::error("{}", error);
+    ::malloc_trim(0);  // reading took far more for a moment than what is kept
+    for (const std::string& name : loaded.removed) {
+        timers_.forget(name);
+        if (records_) records_->erase(name);
+        auto forget = ipc::make<ipc::Forget>();
+        ipc::set_text(forget.unit, name);
+        jailer_.send(forget);
+    }
+    return loaded;
+}
+
+ReloadReport Engine::reload() {
+    UnitSet set = load_all_units(manager_.names());
+    std::vector<std::string> errors;
+    std::set<std::string> told;
+    for (const auto& [name, list] : set.errors) {
+        std::ranges::copy_if(list, std::back_inserter(errors),
+                             [&](const std::string& error) { return told.insert(error).second; });
+    }
+    jailer_.send(ipc::make<ipc::ReloadUnits>());
+    std::vector<std::string> warnings = set.warnings;
+    auto loaded = take(std::move(set));
+    errors.insert(errors.end(), loaded.errors.begin(), loaded.errors.end());
+    spdlog::info("reloaded: {} added, {} changed, {} removed, {} errors", loaded.added.size(),
+                 loaded.changed.size(), loaded.removed.size(), errors.size());
+    return {.added = std::move(loaded.added),
+            .changed = std::move(loaded.changed),
+            .removed = std::move(loaded.removed),
+            .stale = std::move(loaded.running_stale),
+            .errors = std::move(errors),
+            .warnings = std::move(warnings)};
+}
+
+void Engine::note_errors(const std::string& unit, const config::Diagnostics& found) {
+    // Of a unit without a file there is nothing to be mended; and names are anybody's to invent.
+    const bool has_file = found.front().file != unit;
+    if (!has_file || file_errors_.size() >= kMaxUnits) return;
+    auto& errors = file_errors_[unit];
+    errors.clear();
+    for (const auto& error : found) errors.push_back(config::to_string(error));
+}
+
+void Engine::load_instances(const std::vector<std::string>& units) {
+    const std::size_t known = manager_.names().size();
+    if (known + units.size() > kMaxUnits) {
+        return spdlog::error("there are {} units, and {} more are not loaded: {} are the most",
+                             known, units.size(), kMaxUnits);
+    }
+    (void)load_new(units);
+}
+
+bool Engine::load_again(const std::string& unit) {
+    return load_new({unit}) == 1;
+}
+
+/// How many of them load.
+std::size_t Engine::load_new(const std::vector<std::string>& names) {
+    std::vector<config::Unit> good;
+    auto loaded = config::load_named(sources_, *schema_, names);
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        if (!loaded[i]) {
+            note_errors(names[i], loaded[i].error());
+            continue;
+        }
+        file_errors_.erase(names[i]);
+        drop_what_the_jailer_needs(*loaded[i]);
+        good.push_back(std::move(*loaded[i]));
+    }
+    const std::size_t count = good.size();
+    if (count == 0) return 0;
+    for (const std::string& error : manager_.add(std::move(good)).errors) {
+        spdlog::error("{}", error);
+    }
+    return count;
+}
+
+const std::vector<std::string>* Engine::file_errors(std::string_view unit) const {
+    const auto at = file_errors_.find(unit);
+    return at == file_errors_.end() ? nullptr : &at->second;
+}
+
+std::vector<std::string> Engine::broken_units() const {
+    std::vector<std::string> names;
+    for (const auto& [name, errors] : file_errors_) {
+        if (config::is_unit_name(name) && manager_.find(name) == nullptr) names.push_back(name);
+    }
+    return names;
+}
+
+std::vector<config::Template> Engine::templates() const {
+    std::vector<config::Template> all = templates_;
+    for (const auto& [name, errors] : file_errors_) {
+        if (config::is_template_name(name))
+            all.push_back({.name = name, .description = {}, .file = {}});
+    }
+    std::ranges::sort(all, {}, &config::Template::name);
+    return all;
+}
+
+Digest Engine::digest_of_start(std::string_view unit) const {
+    // The record of a start names its digest, and was written before the request came here.
+    if (const auto entry = records_ ? records_->find(unit) : std::nullopt) {
+        return std::to_array(entry->record.digest);
+    }
+    const config::Unit* known = manager_.find(unit);
+    return known == nullptr ? Digest{} : known->digest;
+}
+
+}  // namespace jailsvc::engine
