@@ -20,7 +20,7 @@ int show_outcomes(const Context& context, const Json& parameters) {
         if (code != kFailure) code = result == "unknown" ? kNoSuchUnit : kFailure;
         if (context.json) continue;
         const std::string unit = printable(outcome.value("unit", "?"));
-        const std::string message = printable(with_hint(unit, outcome.value("message", "")));
+        const std::string message = printable_lines(with_hint(unit, outcome.value("message", "")));
         // That a unit is unknown its message says.
         const std::string what = result == "unknown" ? "" : result + (message.empty() ? "" : ": ");
         std::fprintf(stderr, "jailsvc: %s: %s%s\n", unit.c_str(), what.c_str(), message.c_str());

@@ -63,7 +63,11 @@ int run_exec(const Context& context, const ExecOptions& options);
 int run_daemon_reload(const Context& context);
 int run_version(const Context& context);
 int run_shutdown(const Context& context);
-int run_verify(const Context& context, const std::vector<std::string>& files);
+struct VerifyOptions {
+    std::vector<std::string> files;
+    bool strict = false;  ///< warnings make the exit code 1 too
+};
+int run_verify(const Context& context, const VerifyOptions& options);
 int run_creds(const Context& context, const std::vector<std::string>& words);
 int run_doctor(const Context& context);
 /// "propose" what the unit was seen to need, or "forget" it.

@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "patience.hpp"
+#include "text.hpp"
 
 namespace jailsvc::ctl {
 namespace {
@@ -19,7 +20,7 @@ std::string text_of(const Json& parameters, const char* key) {
 std::string lines_of(const Json& parameters, const char* key) {
     std::string lines;
     for (const auto& line : parameters.value(key, Json::array())) {
-        lines += "\n  " + (line.is_string() ? line.get<std::string>() : line.dump());
+        lines += "\n" + (line.is_string() ? line.get<std::string>() : line.dump());
     }
     return lines;
 }
@@ -83,12 +84,12 @@ const char* error_name(int code) {
     }
 }
 
+}  // namespace
+
 std::string socket_of(const Context& context) {
     if (!context.socket.empty()) return context.socket;
     return (context.state.empty() ? "/run/jailsvc" : context.state + "/run") + "/control";
 }
-
-}  // namespace
 
 Result<control::Client> connect(const Context& context) {
     const std::string socket = socket_of(context);
@@ -127,7 +128,7 @@ int report(const Context& context, const Error& error) {
         print_json(error_json(error));
         return error.code != 0 ? error.code : kFailure;
     }
-    std::fprintf(stderr, "jailsvc: %s\n", error.message.c_str());
+    std::fprintf(stderr, "jailsvc: %s\n", printable_lines(error.message).c_str());
     return error.code != 0 ? error.code : kFailure;
 }
 

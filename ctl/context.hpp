@@ -34,6 +34,9 @@ struct Context {
     bool colour = false;
 };
 
+/// Where the supervisor listens.
+[[nodiscard]] std::string socket_of(const Context& context);
+
 /// Connects, or explains what to do.
 [[nodiscard]] Result<control::Client> connect(const Context& context);
 

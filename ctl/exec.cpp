@@ -8,6 +8,7 @@
 
 #include "commands.hpp"
 #include "ipc/channel.hpp"
+#include "patience.hpp"
 #include "terminal.hpp"
 
 namespace jailsvc::ctl {
@@ -92,7 +93,9 @@ Result<int> run_in_jail(const Context& context, const ExecOptions& options) {
     TRY_VOID(client.send("Exec", {{"unit", options.unit}}, {pair.second.get()}));
     pair.second = Fd();
     terminal.forget_inner();
-    terminal.relay_until_readable(client.socket());
+    // A command may run for ever, so a silent supervisor is told of and waited for all the same.
+    Patience patience(socket_of(context));
+    while (!terminal.relay(client.socket(), kLookMs)) patience.look();
     TRY(control::Answer answer, checked(client.receive()));
     return exit_code_of(answer.reply.parameters);
 }

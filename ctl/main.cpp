@@ -26,7 +26,7 @@ struct Options {
     std::string unit;
     ShowOptions show;
     std::string key;
-    std::vector<std::string> files;
+    VerifyOptions verify;
     std::vector<std::string> words;
     int exit_code = kOk;
 };
@@ -136,12 +136,15 @@ void add_tools(CLI::App& app, Options& options) {
     app.add_subcommand("daemon-reload", "Read the unit files again")->callback([&options] {
         options.exit_code = run_daemon_reload(options.context);
     });
-    CLI::App* verify = app.add_subcommand("verify", "Check unit files; 1 if there are errors");
-    verify->add_option("file", options.files)->required();
+    CLI::App* verify = app.add_subcommand(
+        "verify", "Check unit files; exit code 1 if there are errors, 0 for warnings alone");
+    verify->add_option("file", options.verify.files)->required();
+    verify->add_flag("--strict", options.verify.strict, "exit code 1 for warnings too");
     verify->callback(
-        [&options] { options.exit_code = run_verify(options.context, options.files); });
+        [&options] { options.exit_code = run_verify(options.context, options.verify); });
     CLI::App* explain = app.add_subcommand("explain", "Say what a key of a unit file means");
-    explain->add_option("key", options.key, "\"service.restart\"; all tables if left out");
+    explain->add_option("key", options.key,
+                        "\"service.restart\", or its end, \"restart\"; all tables if left out");
     explain->callback(
         [&options] { options.exit_code = run_explain(options.context, options.key); });
     CLI::App* pledge = app.add_subcommand("pledge", "Find out which promises a unit needs");
@@ -209,6 +212,12 @@ int main(int argc, char** argv) {
     options.context.colour = ::isatty(STDOUT_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr;
     CLI::App app("Starts, stops and shows services, each in its own jail.", "jailsvc");
     app.require_subcommand(1);
+    app.footer(
+        "Every command but verify, explain, creds, doctor and version needs a running supervisor. "
+        "One "
+        "that\ndoes not answer is told of after some seconds and given up after 90; `exec` waits "
+        "on, "
+        "since its\ncommand may still run.");
     app.fallthrough();  // --json and --state may stand behind the command too
     add_places(app, options);
     add_actions(app, options);

@@ -26,27 +26,32 @@ bool answers(const std::string& socket) {
 
 }  // namespace
 
+void Patience::look() {
+    if (answers(socket_)) {
+        silent_ms_ = 0;
+        return;
+    }
+    silent_ms_ += kLookMs + kProbeMs;
+    if (is_over() || std::exchange(told_, true)) return;
+    std::fprintf(stderr,
+                 "jailsvc: the supervisor at %s does not answer; still waiting. Its log says more; "
+                 "`ps -C jailsvcd` shows whether its engine is stopped (T) or stuck (D), and if it "
+                 "is killed, another takes over.\n",
+                 socket_.c_str());
+}
+
+Error Patience::error() const {
+    return {fmt::format("the supervisor at {} has not answered for {} s; what was asked may still "
+                        "be done",
+                        socket_, silent_ms_ / 1000),
+            kFailure};
+}
+
 Result<void> await_answer(const control::Client& client, const std::string& socket) {
-    int silent_ms = 0;
-    bool told = false;
+    Patience patience(socket);
     while (!is_readable(client.socket(), kLookMs)) {
-        if (answers(socket)) {
-            silent_ms = 0;
-            continue;
-        }
-        silent_ms += kLookMs + kProbeMs;
-        if (silent_ms >= kGiveUpMs) {
-            return fail(fmt::format("the supervisor at {} has not answered for {} s; what was "
-                                    "asked may still be done",
-                                    socket, silent_ms / 1000),
-                        kFailure);
-        }
-        if (std::exchange(told, true)) continue;
-        std::fprintf(stderr,
-                     "jailsvc: the supervisor at %s does not answer; still waiting. Its log says "
-                     "more; `ps -C jailsvcd` shows whether its engine is stopped (T) or stuck (D), "
-                     "and if it is killed, another takes over.\n",
-                     socket.c_str());
+        patience.look();
+        if (patience.is_over()) return std::unexpected(patience.error());
     }
     return {};
 }

@@ -83,10 +83,6 @@ int run_wrapped(const Context& context, const std::string& program,
     return kOk;
 }
 
-int run_jailsvcd(const Context& context, const std::vector<std::string>& arguments) {
-    return run_wrapped(context, "jailsvcd", arguments);
-}
-
 std::vector<std::string> with_places(const Context& context, const char* verb) {
     std::vector<std::string> arguments{verb};
     if (!context.config.empty()) {
@@ -115,7 +111,8 @@ int run_daemon_reload(const Context& context) {
             std::fprintf(stderr, "warning: %s\n", printable(warning.get<std::string>()).c_str());
         }
         for (const auto& error : errors) {
-            if (error.is_string()) std::fprintf(stderr, "%s\n", error.get<std::string>().c_str());
+            if (!error.is_string()) continue;
+            std::fprintf(stderr, "%s\n", printable_lines(error.get<std::string>()).c_str());
         }
     }
     return errors.empty() ? kOk : kFailure;
@@ -148,10 +145,11 @@ int run_shutdown(const Context& context) {
     return kOk;
 }
 
-int run_verify(const Context& context, const std::vector<std::string>& files) {
+int run_verify(const Context& context, const VerifyOptions& options) {
     std::vector<std::string> arguments = with_places(context, "verify");
     if (context.json) arguments.emplace(arguments.begin() + 1, "--json");
-    arguments.insert(arguments.end(), files.begin(), files.end());
+    if (options.strict) arguments.emplace(arguments.begin() + 1, "--strict");
+    arguments.insert(arguments.end(), options.files.begin(), options.files.end());
     return become_jailsvcd(context, arguments);
 }
 
@@ -177,8 +175,9 @@ int run_pledge(const Context& context, const std::string& what, const std::strin
 
 int run_explain(const Context& context, const std::string& key) {
     std::vector<std::string> arguments = with_places(context, "explain");
+    if (context.json) arguments.emplace(arguments.begin() + 1, "--json");
     if (!key.empty()) arguments.push_back(key);
-    return run_jailsvcd(context, arguments);
+    return become_jailsvcd(context, arguments);
 }
 
 }  // namespace jailsvc::ctl

@@ -73,25 +73,31 @@ void Terminal::match_window_size() const {
     if (::ioctl(STDIN_FILENO, TIOCGWINSZ, &size) == 0) ::ioctl(outer_.get(), TIOCSWINSZ, &size);
 }
 
-void Terminal::relay_until_readable(int socket) {
-    if (!outer_) return;
-    const Fd resized = window_signals();
-    pollfd watched[] = {{STDIN_FILENO, POLLIN, 0},
-                        {outer_.get(), POLLIN, 0},
-                        {resized.get(), POLLIN, 0},
+bool Terminal::relay(int socket, int wait_ms) {
+    if (outer_ && !resized_) resized_ = window_signals();
+    // poll(2) passes over negative descriptors: without a terminal of its own there is but a reply.
+    pollfd watched[] = {{outer_ && keyboard_open_ ? STDIN_FILENO : -1, POLLIN, 0},
+                        {outer_ && output_open_ ? outer_.get() : -1, POLLIN, 0},
+                        {outer_ ? resized_.get() : -1, POLLIN, 0},
                         {socket, POLLIN, 0}};
     auto& [keyboard, output, window, reply] = watched;
-    while (::poll(watched, std::size(watched), -1) >= 0 || errno == EINTR) {
+    for (;;) {
+        const int ready = ::poll(watched, std::size(watched), wait_ms);
+        if (ready == 0) return false;
+        if (ready < 0 && errno == EINTR) continue;
+        if (ready < 0) return true;  // to be found by who reads the reply
         if (window.revents != 0) {
             signalfd_siginfo info;
-            (void)!::read(resized.get(), &info, sizeof info);
+            (void)!::read(resized_.get(), &info, sizeof info);
             match_window_size();
         }
         // A closed keyboard, or an output whose last holder is gone (EIO), is no longer watched.
-        if (keyboard.revents != 0 && !copy_some(STDIN_FILENO, outer_.get())) keyboard.fd = -1;
+        if (keyboard.revents != 0) keyboard_open_ = copy_some(STDIN_FILENO, outer_.get());
+        if (!keyboard_open_) keyboard.fd = -1;
         const bool output_waits = (output.revents & POLLIN) != 0;
-        if (output.revents != 0 && !copy_some(outer_.get(), STDOUT_FILENO)) output.fd = -1;
-        if (reply.revents != 0 && !output_waits) return;
+        if (output.revents != 0) output_open_ = copy_some(outer_.get(), STDOUT_FILENO);
+        if (!output_open_) output.fd = -1;
+        if (reply.revents != 0 && !output_waits) return true;
     }
 }
 

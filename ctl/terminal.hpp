@@ -25,9 +25,9 @@ public:
     /// Closes our copy of the command's end, so that its end is seen.
     void forget_inner() { inner_ = Fd(); }
 
-    /// Relays until `socket` is readable and the command's output has been shown; returns at once
-    /// where nothing is relayed.
-    void relay_until_readable(int socket);
+    /// Relays until `socket` is readable and the command's output has been shown; false: for
+    /// `wait_ms` nothing has come from anywhere.
+    [[nodiscard]] bool relay(int socket, int wait_ms);
 
 private:
     Terminal() = default;
@@ -35,6 +35,9 @@ private:
 
     Fd outer_;  ///< our end of the pseudo-terminal; empty: not interactive
     Fd inner_;
+    Fd resized_;  ///< tells of changes of the window's size
+    bool keyboard_open_ = true;
+    bool output_open_ = true;
     termios before_{};
 };
 

@@ -98,6 +98,7 @@ std::string paint(bool enabled, Colour colour, std::string_view text) {
 }
 
 std::string with_hint(std::string_view unit, std::string because) {
+    if (because == "exit code 0") return because;  // a job that is done: nothing to look into
     const bool ended = because.starts_with("exit code") || because.starts_with("ended by") ||
                        because.find(": exit code") != std::string::npos;
     if (!ended) return because;
@@ -106,11 +107,26 @@ std::string with_hint(std::string_view unit, std::string because) {
 
 std::string printable(std::string_view text) {
     std::string out(text);
-    for (char& c : out) {
-        const auto byte = static_cast<unsigned char>(c);
-        if ((byte < 0x20 && c != '\t') || byte == 0x7f) c = '?';
+    for (std::size_t i = 0; i < out.size(); ++i) {
+        const auto byte = static_cast<unsigned char>(out[i]);
+        if ((byte < 0x20 && out[i] != '\t') || byte == 0x7f) out[i] = '?';
+        // U+0080 to U+009F, two bytes each: terminals take some of them for escape sequences.
+        const bool pair = byte == 0xc2 && i + 1 < out.size();
+        if (pair && static_cast<unsigned char>(out[i + 1]) < 0xa0) out[i] = out[i + 1] = '?';
     }
     return out;
+}
+
+std::string printable_lines(std::string_view text) {
+    constexpr std::string_view kIndent = "\n  ";
+    std::string out;
+    for (bool first = true;; first = false) {
+        const std::string_view line = text.substr(0, text.find('\n'));
+        if (!first) out += kIndent;
+        out += printable(line);
+        if (line.size() == text.size()) return out;
+        text.remove_prefix(line.size() + 1);
+    }
 }
 
 }  // namespace jailsvc::ctl

@@ -30,4 +30,8 @@ enum class Colour { kGreen, kYellow, kRed, kGrey, kBold };
 /// but tab become "?".
 [[nodiscard]] std::string printable(std::string_view text);
 
+/// The same of a text of several lines: they stay lines, and those after the first are set off from
+/// what begins a line of ours.
+[[nodiscard]] std::string printable_lines(std::string_view text);
+
 }  // namespace jailsvc::ctl

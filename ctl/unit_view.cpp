@@ -175,6 +175,7 @@ void print_details(const Context& context, const Json& unit) {
     if (text_field(unit, "state") != "error") add(lines, "jail", jail_line(unit));
     add_texts(unit, "files", "file", lines);
     add_texts(unit, "errors", "error", lines);
+    add_texts(unit, "notes", "note", lines);
     if (unit.value("stale", false)) {
         add(lines, "note", "its file changed since it was started; restart it to take the change");
     }

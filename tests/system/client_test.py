@@ -47,18 +47,24 @@ class Client(SystemTest):
                                                                       "two"))
 
     def test_a_supervisor_that_hangs_is_told(self):
+        self.ok("start", "one")
         engine = self.supervisor.role("engine")
         os.kill(engine, signal.SIGSTOP)
         try:
-            client = subprocess.Popen([CLIENT, "--state", self.supervisor.state, "status"],
-                                      stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-            said = client.stderr.readline()
+            clients = [subprocess.Popen([CLIENT, "--state", self.supervisor.state, *command],
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE, text=True)
+                       for command in (["list"], ["exec", "one", "--", "/bin/echo", "two"])]
+            said = [client.stderr.readline() for client in clients]
         finally:
             os.kill(engine, signal.SIGCONT)
-        self.assertRegex(said, r"does not answer; still waiting\..*jailsvcd")
-        listed, more = client.communicate(timeout=DEADLINE)
-        self.assertEqual((client.returncode, more), (0, ""))
-        self.assertIn("two", listed)
+        for client, line in zip(clients, said):
+            self.assertRegex(line, r"does not answer; still waiting\..*jailsvcd")
+            listed, more = client.communicate(timeout=DEADLINE)
+            self.assertEqual((client.returncode, more), (0, ""))
+            self.assertIn("two", listed)
+        self.ok("stop", "one")
+        self.assertIn("does not answer is told of", self.ok("--help"))
 
     def test_a_long_wait_for_a_supervisor_that_answers_is_silent(self):
         self.supervisor.write("long", '[service]\ntype = "oneshot"\n'
@@ -133,7 +139,7 @@ class Client(SystemTest):
         self.assertEqual(self.supervisor.run("status", "one", "two").returncode, 0)
         result = self.supervisor.run("stop", "one", "nosuch")
         self.assertEqual(result.returncode, 5)
-        self.assertEqual(result.stderr, "jailsvc: nosuch: there is no such unit\n")
+        self.assertEqual(result.stderr, "jailsvc: nosuch: there is no such unit; see `jailsvc list`\n")
         self.assertEqual(self.supervisor.run("status", "one").returncode, 3)
         self.ok("stop", "one", "missing", "two")
         self.assertEqual(self.supervisor.run("status", "one").returncode, 3)

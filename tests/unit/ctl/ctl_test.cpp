@@ -54,6 +54,21 @@ TEST_CASE("text: columns are aligned whatever their colour or script", "[ctl]") 
 
 TEST_CASE("text: what a service wrote cannot drive the terminal", "[ctl]") {
     CHECK(printable("a\x1b[31mb\tc\r") == "a?[31mb\tc?");
+    CHECK(printable("a\nb") == "a?b");
+    CHECK(printable("\xc2\x9b"
+                    "31m \xc2\xa0\xc3\xa4") == "??31m \xc2\xa0\xc3\xa4");
+    CHECK(printable("\xc2") == "\xc2");
+}
+
+TEST_CASE("text: several lines stay lines, each made harmless and set off", "[ctl]") {
+    CHECK(printable_lines("one") == "one");
+    CHECK(printable_lines("one\n  two\x1b[2J\n\nthree\r") == "one\n    two?[2J\n  \n  three?");
+    CHECK(printable_lines("") == "");
+}
+
+TEST_CASE("text: a job that is done needs no hint, one that failed does", "[ctl]") {
+    CHECK(with_hint("job", "exit code 0") == "exit code 0");
+    CHECK(with_hint("job", "exit code 1") == "exit code 1; `jailsvc logs job` shows what it said");
 }
 
 TEST_CASE("logs: the newest lines are found from the end", "[ctl]") {
