@@ -145,6 +145,13 @@ Result<void> check_counts(const Plan& plan) {
     return {};
 }
 
+/// The one that was put together last: a start asks for its plan several times, and a place for it
+/// in every plan would be kept for each unit.
+struct {
+    const void* of = nullptr;
+    std::weak_ptr<const Plan> plan{};
+} recent;
+
 ChildOp flatten(const Op& op, std::uint32_t index) {
     return {.kind = static_cast<std::uint16_t>(op.kind),
             .stage = static_cast<std::uint16_t>(op.stage),
@@ -164,8 +171,10 @@ struct CompiledPlan::Impl {
     Digest digest{};
     std::uint64_t namespaces = 0;
     List<OpRun> runs;
-    mutable std::weak_ptr<const Plan> whole{};
 
+    ~Impl() {
+        if (recent.of == this) recent = {};
+    }
     [[nodiscard]] auto ops() const {
         const auto list = [](const OpRun& run) -> const List<SharedOp>& { return *run; };
         return runs | std::views::transform(list) | std::views::join;
@@ -200,11 +209,12 @@ const Digest& CompiledPlan::digest() const {
 }
 
 std::shared_ptr<const Plan> CompiledPlan::whole() const {
-    if (auto known = impl_->whole.lock()) return known;
+    auto known = recent.of == impl_.get() ? recent.plan.lock() : nullptr;
+    if (known) return known;
     const auto plan = std::make_shared<Plan>(impl_->unit, impl_->digest);
     for (const SharedOp& op : impl_->ops()) plan->ops.push_back(*op);
     plan->environment = collect_environment(*plan);
-    impl_->whole = plan;
+    recent = {impl_.get(), plan};
     return plan;
 }
 

@@ -19,6 +19,10 @@ namespace {
 /// How long a jail's init may take over its mounts [s]; a hung file system is the usual reason.
 constexpr double kInitLimit = 30;
 
+/// So many jails in the making are hurried. Of a thousand the processor is busy anyhow, and plans
+/// kept as a whole and programs that wait outside would take many MiB.
+constexpr std::size_t kFewAtOnce = 8;
+
 /// So many units share one write of the file of uids.
 constexpr std::size_t kMostUidsAtOnce = 64;
 
@@ -117,12 +121,12 @@ void Jails::number_and_build() {
 }
 
 void Jails::build(Jail& jail, Making& making) {
-    making.plan = jail.loaded->plan.whole();
+    if (making_.size() <= kFewAtOnce) making.plan = jail.loaded->plan.whole();
     if (auto ready = prepare(jail); !ready) return made(jail, ready);
     if (jail.has_stub()) {
         const auto harmless = attest_init(jail.stub_pid);
         if (harmless) return made(jail, look_at(jail));
-        return made(jail, std::unexpected(to_failure(*making.plan, harmless.error())));
+        return made(jail, std::unexpected(to_failure(jail.loaded->plan.plan(), harmless.error())));
     }
     if (jail.adopted || !jail.loaded->plan.needs_stub()) return made(jail, {});
     if (jail.loaded->plan.find(JSV_OP_CREDENTIALS) != nullptr) {
@@ -233,7 +237,7 @@ void Jails::spawn_init(Jail& jail, Making& making) {
                                           "system hang?",
                                           unit, kInitLimit)}));
     });
-    let_spawn(jail.unit);
+    if (making_.size() <= kFewAtOnce) let_spawn(jail.unit);
 }
 
 void Jails::init_reported(const std::string& unit) {
@@ -275,7 +279,7 @@ void Jails::tell_waiters(const std::string& unit, std::function<void()> Waiter::
     }
 }
 
-/// Programs are cloned while the jail's init makes its mounts, and wait outside.
+/// Where there are few, while the jail's init makes its mounts; then they wait outside.
 void Jails::let_spawn(const std::string& unit) {
     making_.at(unit)->spawned = true;
     tell_waiters(unit, &Waiter::spawn);
@@ -303,7 +307,8 @@ Attempt Jails::look_at(Jail& jail) {
 void Jails::built(const std::string& unit) {
     const auto making = making_.at(unit);
     if (making->entered) return;
-    let_in(unit);
+    if (!making->spawned) let_spawn(unit);
+    if (is_current(unit, making)) let_in(unit);
     if (!is_current(unit, making)) return;  // given up
     Jail& jail = *find(unit);
     const Attempt held = look_at(jail);

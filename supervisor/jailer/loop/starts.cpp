@@ -21,6 +21,7 @@ namespace {
 constexpr double kChildLimit = 30;   ///< [s] from where it may enter its jail to its exec
 constexpr double kClientLimit = 10;  ///< [s] a client may take to send its request
 constexpr std::size_t kMaxAnswers = 1024;
+constexpr std::size_t kFewAtOnce = 8;     ///< starts that keep their plans as a whole
 constexpr std::size_t kManyAnswers = 64;  ///< after so many, memory is given back
 /// Clients whose request has not come: each holds a descriptor, and an engine gone astray could
 /// hand over as many as we have.
@@ -293,7 +294,7 @@ void Starts::launch(Job& job, Jail& jail) {
     if (!child) return fail_in_jail(job, to_failure(jail.loaded->plan.plan(), child.error()));
     job.launched = std::make_unique<Launched>(core_.loop);
     Launched& launched = *job.launched;
-    launched.plan = jail.loaded->plan.whole();
+    if (jobs_.size() <= kFewAtOnce) launched.plan = jail.loaded->plan.whole();
     launched.program = program->argv[0];
     launched.child = std::move(*child);
     launched.outside = program->waits;
