@@ -186,7 +186,8 @@ TEST_CASE("line: what the stamper writes is read back", "[logger]") {
                               "2023-11-14T22:13:2x.123456Z"}) {
         CHECK_FALSE(parse_stamp(wrong));
     }
-    const auto line = parse_log_line(kTime + "2+text");
+    const std::string raw = kTime + "2+text";
+    const auto line = parse_log_line(raw);
     REQUIRE(line);
     CHECK(line->mark == LineMark::kStderr);
     CHECK(line->continues);
@@ -195,7 +196,8 @@ TEST_CASE("line: what the stamper writes is read back", "[logger]") {
     for (const auto& wrong : {std::string("no stamp"), kTime, kTime + "2", kTime + "x text"}) {
         CHECK_FALSE(parse_log_line(wrong));
     }
-    const auto note = parse_clock_note(format_clock_note({1'234'567, "b00t"}));
+    const std::string said = format_clock_note({1'234'567, "b00t"});
+    const auto note = parse_clock_note(said);
     REQUIRE(note);
     CHECK(note->boottime_us == 1'234'567);
     CHECK(note->boot == "b00t");
