@@ -189,8 +189,10 @@ TEST_CASE("escape: abstract sockets of the host can be put out of reach", "[esca
     REQUIRE(::listen(listener.get(), 8) == 0);
     CHECK(attack.in("[jail.namespaces]\nnet = true\n", "calls-abstract " + name) ==
           "Connection refused\n");
-    CHECK(attack.in("[jail.unveil]\nscope = \"abstract_sockets\"\n", "calls-abstract " + name) ==
-          "Operation not permitted\n");
+    if (has_landlock(6)) {
+        CHECK(attack.in("[jail.unveil]\nscope = \"abstract_sockets\"\n",
+                        "calls-abstract " + name) == "Operation not permitted\n");
+    }
     // The control, and the state of things: the profile `default` has the host's network.
     CHECK(attack.in(kDynamic, "calls-abstract " + name) == kDone);
 }

@@ -22,12 +22,16 @@ std::string unit_of(const Profile& profile) {
 
 /// Of `directory`, which holds the attacker.
 std::vector<Profile> shipped_profiles(const std::string& directory) {
-    return {{"default", ""},
-            {"untrusted", ""},
-            {"trusted", "[jail.identity]\nuser = \"nobody\"\n"},
-            {"minimal", "[jail.pledge]\nadd = \"proc exec\"\n[jail.unveil]\n\"" + directory +
-                            "/open\" = \"rx\"\n"},
-            {"builder", "[jail.chroot]\nmode = \"host\"\nread_only = true\n"}};
+    std::vector<Profile> profiles = {
+        {"default", ""},
+        {"untrusted", ""},
+        {"trusted", "[jail.identity]\nuser = \"nobody\"\n"},
+        {"builder", "[jail.chroot]\nmode = \"host\"\nread_only = true\n"}};
+    if (has_landlock(3)) {
+        profiles.push_back({"minimal", "[jail.pledge]\nadd = \"proc exec\"\n[jail.unveil]\n\"" +
+                                           directory + "/open\" = \"rx\"\n"});
+    }
+    return profiles;
 }
 
 }  // namespace

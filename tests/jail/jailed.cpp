@@ -14,6 +14,7 @@
 
 #include "base/sys.hpp"
 #include "config/load.hpp"
+#include "jailer/child/landlock_rights.hpp"
 #include "jailer/credentials/job.hpp"
 
 namespace jailsvc::test {
@@ -280,6 +281,12 @@ Ran Site::execute(const std::string& jail_tables, const std::vector<std::string>
     Jail jail{*compiled};
     if (auto why = jail.raise(context_, places_); !why.empty()) return {.error = why};
     return run_in(jail, context_, argv);
+}
+
+bool has_landlock(int version) {
+    if (jailer::landlock::abi() >= version) return true;
+    WARN("skipped: Landlock of this kernel is older than version " << version);
+    return false;
 }
 
 bool can_jail() {

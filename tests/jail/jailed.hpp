@@ -51,6 +51,10 @@ private:
     jailer::SpawnContext context_;
 };
 
+/// Whether the kernel's Landlock has all that this version has; says why the test, or a part of it,
+/// is skipped if not. [jail.unveil] takes version 3, Linux 6.2.
+[[nodiscard]] bool has_landlock(int version);
+
 /// Whether this process may make jails; says why the test is skipped if not.
 [[nodiscard]] bool can_jail();
 

@@ -22,7 +22,7 @@
 namespace jailsvc::test {
 namespace {
 
-constexpr int kPatience = 10'000;  ///< [ms]
+constexpr int kPatience = 30'000;  ///< [ms]; a virtual machine is slow
 
 std::pair<Fd, Fd> socket_pair() {
     int ends[2];

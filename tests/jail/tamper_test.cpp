@@ -8,6 +8,7 @@
 #include <catch2/catch.hpp>
 
 #include "jail_fixture.hpp"
+#include "jailed.hpp"
 #include "jailer/child/landlock_rights.hpp"
 
 using namespace jailsvc::jailer;
@@ -28,6 +29,15 @@ Plan without(const Plan& plan, std::size_t index) {
     return less;
 }
 
+void add_landlock(Plan& plan) {
+    plan.ops.push_back(
+        make_op(JSV_OP_LANDLOCK, {.number = {landlock::kAllFs & ~landlock::kExecute,
+                                             landlock::kAllNet, landlock::kScopeAbstractSockets}}));
+    plan.ops.push_back(
+        make_op(JSV_OP_LANDLOCK_PATH, {.number = {landlock::kReadFile}, .text = {"/usr"}}));
+    plan.ops.push_back(make_op(JSV_OP_LANDLOCK_PORT, {.number = {80, landlock::kConnectTcp}}));
+}
+
 /// The default plan and one of everything else that a jail can have.
 Plan rich_plan(const TempDirectory& shared) {
     Plan plan = default_plan();
@@ -44,12 +54,7 @@ Plan rich_plan(const TempDirectory& shared) {
     const auto limit = std::ranges::find(plan.ops, JSV_OP_RLIMIT, &Op::kind);
     plan.ops.insert(limit, {make_op(JSV_OP_NICE, {.number = {5}}),
                             make_op(JSV_OP_OOM_SCORE, {.number = {300}})});
-    plan.ops.push_back(
-        make_op(JSV_OP_LANDLOCK, {.number = {landlock::kAllFs & ~landlock::kExecute,
-                                             landlock::kAllNet, landlock::kScopeAbstractSockets}}));
-    plan.ops.push_back(
-        make_op(JSV_OP_LANDLOCK_PATH, {.number = {landlock::kReadFile}, .text = {"/usr"}}));
-    plan.ops.push_back(make_op(JSV_OP_LANDLOCK_PORT, {.number = {80, landlock::kConnectTcp}}));
+    if (jailsvc::test::has_landlock(6)) add_landlock(plan);
     plan.ops.insert(plan.ops.begin(),
                     {make_op(JSV_OP_CGROUP, {.text = {"pids.max", "64"}}),
                      make_op(JSV_OP_PRESSURE, {.text = {"cpu.pressure", "some 150000 2000000"}}),

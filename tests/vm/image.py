@@ -60,6 +60,8 @@ def make_skeleton(root):
         (root / name).symlink_to(f"usr/{name}")
     (root / "etc/passwd").write_text(PASSWD)
     (root / "etc/group").write_text(GROUP)
+    (root / "etc/shadow").write_text("root:*:19000::::::\n")
+    (root / "etc/shadow").chmod(0o600)
     (root / "etc/hostname").write_text("machine\n")
     (root / "etc/hosts").write_text("127.0.0.1 localhost machine\n")
 

@@ -129,6 +129,49 @@ class Groups(Case):
         self.assertEqual((group / "cgroup.procs").read_text() if group.exists() else "", "")
 
 
+    def test_5(self):
+        """every key has its file, and what it says is in force there"""
+        self.ok("start", "limited")
+        group = group_of(machine.await_state("limited", "running")["pid"])
+        disk = os.stat("/dev/nvme0n1").st_rdev
+        wanted = {
+            "memory.max": str(256 << 20), "memory.high": str(128 << 20),
+            "memory.swap.max": str(16 << 20), "memory.oom.group": "1", "cpu.max": "50000 100000",
+            "cpu.weight": "200", "cpuset.cpus": "1", "pids.max": "100",
+            "io.max": f"{os.major(disk)}:{os.minor(disk)} rbps=10485760 wbps=max riops=max wiops=max",
+        }
+        self.assertEqual({file: (group / file).read_text().strip() for file in wanted}, wanted)
+        self.assertIn("default 50", (group / "io.weight").read_text())
+        self.assertEqual(os.sched_getaffinity(machine.pid("limited")), {1})
+        self.ok("set-property", "limited", "memory_high=0", "tasks_max=0")
+        lifted = {"memory.high": "max", "pids.max": "max", "cpu.weight": "200"}
+        self.assertEqual({file: (group / file).read_text().strip() for file in lifted}, lifted)
+        self.ok("stop", "limited")
+
+    def test_6(self):
+        """with oom_group all of a unit end when one is out of memory, else one alone"""
+        self.ok("start", "together", "apart")
+        self.assertEqual(machine.await_state("together", "failed")["last_exit"]["kind"], "oom-kill")
+        group = group_of(machine.await_state("apart", "running")["pid"])
+        await_true("its end", lambda: "oom_kill 1" in (group / "memory.events").read_text())
+        self.assertEqual(machine.status("apart")["state"], "running")
+        self.ok("stop", "apart")
+
+    def test_7(self):
+        """a stop ends what a service put into groups of its own making, and removes them"""
+        self.ok("start", "nests")
+        group = group_of(machine.await_state("nests", "running")["pid"])
+        inner = group / "a/b/c"
+        await_true("its groups", lambda: inner.exists() and
+                   len((inner / "cgroup.procs").read_text().split()) == 3)
+        pids = [int(pid) for pid in (inner / "cgroup.procs").read_text().split()]
+        self.ok("stop", "nests")
+        self.assertFalse([pid for pid in pids if alive(pid)])
+        self.ok("start", "nests")
+        await_true("its groups again", inner.exists)
+        self.ok("stop", "nests")
+
+
 class Powers(Case):
     def test_1(self):
         """limits are raised and oom_score_adj is lowered, which takes CAP_SYS_RESOURCE"""
@@ -192,6 +235,40 @@ class Survival(Case):
             lambda now: now if now["pid"] not in (None, before["pid"]) else None)(
                 machine.status("web")))
         self.assertEqual(after["restarts"], before["restarts"] + 1)
+
+
+class Delegated(Case):
+    """Other supervisors, below this one's unit: not at the root of the hierarchy."""
+    AREA = "delegated"
+
+    @classmethod
+    def setUpClass(cls):
+        """Controllers are handed on only from a group without processes (cgroups(7))."""
+        cls.group = group_of(os.getpid())
+        (cls.group / "cases").mkdir()
+        (cls.group / "cases/cgroup.procs").write_text("0")
+        (cls.group / "cgroup.subtree_control").write_text("+memory +pids +cpu +io")
+
+    def run_suite(self, name, *arguments):
+        """The program alone in a group of its own, which is empty and nothing more afterwards."""
+        group = self.group / name
+        group.mkdir()
+        result = subprocess.run(
+            [f"{os.environ['JAILSVC_BUILD']}/tests/{name}", "--use-colour", "no", *arguments],
+            capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+            preexec_fn=lambda: (group / "cgroup.procs").write_text("0"))
+        self.assertEqual(result.returncode, 0, result.stdout[-20000:] + result.stderr[-5000:])
+        self.assertEqual([entry.name for entry in group.iterdir() if entry.is_dir()], [])
+        group.rmdir()
+
+    def test_1(self):
+        """groups of units lie in the group that was handed over, and nothing is left in it"""
+        # Not where a supervisor is the child of another process, which is a stranger in the group.
+        self.run_suite("test-jail", "[cgroup]~[alone]~delegated:*")
+
+    def test_2(self):
+        """ways out of jails are closed"""
+        self.run_suite("test-escape")
 
 
 def age_of(pid):
