@@ -280,6 +280,10 @@ std::vector<CoreKey> unit_keys() {
              "Units started with this one; if one fails or stops, this one stops.", unit_names),
         unit("wants", &U::wants, "Units started with this one; their failure does not matter.",
              unit_names),
+        unit("binds_to", &U::binds_to,
+             "As requires; besides, this one stops while one of these is not up, if only to be "
+             "restarted, and starts again with it.",
+             unit_names),
         unit("part_of", &U::part_of, "Stopping or restarting one of these does so to this unit.",
              unit_names),
         unit("after", &U::after,
@@ -287,6 +291,15 @@ std::vector<CoreKey> unit_keys() {
         unit("before", &U::before, "Order only: these start when this unit is up.", unit_names),
         unit("conflicts", &U::conflicts, "Units that are stopped when this one starts.",
              unit_names),
+        unit("on_failure", &U::on_failure, "Units that are started when this one has failed.",
+             unit_names),
+        unit("on_success", &U::on_success,
+             "Units that are started when this one has done its work: all programs of a oneshot "
+             "have ended well, or the service has, without being asked.",
+             unit_names),
+        unit("essential", &U::essential,
+             "When it fails, or ends without being asked, everything is stopped and the supervisor "
+             "ends with its exit code: for the service that a container is there for."),
         unit("start_limit_burst", &U::start_limit_burst,
              "This many starts within start_limit_interval, then no more; a manual start begins "
              "the count anew.",

@@ -17,7 +17,8 @@ constexpr std::size_t kMaxUnits = 16384;
 
 /// Instances that the unit pulls in; they have no file of their own that a listing would show.
 void add_instances(const Unit& unit, std::deque<std::string>& names) {
-    for (const auto* list : {&unit.unit.requires_, &unit.unit.wants}) {
+    for (const auto* list : {&unit.unit.requires_, &unit.unit.binds_to, &unit.unit.wants,
+                             &unit.unit.on_failure, &unit.unit.on_success}) {
         for (const std::string& name : *list) {
             if (name.find('@') != std::string::npos) names.push_back(name);
         }

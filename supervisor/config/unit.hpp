@@ -29,7 +29,9 @@ enum class KillMode : std::uint8_t { kJail, kProcess, kMixed };
 struct UnitTable {
     std::string description;
     List<std::string> documentation;
-    List<std::string> requires_, wants, part_of, after, before, conflicts;
+    List<std::string> requires_, wants, binds_to, part_of, after, before, conflicts;
+    List<std::string> on_failure, on_success;  ///< units started when this one ends so
+    bool essential = false;                    ///< its end is the supervisor's
     std::uint32_t start_limit_burst = 5;
     Duration start_limit_interval = std::chrono::seconds(10);
 };

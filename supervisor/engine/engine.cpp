@@ -98,9 +98,8 @@ void Engine::from_keeper(ipc::Packet& packet) {
     } else if (const auto* heartbeat = packet.as<ipc::Heartbeat>()) {
         keeper_.send(*heartbeat);
     } else if (const auto* shutdown = packet.as<ipc::Shutdown>()) {
-        ending_ = shutdown->kind;
         if (ready_) announce_deadline();
-        begin_shutdown(shutdown->kind);
+        begin_shutdown({shutdown->kind, 0});
     } else {
         spdlog::error("keeper: an unexpected message was ignored");
     }
@@ -325,6 +324,7 @@ void Engine::go() {
     restore(entries);
     ready_ = true;
     listen();
+    if (!ending_) ending_ = records_->ending();  // of an engine before us
     if (ending_) {
         announce_deadline();
         return begin_shutdown(*ending_);
@@ -427,18 +427,23 @@ void Engine::set_property(const std::string& unit, const std::map<std::string, s
 
 bool Engine::shutdown(std::string_view kind) {
     const auto known = shutdown_kind(kind);
-    if (known) begin_shutdown(*known);
+    if (known) begin_shutdown({*known, 0});
     return known.has_value();
 }
 
-void Engine::begin_shutdown(ipc::ShutdownKind kind) {
-    ending_ = kind;
-    if (!ready_ || stopping_) return;
+void Engine::begin_shutdown(Records::Ending ending) {
+    // A later wish changes what follows the end, not the exit code of what brought it about.
+    if (ending_) ending.exit_code = ending_->exit_code;
+    ending_ = ending;
+    if (!ready_) return;
+    records_->set_ending(ending);
+    if (stopping_) return;
     stopping_ = true;
     spdlog::info("stopping everything");
     jobs_.wait(manager_.stop_all(), [this](const service::JobResult&) {
         auto done = ipc::make<ipc::ShutdownDone>();
-        done.kind = *ending_;
+        done.kind = ending_->kind;
+        done.exit_code = ending_->exit_code;
         keeper_.send(done);
     });
 }
@@ -454,9 +459,12 @@ void Engine::announce_deadline() {
 
 void Engine::settle() {
     // An answer lets a client's next call in, which may settle more.
-    while (reporter_.has_settled() || !launcher_.idle()) {
+    while (reporter_.has_settled() || reporter_.has_end() || !launcher_.idle()) {
         launcher_.flush();
         for (const auto& [job, result] : reporter_.take_settled()) jobs_.settled(job, result);
+        if (const auto code = reporter_.take_end()) {
+            begin_shutdown({ipc::ShutdownKind::kExit, static_cast<std::uint16_t>(*code)});
+        }
     }
     trim();
 }

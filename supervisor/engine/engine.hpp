@@ -94,7 +94,7 @@ private:
     /// Before each sleep: settled jobs are answered, requests leave for the jailer.
     void settle();
     void trim();
-    void begin_shutdown(ipc::ShutdownKind kind);
+    void begin_shutdown(Records::Ending ending);
     void announce_deadline();
 
     struct ev_loop* loop_;
@@ -122,7 +122,7 @@ private:
     KeptUnits kept_units_;             ///< of the snapshot, until ready
     std::vector<ipc::Alive> alive_;    ///< of the snapshot, until ready
     std::vector<ipc::Exited> exited_;  ///< likewise
-    std::optional<ipc::ShutdownKind> ending_;
+    std::optional<Records::Ending> ending_;
     bool snapshot_complete_ = false;
     bool ready_ = false;
     std::size_t starts_ = 0;  ///< asked for since memory was last given back

@@ -287,4 +287,14 @@ void Records::set_booted() {
     save_head();
 }
 
+std::optional<Records::Ending> Records::ending() const {
+    return head_.ends != 0 ? std::optional(head_.ending) : std::nullopt;
+}
+
+void Records::set_ending(Ending ending) {
+    head_.ends = 1;
+    head_.ending = ending;
+    save_head();
+}
+
 }  // namespace jailsvc::engine

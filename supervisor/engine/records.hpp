@@ -34,7 +34,7 @@ public:
     };
 
     // The layout, in bytes; any change to it is another kFormat.
-    static constexpr std::uint64_t kFormat = 4;
+    static constexpr std::uint64_t kFormat = 5;
     static constexpr std::size_t kHeadSize = 4096;
     static constexpr std::size_t kFormatAt = kHeadSize - sizeof kFormat;
     static constexpr std::size_t kNameSize = sizeof service::Record::unit;
@@ -73,11 +73,21 @@ public:
     [[nodiscard]] bool booted() const { return head_.booted != 0; }
     void set_booted();
 
+    /// That everything is being stopped, and how it is to end then.
+    struct Ending {
+        ipc::ShutdownKind kind = ipc::ShutdownKind::kExit;
+        std::uint16_t exit_code = 0;
+    };
+    [[nodiscard]] std::optional<Ending> ending() const;
+    void set_ending(Ending ending);
+
 private:
     struct Head {
         std::uint64_t token_limit = 1;
         std::uint32_t used_places = 0;  ///< places from here on were never written
         std::uint32_t booted = 0;
+        std::uint32_t ends = 0;
+        Ending ending{};
     };
 
     Records(Fd memfd, std::byte* base) : memfd_(std::move(memfd)), base_(base) {}

@@ -80,6 +80,15 @@ void Reporter::settled(service::JobId job, const service::JobResult& result) {
     settled_.emplace_back(job, result);
 }
 
+void Reporter::noted(std::string_view unit, const std::string& text) {
+    spdlog::warn("{}: {}", unit, text);
+}
+
+void Reporter::essential_ended(std::string_view unit, int exit_code) {
+    spdlog::warn("{}: is essential and has ended: exit code {}", unit, exit_code);
+    if (!end_) end_ = exit_code;
+}
+
 template <typename Change>
 void Reporter::amend(std::string_view unit, Change change) {
     auto entry = records_ == nullptr ? std::nullopt : records_->find(unit);

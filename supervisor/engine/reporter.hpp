@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,6 +20,12 @@ public:
 
     void changed(const service::Record& record, service::State before) override;
     void settled(service::JobId job, const service::JobResult& result) override;
+    void noted(std::string_view unit, const std::string& text) override;
+    void essential_ended(std::string_view unit, int exit_code) override;
+
+    [[nodiscard]] bool has_end() const { return end_.has_value(); }
+    /// The exit code of an essential unit that ended since; of the first of several.
+    [[nodiscard]] std::optional<int> take_end() { return std::exchange(end_, std::nullopt); }
 
     [[nodiscard]] bool has_settled() const { return !settled_.empty(); }
     [[nodiscard]] std::vector<std::pair<service::JobId, service::JobResult>> take_settled() {
@@ -38,6 +45,7 @@ private:
 
     Records* records_ = nullptr;
     std::vector<std::pair<service::JobId, service::JobResult>> settled_;
+    std::optional<int> end_;
 };
 
 /// "web: running after 12 ms": the line for people, empty where the change is not worth one.

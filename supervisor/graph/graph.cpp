@@ -35,18 +35,25 @@ Names known(const Nodes& nodes, const List<std::string>& wanted) {
 
 void add_relations(Nodes& nodes, const config::Unit& unit, const Faults& faults) {
     Node& node = nodes.at(unit.name);
+    node.binds_to = known(nodes, unit.unit.binds_to);
     node.requires_ = known(nodes, unit.unit.requires_);
+    node.requires_.insert(node.requires_.end(), node.binds_to.begin(), node.binds_to.end());
+    sort_unique(node.requires_);
     node.wants = known(nodes, unit.unit.wants);
     node.part_of = known(nodes, unit.unit.part_of);
     node.conflicts = known(nodes, unit.unit.conflicts);
-    for (const std::string& name : unit.unit.requires_) {
-        if (node.broken.empty() && !nodes.contains(name)) {
-            node.broken = missing_requirement(name, faults);
+    const auto check = [&](const std::string& verb, const List<std::string>& names) {
+        for (const std::string& name : names) {
+            if (!node.broken.empty()) return;
+            if (!nodes.contains(name)) {
+                node.broken = missing_requirement(verb, name, faults);
+            } else if (contains(unit.unit.conflicts, name)) {
+                node.broken = verb + name + " and conflicts with it; drop one of the two";
+            }
         }
-        if (node.broken.empty() && contains(unit.unit.conflicts, name)) {
-            node.broken = "requires " + name + " and conflicts with it; drop one of the two";
-        }
-    }
+    };
+    check("requires ", unit.unit.requires_);
+    check("binds to ", unit.unit.binds_to);
     std::erase(node.conflicts, unit.name);
 }
 
@@ -54,7 +61,7 @@ void add_relations(Nodes& nodes, const config::Unit& unit, const Faults& faults)
 void add_order(Nodes& nodes, const std::vector<const config::Unit*>& units) {
     for (const config::Unit* unit : units) {
         Node& node = nodes.at(unit->name);
-        for (const auto* names : {&unit->unit.requires_, &unit->unit.after}) {
+        for (const auto* names : {&unit->unit.requires_, &unit->unit.binds_to, &unit->unit.after}) {
             const Names found = known(nodes, *names);
             node.after.insert(node.after.end(), found.begin(), found.end());
         }
@@ -114,6 +121,7 @@ void add_reverse(Nodes& nodes) {
     for (const auto& [name, node] : nodes) {
         for (const auto& other : node.requires_) nodes.at(other).required_by.push_back(name);
         for (const auto& other : node.wants) nodes.at(other).wanted_by.push_back(name);
+        for (const auto& other : node.binds_to) nodes.at(other).bound_by.push_back(name);
         for (const auto& other : node.part_of) nodes.at(other).parts.push_back(name);
         for (const auto& other : node.conflicts) nodes.at(other).conflicted_by.push_back(name);
         for (const auto& other : node.after) nodes.at(other).before.push_back(name);
@@ -151,12 +159,13 @@ void drop_weak_edges_to_broken(Nodes& nodes) {
 
 }  // namespace
 
-std::string missing_requirement(const std::string& name, const Faults& faults) {
+std::string missing_requirement(const std::string& verb, const std::string& name,
+                                const Faults& faults) {
     const auto fault = faults.find(name);
     if (fault == faults.end()) {
-        return "requires " + name + ", which does not exist; add it or drop the line";
+        return verb + name + ", which does not exist; add it or drop the line";
     }
-    return "requires " + name + ", whose file has errors: " + fault->second;
+    return verb + name + ", whose file has errors: " + fault->second;
 }
 
 Graph Graph::build(const std::vector<const config::Unit*>& units, const Faults& faults) {
@@ -170,8 +179,8 @@ Graph Graph::build(const std::vector<const config::Unit*>& units, const Faults& 
     spread_broken(nodes);
     drop_weak_edges_to_broken(nodes);
     for (auto& [name, node] : nodes) {
-        for (Names* names :
-             {&node.required_by, &node.wanted_by, &node.parts, &node.conflicted_by, &node.before}) {
+        for (Names* names : {&node.required_by, &node.wanted_by, &node.bound_by, &node.parts,
+                             &node.conflicted_by, &node.before}) {
             names->clear();
         }
     }

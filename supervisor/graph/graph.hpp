@@ -15,7 +15,8 @@ namespace jailsvc::graph {
 using Faults = std::map<std::string, std::string, std::less<>>;
 
 /// Why a unit that requires `name` cannot start when there is no such unit.
-[[nodiscard]] std::string missing_requirement(const std::string& name, const Faults& faults);
+[[nodiscard]] std::string missing_requirement(const std::string& verb, const std::string& name,
+                                              const Faults& faults);
 
 /// Dependencies of a set of units, with the reverse edges, checked. Pure; built anew at each load.
 ///
@@ -32,9 +33,10 @@ public:
                                      const Faults& faults = {});
 
     struct Node {
-        std::vector<std::string> requires_, wants, part_of, conflicts;
+        std::vector<std::string> requires_, wants, part_of, conflicts;  ///< requires: binds_to too
+        std::vector<std::string> binds_to;
         std::vector<std::string> after;  ///< to be up (or settled) before this one starts
-        std::vector<std::string> required_by, wanted_by, before, parts, conflicted_by;
+        std::vector<std::string> required_by, wanted_by, bound_by, before, parts, conflicted_by;
         std::string broken;    ///< why it cannot be started; empty: it can
         std::size_t rank = 0;  ///< larger than that of every unit in `after`
     };

@@ -40,7 +40,7 @@ struct Entry {
     bool unreadable = false;                     ///< its file has errors; `loaded` is from before
     Rarely<std::string> broken;                  ///< see graph::Graph::Node
     List<Entry*> needs, wants, after;
-    List<Entry*> needed_by, before, parts;
+    List<Entry*> needed_by, bound_by, before, parts;
     List<Entry*> conflicts;  ///< both directions
     Life life;
 

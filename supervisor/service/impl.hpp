@@ -64,6 +64,13 @@ struct Manager::Impl {
     std::vector<Entry*> touched;
     std::vector<Effect> effects;
     std::vector<std::pair<JobId, JobResult>> settled;
+    struct Outcome {
+        Entry* entry = nullptr;
+        bool failed = false;
+    };
+    std::vector<Outcome> outcomes;  ///< what on_failure and on_success wait for
+    std::vector<std::pair<Entry*, int>> essential_ends;
+    std::vector<std::pair<Entry*, std::string>> notes;
 
     // load.cpp
     LoadReport load(std::vector<config::Unit> units, Faults broken_files);
@@ -81,12 +88,15 @@ struct Manager::Impl {
     Set stop_set(Entry& root);
     Set must_set(Entry& root);
     bool add_wanted(Set& set, Entry& wanted);
-    void want_up(Entry& entry, bool explicitly, const std::string& by);
+    enum class Asked : std::uint8_t { kNamed, kPulled, kTriggered };
+    void want_up(Entry& entry, Asked asked, const std::string& by);
     void want_down(Entry& entry, const std::string& by);
     void want_again(Entry& entry, const std::string& by);
-    void pull(const Set& set, Entry& root, const std::string& by);
+    void pull(const Set& set, Entry& root, Asked asked, const std::string& by);
     Result<JobId> reload(Entry& entry);
     void cancel(Entry& entry, bool stops, const std::string& by);
+    void trigger(const Outcome& outcome);
+    Result<void> trigger(Entry& triggered, const std::string& by);
     JobId stop_all();
     JobId add_job(Entry& entry, Request what);
 
@@ -96,9 +106,12 @@ struct Manager::Impl {
     void pursue_up(Entry& entry);
     void pursue_down(Entry& entry);
     void take_down_dependents(Entry& failed);
+    void take_down_bound(Entry& entry);
+    void come_back(Entry& entry);
     void start_reload(Entry& entry);
     void apply(Entry& entry, Event event, const Happening& happening);
     void enter(Entry& entry, const Step& step);
+    void note_outcome(Entry& entry, Event event, const Facts& facts, State before);
     void conclude(Entry& entry);
     void conclude_reloads(Entry& entry);
     void settle_jobs(Entry& entry);

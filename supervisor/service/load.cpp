@@ -99,6 +99,7 @@ void Manager::Impl::link() {
         entry->wants = resolve(node.wants);
         entry->after = resolve(node.after);
         entry->needed_by = resolve(node.required_by);
+        entry->bound_by = resolve(node.bound_by);
         entry->before = resolve(node.before);
         entry->parts = resolve(node.parts);
         std::vector<Entry*> rivals = resolve(node.conflicts);

@@ -41,6 +41,11 @@ public:
     /// state that was last told; equal to record.state where only other fields changed.
     virtual void changed(const Record& record, State before) = 0;
     virtual void settled(JobId job, const JobResult& result) = 0;
+    /// Something about the unit that people should know and no state tells.
+    virtual void noted(std::string_view unit, const std::string& text) = 0;
+    /// An essential unit has failed, or ended without being asked. `exit_code`: its program's, or
+    /// 128 and the signal; never 0 if it failed.
+    virtual void essential_ended(std::string_view unit, int exit_code) = 0;
 };
 
 /// One unit as `status` shows it.
@@ -64,7 +69,11 @@ struct Status {
 /// - A required unit that fails, is stopped, or ends for good takes its dependents down; those that
 ///   fail for it say so ("db failed: exit code 1"). While a restart policy brings it back, it
 ///   counts as coming and dependents stay (docs/adr/0002-requires-implies-order.md).
+///   Those that failed only for it start again when it is up again, if nobody stopped them since.
+/// - Who binds to a unit is down while it is not up, also while its restart policy brings it back.
 /// - Restart takes the same units down as stop and brings those up again that were up.
+/// - on_failure and on_success start units within their start limits, so that two units that start
+///   each other come to an end.
 /// - A later request in the opposite direction cancels the earlier, which is told by whom.
 class Manager {
 public:

@@ -335,6 +335,10 @@ void Manager::Impl::execute() {
         }
     }
     effects.clear();
+    for (const auto& [entry, text] : std::exchange(notes, {})) observer.noted(entry->name(), text);
+    for (const auto& [entry, code] : std::exchange(essential_ends, {})) {
+        observer.essential_ended(entry->name(), code);
+    }
     for (const auto& [job, result] : settled) observer.settled(job, result);
     settled.clear();
 }

@@ -1,5 +1,6 @@
 // Phase one: what has changed is looked at, and its neighbours, until nothing moves any more.
 
+#include <algorithm>
 #include <utility>
 
 #include "service/impl.hpp"
@@ -15,10 +16,21 @@ bool is_through(const Vitals& record) {
            record.phase == Phase::kTeardown && record.after == State::kInactive;
 }
 
+/// As a shell tells it (128 and the signal); 1 for what failed without a program that did.
+int exit_code(const Vitals& record) {
+    if (record.main_started_ns == 0) return 1;
+    const int code = record.last_by_signal != 0 ? 128 + record.last_code : record.last_code;
+    return record.state == State::kFailed && code == 0 ? 1 : code;
+}
+
 }  // namespace
 
 void Manager::Impl::run() {
-    while (Entry* entry = queue.pop()) consider(*entry);
+    while (true) {
+        while (Entry* entry = queue.pop()) consider(*entry);
+        if (outcomes.empty()) break;
+        for (const Outcome& outcome : std::exchange(outcomes, {})) trigger(outcome);
+    }
     if (active == 0) {
         for (const JobId job : shutdown_jobs) settle(job, JobOutcome::kDone, {});
         shutdown_jobs.clear();
@@ -30,6 +42,15 @@ void Manager::Impl::run() {
 void Manager::Impl::consider(Entry& entry) {
     const Vitals& record = entry.record();
     if (is_gone(entry)) take_down_dependents(entry);
+    come_back(entry);  // what it fell with may be up again by now
+    if (satisfies(entry)) {
+        for (Entry* dependent : entry.needed_by) come_back(*dependent);
+    } else {
+        take_down_bound(entry);
+    }
+    if (is_idle(entry)) {
+        for (Entry* rival : entry.conflicts) come_back(*rival);
+    }
     switch (record.want) {
         case Want::kNothing:
             if (record.state == State::kWaiting) pursue_up(entry);
@@ -110,6 +131,44 @@ void Manager::Impl::take_down_dependents(Entry& failed) {
     for (std::size_t head = 0; head < set.size(); ++head) add(*set[head]);
 }
 
+/// Who binds to a unit that is not up goes down, with all that needs it, to start again when the
+/// unit is up. Its own start limit has nothing to do with that.
+void Manager::Impl::take_down_bound(Entry& entry) {
+    const auto stays = [](const Entry& other) {
+        const Vitals& record = other.record();
+        return is_idle(other) || record.state == State::kStopping || record.want == Want::kDown ||
+               record.want == Want::kAgain;
+    };
+    for (Entry* bound : entry.bound_by) {
+        if (stays(*bound)) continue;
+        const std::string text = blame_on(entry);
+        for (Entry* member : stop_set(*bound)) {
+            if (!stays(*member)) want_again(*member, text);
+        }
+    }
+}
+
+/// What failed only because of another is started again when nothing stands against it any more,
+/// unless somebody stopped it since or its start limit is reached.
+void Manager::Impl::come_back(Entry& entry) {
+    Vitals& record = entry.record();
+    const bool fell = record.state == State::kFailed && record.wanted_up != 0 &&
+                      static_cast<JobOutcome>(record.outcome) == JobOutcome::kDependency;
+    if (!fell || record.want != Want::kNothing || entry.removed || shutting_down) return;
+    const StartWindow window{record.interval_began_ns, record.recent_starts};
+    if (!entry.broken->empty() || limit_reached(window, entry.loaded->unit, timers.now_ns()))
+        return;
+    const auto stands = [](const Entry* need) { return satisfies(*need) && !goes_down(*need); };
+    const auto is_free = [](const Entry* rival) { return is_idle(*rival); };
+    if (!std::ranges::all_of(entry.needs, stands)) return;
+    if (!std::ranges::all_of(entry.conflicts, is_free)) return;
+    record.want = Want::kUp;
+    record.failing = 0;
+    set_because(entry, {});
+    touch(entry);
+    touch_neighbours(entry);
+}
+
 void Manager::Impl::start_reload(Entry& entry) {
     if (entry.life.next_reloads.empty() || entry.record().state != State::kRunning) return;
     if (goes_down(entry)) return;
@@ -150,9 +209,12 @@ Facts Manager::Impl::facts_of(const Entry& entry, Event event, const Happening& 
 }
 
 void Manager::Impl::apply(Entry& entry, Event event, const Happening& happening) {
-    const Step taken = decide(entry.record().state, event, facts_of(entry, event, happening));
+    const State before = entry.record().state;
+    const Facts facts = facts_of(entry, event, happening);
+    const Step taken = decide(before, event, facts);
     enter(entry, taken);
     for (const Action action : taken.actions) perform(entry, action, happening);
+    note_outcome(entry, event, facts, before);
     conclude(entry);
     conclude_reloads(entry);
 }
@@ -171,6 +233,25 @@ void Manager::Impl::enter(Entry& entry, const Step& taken) {
     if (!rested && at_rest(entry)) --active;
     touch(entry);
     touch_neighbours(entry);
+}
+
+/// What others wait for: that it has failed, has done its work, or, if essential, that it has
+/// ended.
+void Manager::Impl::note_outcome(Entry& entry, Event event, const Facts& facts, State before) {
+    const Vitals& record = entry.record();
+    const config::UnitTable& unit = entry.unit().unit;
+    const bool failed = record.state == State::kFailed && before != State::kFailed;
+    const bool ended = event == Event::kMainExited && facts.clean && !facts.oneshot &&
+                       record.state == State::kStopping && before != State::kStopping &&
+                       record.after == State::kInactive;
+    const bool worked = facts.oneshot && before == State::kStarting &&
+                        (record.state == State::kDone || record.succeeded != 0);
+    if (failed && !unit.on_failure.empty()) outcomes.push_back({&entry, true});
+    if ((ended || worked) && !unit.on_success.empty()) outcomes.push_back({&entry, false});
+    const bool rests =
+        failed || (at_rest(entry) && before != State::kInactive && before != State::kFailed);
+    const bool asked = record.wanted_up == 0 || record.want == Want::kAgain;
+    if (unit.essential && rests && !asked) essential_ends.emplace_back(&entry, exit_code(record));
 }
 
 /// Whether what the unit was on its way to has been reached, or cannot be any more.

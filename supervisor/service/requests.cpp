@@ -54,7 +54,7 @@ Result<JobId> Manager::Impl::request(Request what, Entry& root) {
             if (entry == &root || entry->record().want != Want::kDown) want_again(*entry, by);
         }
     }
-    pull(pulled, root, by);
+    pull(pulled, root, Asked::kNamed, by);
     const JobId job = add_job(root, what);
     run();
     return job;
@@ -141,8 +141,11 @@ Manager::Impl::Set Manager::Impl::stop_set(Entry& root) {
     return set;
 }
 
-void Manager::Impl::pull(const Set& set, Entry& root, const std::string& by) {
-    for (Entry* entry : set) want_up(*entry, entry == &root, by);
+void Manager::Impl::pull(const Set& set, Entry& root, Asked asked, const std::string& by) {
+    for (Entry* entry : set) {
+        const bool named = entry == &root || asked == Asked::kTriggered;
+        want_up(*entry, named ? asked : Asked::kPulled, by);
+    }
     for (const Entry* entry : set) {
         for (Entry* rival : entry->conflicts) {
             const bool down = at_rest(*rival) && rival->record().want != Want::kUp;
@@ -154,14 +157,15 @@ void Manager::Impl::pull(const Set& set, Entry& root, const std::string& by) {
     }
 }
 
-void Manager::Impl::want_up(Entry& entry, bool explicitly, const std::string& by) {
+void Manager::Impl::want_up(Entry& entry, Asked asked, const std::string& by) {
     Vitals& record = entry.record();
+    const bool explicitly = asked == Asked::kNamed;
     if (is_up(entry) && record.want == Want::kNothing && !explicitly) return;
     cancel(entry, true, by);
     const bool by_itself = record.want != Want::kDown && is_coming(entry) && !explicitly;
     record.wanted_up = 1;
     record.failing = 0;
-    if (!by_itself) pardon(record);
+    if (!by_itself && asked != Asked::kTriggered) pardon(record);
     switch (record.state) {
         case State::kStopping:
             if (!by_itself) record.want = Want::kAgain;
@@ -246,6 +250,34 @@ Result<JobId> Manager::Impl::reload(Entry& entry) {
     queue.push(entry);
     run();
     return job;
+}
+
+void Manager::Impl::trigger(const Outcome& outcome) {
+    if (shutting_down) return;
+    const config::UnitTable& unit = outcome.entry->unit().unit;
+    const std::string key = outcome.failed ? "on_failure" : "on_success";
+    const std::string by = key + " of " + outcome.entry->name();
+    for (const std::string& name : outcome.failed ? unit.on_failure : unit.on_success) {
+        Entry* triggered = find(name);
+        const Result<void> done = triggered != nullptr
+                                      ? trigger(*triggered, by)
+                                      : Result<void>(fail(name + ": no such unit"));
+        if (done) continue;
+        notes.emplace_back(outcome.entry, key + ": not started: " + done.error().message);
+    }
+}
+
+/// Nobody asked for it: what counts against its starts goes on counting.
+Result<void> Manager::Impl::trigger(Entry& triggered, const std::string& by) {
+    TRY(const Set pulled, start_set(triggered));
+    for (const Entry* entry : pulled) {
+        const Vitals& record = entry->record();
+        const StartWindow window{record.interval_began_ns, record.recent_starts};
+        if (is_up(*entry) || !limit_reached(window, entry->loaded->unit, timers.now_ns())) continue;
+        return fail(triggered.name() + ": start limit of " + entry->name() + " reached");
+    }
+    pull(pulled, triggered, Asked::kTriggered, by);
+    return {};
 }
 
 JobId Manager::Impl::stop_all() {

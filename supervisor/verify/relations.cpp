@@ -55,8 +55,8 @@ public:
 
 private:
     void name_all_of(const config::Unit& unit) {
-        for (const auto* names : {&unit.unit.requires_, &unit.unit.wants, &unit.unit.after,
-                                  &unit.unit.before, &unit.unit.conflicts}) {
+        for (const auto* names : {&unit.unit.requires_, &unit.unit.binds_to, &unit.unit.wants,
+                                  &unit.unit.after, &unit.unit.before, &unit.unit.conflicts}) {
             named_.insert(named_.end(), names->begin(), names->end());
         }
     }
@@ -102,18 +102,24 @@ std::string key_of_cycle(const config::Unit& unit, const std::string& cycle) {
         return name != unit.name && cycle.find(fmt::format(" {} ", name)) != std::string::npos;
     };
     if (std::ranges::any_of(table.requires_, is_in_cycle)) return "requires";
+    if (std::ranges::any_of(table.binds_to, is_in_cycle)) return "binds_to";
     if (std::ranges::any_of(table.after, is_in_cycle)) return "after";
     if (std::ranges::any_of(table.before, is_in_cycle)) return "before";
-    return contains(table.requires_, unit.name) ? "requires" : "after";
+    if (contains(table.requires_, unit.name)) return "requires";
+    return contains(table.binds_to, unit.name) ? "binds_to" : "after";
 }
 
 /// Every requirement that is not there to be started; whether there is one.
 bool tell_missing(const Known& known, const Units& units, config::Diagnostics& found) {
     const std::size_t before = found.size();
-    for (const std::string& name : known.unit.unit.requires_) {
-        if (name == known.unit.name || units.loads(name)) continue;
-        found.push_back(at(known, "requires", graph::missing_requirement(name, units.faults())));
-    }
+    const auto check = [&](const char* key, const char* verb, const List<std::string>& names) {
+        for (const std::string& name : names) {
+            if (name == known.unit.name || units.loads(name)) continue;
+            found.push_back(at(known, key, graph::missing_requirement(verb, name, units.faults())));
+        }
+    };
+    check("requires", "requires ", known.unit.unit.requires_);
+    check("binds_to", "binds to ", known.unit.unit.binds_to);
     return found.size() > before;
 }
 
@@ -161,15 +167,21 @@ config::Diagnostics find_missing_wants(const std::vector<Known>& given, const Lo
     }
     config::Diagnostics found;
     for (const Known& one : given) {
-        for (const std::string& name : one.unit.unit.wants) {
-            if (known.contains(name)) continue;
-            const auto unit = lookup(name);
-            // With errors in its file it does exist; those of a missing one name no place.
-            if (unit || unit.error().front().line != 0) continue;
-            found.push_back(
-                at(one, "wants",
-                   fmt::format("wants {}, which does not exist; add it or drop the line", name)));
-        }
+        const auto check = [&](const char* key, const List<std::string>& names) {
+            for (const std::string& name : names) {
+                if (known.contains(name)) continue;
+                const auto unit = lookup(name);
+                // With errors in its file it does exist; those of a missing one name no place.
+                if (unit || unit.error().front().line != 0) continue;
+                found.push_back(at(one, key,
+                                   fmt::format("{} {}, which does not exist; add it or drop the "
+                                               "line",
+                                               key, name)));
+            }
+        };
+        check("wants", one.unit.unit.wants);
+        check("on_failure", one.unit.unit.on_failure);
+        check("on_success", one.unit.unit.on_success);
     }
     return found;
 }

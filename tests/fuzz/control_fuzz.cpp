@@ -25,6 +25,8 @@ public:
     [[nodiscard]] std::uint64_t now_ns() const override { return 1; }
     void changed(const service::Record&, service::State) override {}
     void settled(service::JobId, const service::JobResult&) override {}
+    void noted(std::string_view, const std::string&) override {}
+    void essential_ended(std::string_view, int) override {}
 };
 
 class Nowhere final : public Elsewhere {

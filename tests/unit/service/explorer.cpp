@@ -19,6 +19,13 @@ std::uint8_t bit(TimerKind kind) {
     return static_cast<std::uint8_t>(1U << static_cast<unsigned>(kind));
 }
 
+/// Starts again when what it requires is up again.
+bool fell_with_another(const Entry& entry) {
+    const Vitals& record = entry.record();
+    return record.state == State::kFailed && record.wanted_up != 0 &&
+           static_cast<JobOutcome>(record.outcome) == JobOutcome::kDependency;
+}
+
 const LaunchFailure kFailure{1, "core", "exec", "cannot execute"};
 
 constexpr std::size_t kMaxAnswers = 200;
@@ -162,6 +169,7 @@ std::string Explorer::canonical(bool with_jobs) const {
         put(record.control_token != 0 ? static_cast<int>(record.control_purpose) : 0);
         put(record.control_token != 0 ? record.control_index : 0);
         put(record.recent_starts);
+        put(fell_with_another(entry(unit)));
         const Side& side = sides_[unit];
         put(side.main);
         put(side.control);
@@ -401,12 +409,24 @@ void Explorer::check_unit(std::size_t unit) {
     }
     expect((side.main != Process::kNone) == (record.main_alive != 0), name + ": lost its process");
     expect(!at_rest(self) || record.want == Want::kNothing, name + ": rests, and wants something");
+    if (fell_with_another(self) && self.broken->empty()) {
+        const bool up = std::ranges::all_of(
+            self.needs, [](const Entry* need) { return satisfies(*need) && !goes_down(*need); });
+        const bool free =
+            std::ranges::all_of(self.conflicts, [](const Entry* rival) { return is_idle(*rival); });
+        const bool limited = record.recent_starts >= units_[unit].unit.start_limit_burst;
+        expect(self.needs.empty() || !up || !free || limited,
+               name + ": stays down though it could start");
+    }
     if (!is_active(record.state) || record.want == Want::kDown) return;
     for (const Entry* need : self.needs) {
         const Vitals& other = need->record();
         const bool down = other.state == State::kFailed ||
                           (other.state == State::kInactive && other.succeeded == 0);
         expect(!down, name + ": runs on while " + need->name() + " is down");
+        const bool bound = std::ranges::find(need->bound_by, &self) != need->bound_by.end();
+        expect(!bound || satisfies(*need) || record.want == Want::kAgain,
+               name + ": runs on while it binds to " + need->name() + ", which is not up");
     }
 }
 

@@ -86,6 +86,8 @@ private:
     [[nodiscard]] std::uint64_t now_ns() const override { return 1000; }
     void changed(const Record& record, State before) override;
     void settled(JobId job, const JobResult& result) override;
+    void noted(std::string_view, const std::string&) override {}
+    void essential_ended(std::string_view, int) override {}
 
     [[nodiscard]] std::size_t index(std::string_view unit) const;
     [[nodiscard]] Entry& entry(std::size_t unit) const { return *entries_[unit]; }

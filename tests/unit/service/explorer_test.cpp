@@ -21,8 +21,7 @@ constexpr std::size_t kMaxStates = 1'000;
 #endif
 constexpr std::size_t kMaxMutantStates = 20'000;
 
-enum class Edge { kNone, kAfter, kWants, kRequires, kConflicts, kPartOf };
-constexpr int kEdges = 6;
+enum class Edge { kNone, kAfter, kWants, kRequires, kBindsTo, kConflicts, kPartOf, kOnFailure };
 
 std::string name_of_number(std::size_t number) {
     return std::string(1, static_cast<char>('a' + number));
@@ -38,6 +37,10 @@ void connect(config::Unit& later, const config::Unit& earlier, Edge edge) {
             return later.unit.wants.push_back(earlier.name);
         case Edge::kRequires:
             return later.unit.requires_.push_back(earlier.name);
+        case Edge::kBindsTo:
+            return later.unit.binds_to.push_back(earlier.name);
+        case Edge::kOnFailure:
+            return later.unit.on_failure.push_back(earlier.name);
         case Edge::kConflicts:
             return later.unit.conflicts.push_back(earlier.name);
         case Edge::kPartOf:
@@ -236,8 +239,8 @@ TEST_CASE("explorer: one unit of every kind keeps the invariants in every order 
 
 TEST_CASE("explorer: two units with every relation keep the invariants", "[service][explorer]") {
     Sum sum;
-    const std::vector<Edge> all{Edge::kNone,     Edge::kAfter,     Edge::kWants,
-                                Edge::kRequires, Edge::kConflicts, Edge::kPartOf};
+    const std::vector<Edge> all{Edge::kNone,    Edge::kAfter,     Edge::kWants,  Edge::kRequires,
+                                Edge::kBindsTo, Edge::kConflicts, Edge::kPartOf, Edge::kOnFailure};
     const std::vector<std::vector<config::Unit>> casts = {
         {plain(0), plain(1)},
         {oneshot(0, false), plain(1)},
@@ -256,6 +259,30 @@ TEST_CASE("explorer: three units in every order and requirement keep the invaria
     for_all_graphs({simple(0), simple(1), simple(2)}, {Edge::kNone, Edge::kAfter, Edge::kRequires},
                    [&](auto units) { explore(sum, std::move(units), kFew); });
     sum.print("3 units, after and requires, few events");
+}
+
+TEST_CASE("explorer: three units of which some bind to others keep the invariants",
+          "[service][explorer]") {
+    Sum sum;
+    const auto restarting = plain(0);
+    for_all_graphs({restarting, simple(1), simple(2)},
+                   {Edge::kNone, Edge::kRequires, Edge::kBindsTo},
+                   [&](auto units) { explore(sum, std::move(units), kFewest); });
+    sum.print("3 units, requires and binds_to, few events");
+}
+
+TEST_CASE("explorer: units that start each other come to an end", "[service][explorer]") {
+    Sum sum;
+    auto units = std::vector{oneshot(0, false), oneshot(1, false)};
+    for (const std::size_t one : {0U, 1U}) {
+        units[one].unit.on_failure = {name_of_number(1 - one)};
+        units[one].unit.on_success = {name_of_number(1 - one)};
+    }
+    explore(sum, units, kMost);
+    auto self = simple(0);
+    self.unit.on_failure = {"a"};
+    explore(sum, {self}, {});
+    sum.print("units that start each other, all events");
 }
 
 TEST_CASE("explorer: four units that require each other in every way keep the invariants",

@@ -46,8 +46,10 @@ struct World : Launcher, Timers, Observer {
     std::set<std::string> kept;  ///< for a restart
     std::map<std::pair<std::string, TimerKind>, config::Duration> timers;
     std::map<JobId, std::vector<JobResult>> results;
-    std::map<std::string, Record> records;  ///< what a new engine would find
-    std::vector<std::string> log;           ///< "web running": states, in the order told
+    std::map<std::string, Record> records;          ///< what a new engine would find
+    std::vector<std::string> log;                   ///< "web running": states, in the order told
+    std::vector<std::string> notes;                 ///< "web: text"
+    std::vector<std::pair<std::string, int>> ends;  ///< of essential units
     std::uint64_t now = 1'000'000'000;
 
     void launch(const LaunchRequest& request) override {
@@ -77,6 +79,12 @@ struct World : Launcher, Timers, Observer {
         }
     }
     void settled(JobId job, const JobResult& result) override { results[job].push_back(result); }
+    void noted(std::string_view unit, const std::string& text) override {
+        notes.push_back(std::string(unit) + ": " + text);
+    }
+    void essential_ended(std::string_view unit, int exit_code) override {
+        ends.emplace_back(unit, exit_code);
+    }
 };
 
 /// A manager in a world, with the short words that tests are written in.
