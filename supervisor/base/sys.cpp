@@ -68,10 +68,13 @@ Result<void> write_file(const std::string& path, std::string_view text) {
 Result<void> replace_file(const std::string& path, std::string_view text, mode_t mode) {
     const std::string temporary = fmt::format("{}.{}.new", path, ::getpid());
     TRY(const Fd fd, open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode));
-    TRY_VOID(write_all(fd.get(), text, temporary));
-    if (::fsync(fd.get()) == -1) return fail_errno("fsync " + temporary);
-    if (::rename(temporary.c_str(), path.c_str()) == -1) return fail_errno("rename to " + path);
-    return {};
+    Result<void> done = write_all(fd.get(), text, temporary);
+    if (done && ::fsync(fd.get()) == -1) done = fail_errno("fsync " + temporary);
+    if (done && ::rename(temporary.c_str(), path.c_str()) == -1) {
+        done = fail_errno("rename to " + path);
+    }
+    if (!done) ::unlink(temporary.c_str());
+    return done;
 }
 
 Result<void> make_directories(const std::string& path, mode_t mode) {

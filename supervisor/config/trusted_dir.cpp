@@ -70,8 +70,10 @@ Result<std::string> TrustedDir::read(const std::string& name) const {
 
 bool TrustedDir::has(const std::string& name) const {
     struct stat info{};
-    return !name.starts_with('.') &&
-           ::fstatat(fd_.get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0;
+    if (name.starts_with('.')) return false;
+    if (::fstatat(fd_.get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0) return true;
+    // What cannot be looked at may be there: to open it will tell why.
+    return errno != ENOENT && errno != ENOTDIR;
 }
 
 bool TrustedDir::has_file(const std::string& name) const {

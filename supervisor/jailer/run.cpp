@@ -15,6 +15,7 @@
 #include "base/sys.hpp"
 #include "jailer/loop/dispatch.hpp"
 #include "jailer/loop/privileges.hpp"
+#include "jailer/loop/watch.hpp"
 
 namespace jailsvc::jailer {
 namespace {
@@ -92,6 +93,7 @@ Result<void> run_loop(const Places& places) {
     // Not the default loop: that one reaps every child at SIGCHLD, the plan workers too.
     struct ev_loop* loop = ev_loop_new(EVFLAG_AUTO);
     if (loop == nullptr) return fail("no event loop: neither epoll nor poll works here");
+    const RefusalAlarm alarm(loop);
     Fd keeper(ipc::kKeeperFd);
     if (::fcntl(keeper.get(), F_SETFD, FD_CLOEXEC) == -1) return fail_errno("keeper's channel");
     Dispatch dispatch(loop, places, load_plugins(places), std::move(spawn), std::move(uids),

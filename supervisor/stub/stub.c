@@ -47,7 +47,9 @@ __attribute__((noreturn, used)) void _start(void) {
     /* Nobody in the jail may read or trace this process, whatever their uid (ptrace(2)). */
     if (call4(__NR_prctl, PR_SET_DUMPABLE, 0, 0, 0) != 0) call4(__NR_exit_group, 1, 0, 0, 0);
     /* Blocked, so that an exit between the wait and the sleep stays pending and ends the sleep. */
-    call4(__NR_rt_sigprocmask, SIG_SETMASK, (long)&child_only, 0, sizeof child_only);
+    if (call4(__NR_rt_sigprocmask, SIG_SETMASK, (long)&child_only, 0, sizeof child_only) != 0) {
+        call4(__NR_exit_group, 1, 0, 0, 0);
+    }
     /* "Ready": only now the jailer lets the first service in. */
     if (call4(__NR_write, GATE, (long)&go, 1, 0) != 1) call4(__NR_exit_group, 1, 0, 0, 0);
     call4(__NR_close, GATE, 0, 0, 0);

@@ -56,6 +56,11 @@ Result<void> remove_group(const std::string& directory) {
     return remove_below(directory, 0);
 }
 
+bool is_shortage(int code) {
+    return code == EAGAIN || code == ENOMEM || code == ENOSPC || code == EMFILE || code == ENFILE ||
+           code == EINTR;
+}
+
 std::vector<std::string> groups_in(const std::string& directory) {
     std::vector<std::string> names;
     const std::unique_ptr<DIR, CloseDir> dir(::opendir(directory.c_str()));

@@ -18,6 +18,11 @@ namespace jailsvc::jailer::cgroup {
 /// that is gone is no error.
 [[nodiscard]] Result<void> remove_group(const std::string& directory);
 
+/// Not that groups, or what is set in them, are not to be had here, with which units may do, but
+/// that it is so at the moment: EAGAIN is the limit of their number (cgroups(7),
+/// cgroup.max.descendants).
+[[nodiscard]] bool is_shortage(int code);
+
 /// Names of the groups right below.
 [[nodiscard]] std::vector<std::string> groups_in(const std::string& directory);
 

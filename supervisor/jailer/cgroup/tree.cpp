@@ -159,19 +159,21 @@ Result<void> Tree::make_branch(Branch& branch) {
 }
 
 /// The unit's group in these branches. One that cannot be had at all is not tried again; what is in
-/// the result was made.
-Tree::Mask Tree::make_groups(const std::string& unit, Mask wanted) {
+/// the result was made. That the machine has no room for one now is an error.
+Result<Tree::Mask> Tree::make_groups(const std::string& unit, Mask wanted) {
     Mask made = 0;
     for (std::size_t i = 0; i < branches_.size(); ++i) {
         Branch& branch = branches_[i];
         if ((wanted & (Mask{1} << i)) == 0 || branch.broken) continue;
         if (auto done = make_branch(branch); !done) {
+            if (is_shortage(done.error().code)) return std::unexpected(std::move(done).error());
             branch.broken = true;
             why_not_ = done.error().message;
             spdlog::debug("control groups: {}", why_not_);
             continue;
         }
         if (auto done = make_in(branch.own, directory_in(branch, unit)); !done) {
+            if (is_shortage(done.error().code)) return std::unexpected(std::move(done).error());
             why_not_ = done.error().message;
             continue;
         }

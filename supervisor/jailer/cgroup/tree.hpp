@@ -139,7 +139,7 @@ private:
     [[nodiscard]] Mask branches_for(std::span<const Write> writes);
     [[nodiscard]] Branch* branch_of(std::string_view controller);
     [[nodiscard]] Branch* tracker();
-    [[nodiscard]] Mask make_groups(const std::string& unit, Mask wanted);
+    [[nodiscard]] Result<Mask> make_groups(const std::string& unit, Mask wanted);
     [[nodiscard]] Result<void> write_limit(const std::string& unit, const Write& write);
     [[nodiscard]] Mask mask_of(const std::string& unit);
     // tree_pressure.cpp

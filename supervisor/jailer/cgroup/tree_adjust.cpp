@@ -64,11 +64,14 @@ Result<void> Tree::join_branches(const std::string& unit, std::span<const Write>
     if (before == 0) return fail(why_not_.empty() ? "the unit has no control group" : why_not_);
     const Mask missing = branches_for(writes) & ~before;
     if (missing == 0) return {};
-    const Mask made = make_groups(unit, missing);
+    const auto made = make_groups(unit, missing);
     for (std::size_t i = 0; i < branches_.size(); ++i) {
-        if ((made & (Mask{1} << i)) != 0) TRY_VOID(move_in(unit, branches_[i]));
+        const bool meant = (missing & (Mask{1} << i)) != 0;
+        if (!made && meant) (void)remove_group(directory_in(branches_[i], unit));
+        if (made && (*made & (Mask{1} << i)) != 0) TRY_VOID(move_in(unit, branches_[i]));
     }
-    groups_[unit].mask |= made;
+    if (!made) return std::unexpected(made.error());
+    groups_[unit].mask |= *made;
     return {};
 }
 

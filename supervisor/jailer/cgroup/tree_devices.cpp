@@ -8,6 +8,7 @@
 
 #include "base/sys.hpp"
 #include "jailer/cgroup/device_program.hpp"
+#include "jailer/cgroup/group_files.hpp"
 #include "jailer/cgroup/plan_limits.hpp"
 #include "jailer/cgroup/tree.hpp"
 #include "jailer/jail/failure.hpp"
@@ -27,12 +28,15 @@ std::set<std::string> lines_of(std::span<const DeviceRule> rules) {
 
 }  // namespace
 
-/// Whether programs can be had at all: asked once, of one that lets nothing pass.
+/// Whether programs can be had at all: asked until it is known, of one that lets nothing pass. One
+/// for which there is no memory now is tried again by whoever needs it.
 bool Tree::has_device_programs() {
     if (!device_programs_) {
         const Branch* branch = tracker();
         const bool unified = branch != nullptr && branch->own.version == Version::kV2;
-        device_programs_ = unified && load_device_program(to_program({})).has_value();
+        const auto program = unified ? load_device_program(to_program({})) : fail(kNoMeans, ENOENT);
+        if (!program && is_shortage(program.error().code)) return true;
+        device_programs_ = program.has_value();
     }
     return *device_programs_;
 }
@@ -69,11 +73,11 @@ Result<void> Tree::write_device_list(const std::string& unit, const DeviceList& 
 std::optional<JailFailure> Tree::restrict_devices(const std::string& unit, const CompiledPlan& plan,
                                                   const std::optional<DeviceList>& list,
                                                   std::vector<JailFailure>& weakened) {
-    if (!list || (list->by_default && !device_lists_)) return std::nullopt;
+    if (!list || (list->by_default && (!device_lists_ || !has(unit)))) return std::nullopt;
     const auto done =
         has_device_programs() ? attach_device_list(unit, *list) : write_device_list(unit, *list);
     if (done) return std::nullopt;
-    if (list->by_default) {
+    if (list->by_default && !is_shortage(done.error().code)) {
         device_lists_ = false;
         spdlog::info("no list of devices for units that ask for none: {}", done.error().message);
         return std::nullopt;

@@ -94,11 +94,16 @@ Jailed<Weakened> Tree::make(const std::string& unit, const Digest& digest,
         }
         ::poll(nullptr, 0, 1);
     }
-    groups_[unit] = {.digest = digest, .mask = 0};
     Mask branches = branches_for(wanted.writes);
     if (needs_device_group(*devices))
         branches |= Mask{1} << (branch_of("devices") - branches_.data());
-    groups_[unit].mask = make_groups(unit, branches);
+    const auto made = make_groups(unit, branches);
+    if (!made) {
+        (void)remove(unit);
+        return std::unexpected(
+            JailFailure{kStepCgroup, made.error().code, "make it: " + made.error().message});
+    }
+    groups_[unit] = {.digest = digest, .mask = *made};
     groups_[unit].end_all_on_oom = wanted.end_all_on_oom;
     if (groups_[unit].mask == 0) groups_.erase(unit);
     for (const Write& write : wanted.writes) {
@@ -151,10 +156,11 @@ Jailed<Weakened> Tree::attest(const std::string& unit, const CompiledPlan& plan,
         const auto seen = sys::read_file(directory + '/' + write.file);
         if (!directory.empty() && seen && holds(write, *seen, page)) continue;
         auto failure =
-            directory.empty() || !seen
+            directory.empty()
                 ? no_group(write.op, why_not_.empty() ? "the unit has no group for it" : why_not_)
-                : not_held(write.op, fmt::format("{}/{} is {}, not {}", directory, write.file,
-                                                 *seen, write.value));
+            : !seen ? JailFailure{write.op, seen.error().code, seen.error().message}
+                    : not_held(write.op, fmt::format("{}/{} is {}, not {}", directory, write.file,
+                                                     *seen, write.value));
         if (!passes(plan, failure, weakened)) return std::unexpected(std::move(failure));
     }
     auto failure = attest_devices(unit, plan, weakened);

@@ -55,7 +55,8 @@ int bind_host_node(int dev, const Node& node) noexcept {
     const raw::Handle source(
         raw::openat2(AT_FDCWD, node.host, O_PATH | O_CLOEXEC, RESOLVE_NO_MAGICLINKS));
     if (!source.ok()) return source.get();
-    if (file_type(source.get()) != S_IFCHR) return -ENODEV;
+    const int type = file_type(source.get());
+    if (type != S_IFCHR) return type < 0 ? type : -ENODEV;
     const raw::Handle tree(raw::call_int(SYS_open_tree, source.get(), "",
                                          OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH));
     if (!tree.ok()) return tree.get();

@@ -67,7 +67,9 @@ bool lacks(const ChildOp& op, const Rights& known) noexcept {
 }
 
 Outcome make_ruleset(LandlockState& state, const ChildOp& op) noexcept {
-    const Rights known = landlock::known_rights(landlock::abi());
+    const long abi = landlock::abi();
+    if (abi < 0 && abi != -ENOSYS && abi != -EOPNOTSUPP) return outcome(abi, About::kWhole);
+    const Rights known = landlock::known_rights(abi);
     state.handled = common({op.number[0], op.number[1], op.number[2]}, known);
     if (!is_empty(state.handled)) {
         state.ruleset =
@@ -94,7 +96,9 @@ Outcome allow_path(LandlockState& state, const ChildOp& op) noexcept {
     if (absent && (op.flags & JSV_MOUNT_OPTIONAL) != 0) return {};
     if (!place.ok()) return outcome(place.get(), About::kTarget);
     PathRule rule{op.number[0] & state.handled.fs, place.get()};
-    if (file_type(place.get()) != S_IFDIR) rule.allowed &= landlock::kFileRights;
+    const int type = file_type(place.get());
+    if (type < 0) return outcome(type, About::kTarget);
+    if (type != S_IFDIR) rule.allowed &= landlock::kFileRights;
     if (rule.allowed == 0) return {};  // nothing at all: what is not allowed is denied
     return outcome(raw::call(SYS_landlock_add_rule, state.ruleset, kRulePath, &rule, 0),
                    About::kTarget);

@@ -71,7 +71,9 @@ Outcome apply_bind(MountState& state, const ChildOp& op, int tree) noexcept {
     const raw::Handle owned(tree);
     const int code = set_attributes(tree, op.flags & kAttributes, AT_RECURSIVE, kPrivate);
     if (code < 0) return outcome(code, About::kMount);
-    return attach_op(state, op, op.text[1], tree, file_type(tree) == S_IFDIR);
+    const int type = file_type(tree);
+    if (type < 0) return outcome(type, About::kSource);
+    return attach_op(state, op, op.text[1], tree, type == S_IFDIR);
 }
 
 /// A bind of the host's node, never a new one: its owner and mode stay those of the host. The
@@ -79,7 +81,8 @@ Outcome apply_bind(MountState& state, const ChildOp& op, int tree) noexcept {
 Outcome apply_device(MountState& state, const ChildOp& op, int tree) noexcept {
     if (tree < 0) return {};
     const raw::Handle owned(tree);
-    const unsigned type = file_type(tree);
+    const int type = file_type(tree);
+    if (type < 0) return outcome(type, About::kSource);
     if (type != S_IFCHR && type != S_IFBLK) return {ENODEV, About::kSource};
     const int code = set_attributes(tree, kDeviceAttributes, 0, kPrivate);
     if (code < 0) return outcome(code, About::kMount);
@@ -110,7 +113,9 @@ Outcome apply_mask(MountState& state, const ChildOp& op) noexcept {
     const raw::Handle target(open_in_root(state.root, op.text[0]));
     if (may_be_absent(op, target.get())) return {};
     if (!target.ok()) return outcome(target.get(), About::kTarget);
-    const char* cover = file_type(target.get()) == S_IFDIR ? "empty" : "file";
+    const int type = file_type(target.get());
+    if (type < 0) return outcome(type, About::kTarget);
+    const char* cover = type == S_IFDIR ? "empty" : "file";
     const raw::Handle mount(clone_tree(state.scratch, cover, 0));
     if (!mount.ok()) return outcome(mount.get(), About::kMount);
     if (const int code = set_attributes(mount.get(), kMaskAttributes, 0, kPrivate); code < 0) {
@@ -175,8 +180,8 @@ Outcome apply_file(MountState& state, const ChildOp& op) noexcept {
     return outcome(attach(mount.get(), target.get()), About::kTarget);
 }
 
-/// What the jailer has filled and sealed; attached, it is this mount namespace's alone. Its place is
-/// made in a file system of the jail's own only: a read-only root may be the host's.
+/// What the jailer has filled and sealed; attached, it is this mount namespace's alone. Its place
+/// is made in a file system of the jail's own only: a read-only root may be the host's.
 Outcome apply_credentials(const MountState& state, const ChildOp& op) noexcept {
     const raw::Handle target(open_target(state, op.text[0], Missing::kMakeDirectory, false));
     if (!target.ok()) return outcome(target.get(), About::kTarget);

@@ -64,5 +64,6 @@ inline constexpr std::uint32_t kStepDirectory = 0xfffffff9;  ///< the working di
 inline constexpr std::uint32_t kStepCgroup = 0xfffffffb;     ///< entering the unit's control groups
 inline constexpr std::uint32_t kStepMain = 0xfffffffc;       ///< the filter's second stage
 inline constexpr std::uint32_t kStepKeyring = 0xfffffffa;    ///< a session keyring of its own
+inline constexpr std::uint32_t kStepReport = 0xfffffffd;     ///< telling the jailer how far it is
 
 }  // namespace jailsvc::jailer

@@ -81,7 +81,7 @@ int set_capabilities(std::uint64_t permitted, std::uint64_t inheritable) noexcep
 int drop_bounding(std::uint64_t keep) noexcept {
     for (unsigned capability = 0; capability < 64; ++capability) {
         const int held = raw::call_int(SYS_prctl, PR_CAPBSET_READ, capability, 0, 0, 0);
-        if (held < 0) break;
+        if (held < 0) return held == -EINVAL ? 0 : held;
         if (held == 0 || ((keep >> capability) & 1) != 0) continue;
         const int code = raw::call_int(SYS_prctl, PR_CAPBSET_DROP, capability, 0, 0, 0);
         if (code < 0) return code;
@@ -209,14 +209,16 @@ Outcome lock_stub() noexcept {
     if (code >= 0) code = raw::call(SYS_prlimit64, 0, RLIMIT_NOFILE, &few_files, nullptr);
     if (code >= 0) code = raw::call(SYS_setgroups, 0, nullptr);
     if (code >= 0) code = raw::call(SYS_setsid);
-    if (code >= 0 || code == -EPERM) code = set_capabilities(0, 0);
+    // A leader, which the clone may have made it, already is what it would become (setsid(2)).
+    if (code == -EPERM && raw::call(SYS_getsid, 0) == raw::call(SYS_getpid)) code = 0;
+    if (code >= 0) code = set_capabilities(0, 0);
     if (code >= 0) code = raw::call(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     return outcome(code);
 }
 
-void unblock_signals() noexcept {
+Outcome unblock_signals() noexcept {
     const std::uint64_t none = 0;
-    raw::call(SYS_rt_sigprocmask, 2 /* SIG_SETMASK */, &none, nullptr, sizeof none);
+    return outcome(raw::call(SYS_rt_sigprocmask, 2 /* SIG_SETMASK */, &none, nullptr, sizeof none));
 }
 
 }  // namespace jailsvc::jailer

@@ -34,6 +34,6 @@ struct StepOutcome {
 
 /// Signals as a program expects them: nothing blocked. Handlers are gone with CLONE_CLEAR_SIGHAND,
 /// and ignored is none, see ignore_no_signals; attest_program reads both back.
-void unblock_signals() noexcept;
+[[nodiscard]] Outcome unblock_signals() noexcept;
 
 }  // namespace jailsvc::jailer

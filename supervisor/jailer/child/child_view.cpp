@@ -160,8 +160,9 @@ Outcome attach_reveal(MountState& state, std::uint32_t index) noexcept {
     const raw::Handle source(resolved.fd);
     if (!source.ok()) return outcome(source.get(), About::kTarget);
     if (resolved.path[0] == '\0') return reveal_all(state, tree);
-    const bool directory = file_type(source.get()) == S_IFDIR;
-    const raw::Handle place(open_place(state, resolved.path, directory));
+    const int type = file_type(source.get());
+    if (type < 0) return outcome(type, About::kTarget);
+    const raw::Handle place(open_place(state, resolved.path, type == S_IFDIR));
     if (!place.ok()) return outcome(place.get(), About::kTarget);
     return outcome(attach(tree.get(), place.get()), About::kTarget);
 }

@@ -87,7 +87,9 @@ int walk_component(Walk& walk) noexcept {
     raw::Handle next(raw::openat2(walk.at.get(), size == 0 ? "." : name,
                                   O_PATH | O_NOFOLLOW | O_CLOEXEC, RESOLVE_NO_MAGICLINKS));
     if (!next.ok()) return next.get();
-    if (file_type(next.get()) == S_IFLNK) {
+    const int type = file_type(next.get());
+    if (type < 0) return type;
+    if (type == S_IFLNK) {
         const int code = follow_link(walk, next.get(), end);
         return code < 0 ? code : 1;
     }
@@ -159,10 +161,10 @@ int open_target(const MountState& state, const char* path, Missing missing,
     return parent.release();
 }
 
-unsigned file_type(int fd) noexcept {
+int file_type(int fd) noexcept {
     struct statx info{};
-    if (raw::call(SYS_statx, fd, "", AT_EMPTY_PATH, STATX_TYPE, &info) < 0) return 0;
-    return info.stx_mode & S_IFMT;
+    const int code = raw::call_int(SYS_statx, fd, "", AT_EMPTY_PATH, STATX_TYPE, &info);
+    return code < 0 ? code : info.stx_mode & S_IFMT;
 }
 
 }  // namespace jailsvc::jailer

@@ -28,7 +28,7 @@ enum class Missing {
 [[nodiscard]] int open_target(const MountState& state, const char* path, Missing missing,
                               bool through_read_only) noexcept;
 
-/// S_IFMT bits of what an O_PATH descriptor refers to; 0 if the kernel will not say.
-[[nodiscard]] unsigned file_type(int fd) noexcept;
+/// S_IFMT bits of what an O_PATH descriptor refers to, or a negative errno.
+[[nodiscard]] int file_type(int fd) noexcept;
 
 }  // namespace jailsvc::jailer

@@ -34,8 +34,8 @@ constexpr int kFailedStatus = ipc::kNotExecutedCode;
 void settle(int gate, const ChildOp& op, Outcome outcome) noexcept {
     if (outcome.ok()) return;
     const bool allowed = op.optional != 0 || outcome.foreseen;
-    report(gate, allowed ? Kind::kWeakened : Kind::kFailed, op.index, outcome);
-    if (!allowed) raw::exit_now(kFailedStatus);
+    const int told = report(gate, allowed ? Kind::kWeakened : Kind::kFailed, op.index, outcome);
+    if (!allowed || told < 0) raw::exit_now(kFailedStatus);
 }
 
 void require(int gate, std::uint32_t step, long code) noexcept {
@@ -52,8 +52,8 @@ void require(int gate, std::uint32_t step, Outcome outcome) noexcept {
 
 /// Whoever shares our uid in the jail could otherwise trace us between here and the exec, and read
 /// the jailer's memory (ptrace(2), "dumpable"). The exec sets it anew.
-void hide_from_tracers() noexcept {
-    raw::call(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
+void hide_from_tracers(int gate) noexcept {
+    require(gate, kStepIsolation, raw::call(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0));
 }
 
 int move_up(int fd, unsigned lowest) noexcept {
@@ -74,7 +74,7 @@ void enter_cgroups(const Job& job) noexcept {
 /// stub needs no standard streams.
 void arrange_stub_descriptors(StubJob& job) noexcept {
     const int gate = move_up(job.gate, kCredentials + 1);
-    if (gate < 0) raw::exit_now(kFailedStatus);
+    require(job.gate, kStepDescriptors, gate);
     const int program = move_up(job.stub_program, kCredentials + 1);
     require(gate, kStepDescriptors, program);
     if (job.credentials >= 0) {
@@ -163,7 +163,7 @@ void enter_jail(const ProgramJob& job, int gate, int stub) noexcept {
     require(gate, kStepEnter, raw::call(SYS_setgroups, 0, nullptr));
     require(gate, kStepEnter, raw::call(SYS_setresgid, 0, 0, 0));
     require(gate, kStepEnter, raw::call(SYS_setresuid, 0, 0, 0));
-    hide_from_tracers();
+    hide_from_tracers(gate);
 }
 
 /// The program's own directory wins over the plan's. Relative to the jail's root, where setns has
@@ -198,15 +198,19 @@ void start_session(const ProgramJob& job, int gate) noexcept {
 /// Without the keeper nobody would reap, restart or stop us; the end of a jail's init ends its
 /// jail. After the ids, whose change clears it (prctl(2)); our parent is the keeper, not the
 /// jailer.
-void end_with_keeper() noexcept {
-    raw::call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+void end_with_keeper(int gate) noexcept {
+    require(gate, kStepIsolation, raw::call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0));
 }
 
 }  // namespace
 
-void report(int gate, GateReport::Kind kind, std::uint32_t op, Outcome outcome) noexcept {
+int report(int gate, GateReport::Kind kind, std::uint32_t op, Outcome outcome) noexcept {
     const GateReport packet{kind, op, outcome.code, outcome.about};
-    raw::call(SYS_sendto, gate, &packet, sizeof packet, MSG_NOSIGNAL, nullptr, 0);
+    int code = 0;
+    do {
+        code = raw::call_int(SYS_sendto, gate, &packet, sizeof packet, MSG_NOSIGNAL, nullptr, 0);
+    } while (code == -EINTR);
+    return code;
 }
 
 void await_gate(int gate) noexcept {
@@ -215,6 +219,8 @@ void await_gate(int gate) noexcept {
     do {
         count = raw::call(SYS_read, gate, &go, 1);
     } while (count == -EINTR);
+    // The jailer, which has opened the gate, would take our end for the exec.
+    require(gate, kStepReport, count);
     if (count != 1) raw::exit_now(kFailedStatus);
 }
 
@@ -225,16 +231,16 @@ void run_stub(const StubJob& given) noexcept {
         require(job.gate, kStepCgroup, raw::call(SYS_unshare, CLONE_NEWCGROUP));
     }
     arrange_stub_descriptors(job);
-    unblock_signals();
-    hide_from_tracers();
+    require(kStubGate, kStepIsolation, unblock_signals());
+    hide_from_tracers(kStubGate);
     raw::call(SYS_umask, 0);
     // The jailer writes the maps, which only a privileged process of the parent namespace may.
     if ((job.namespaces & CLONE_NEWUSER) != 0) await_gate(kStubGate);
     build_file_system(job);
     require(kStubGate, kStepLockStub, lock_stub());
-    end_with_keeper();
+    end_with_keeper(kStubGate);
     // The first program may be on its way while our own is executed.
-    report(kStubGate, Kind::kBuilt, 0);
+    require(kStubGate, kStepReport, report(kStubGate, Kind::kBuilt, 0));
     const char* const argv[] = {"jailsvc-stub", nullptr};
     const char* const environment[] = {nullptr};
     const long code = raw::call(SYS_execveat, kStubProgram, "", argv, environment, AT_EMPTY_PATH);
@@ -247,12 +253,12 @@ void run_program(const ProgramJob& job) noexcept {
     int gate = job.gate;
     int stub = job.stub;
     enter_cgroups(job);
-    unblock_signals();
+    require(gate, kStepIsolation, unblock_signals());
     arrange_program_descriptors(job, gate, stub, here.probe);
     for (const ChildOp* op = job.ops; op != job.ops + job.count; ++op) {
         settle(gate, *op, apply_before_entry(*op));
     }
-    hide_from_tracers();
+    hide_from_tracers(gate);
     if (job.waits) await_gate(gate);
     enter_jail(job, gate, stub);
     start_session(job, gate);
@@ -266,7 +272,7 @@ void run_program(const ProgramJob& job) noexcept {
     }
     require(gate, kStepKeyring, leave_session_keyring());
     const StepOutcome identity = apply_identity(job);
-    hide_from_tracers();
+    hide_from_tracers(gate);
     if (!identity.outcome.ok()) settle(gate, job.ops[identity.op], identity.outcome);
     change_directory(job, gate);
     ask_for_time_slice(0);  // short ones are for what is ours
@@ -275,12 +281,12 @@ void run_program(const ProgramJob& job) noexcept {
         settle(gate, *op, apply_landlock(landlock, *op));
     }
     if (here.probe >= 0) raw::close(here.probe);
-    if (job.stub < 0) end_with_keeper();
+    if (job.stub < 0) end_with_keeper(gate);
     const Sealing sealing = seal(job, gate, landlock.evidence);
     if (!sealing.outcome.ok()) settle(gate, *sealing.op, sealing.outcome);
     // From here on only what every filter lets pass, see JSV_OP_SECCOMP.
     if (!sealing.exec_is_gate) {
-        report(gate, Kind::kReady, landlock.evidence);
+        require(gate, kStepReport, report(gate, Kind::kReady, landlock.evidence));
         await_gate(gate);
     }
     const long code = raw::call(SYS_execve, job.argv[0], job.argv, job.environment);

@@ -59,7 +59,8 @@ struct ProgramJob {
 [[noreturn]] void run_program(const ProgramJob& job) noexcept;
 
 /// Reports over the gate. A peer that has gone is found at the next read, by its end of file.
-void report(int gate, GateReport::Kind kind, std::uint32_t op, Outcome outcome = {}) noexcept;
+/// Negative errno where the jailer was not told.
+int report(int gate, GateReport::Kind kind, std::uint32_t op, Outcome outcome = {}) noexcept;
 
 /// Waits for one byte; anything else, the jailer's death included, ends this process.
 void await_gate(int gate) noexcept;

@@ -58,7 +58,9 @@ Result<std::set<std::string>> names_in(int directory) {
     if (!entries) return fail_errno("fdopendir");
     (void)again.release();  // closedir closes it
     std::set<std::string> names;
+    errno = 0;  // only so an error is told from the end (readdir(3))
     while (const dirent* entry = ::readdir(entries.get())) names.emplace(entry->d_name);
+    if (errno != 0) return fail_errno("read it");
     names.erase(".");
     names.erase("..");
     return names;

@@ -177,9 +177,9 @@ Verdict check_dev(std::uint32_t index, const Op& op, const Place& place) {
 }
 
 /// Without opendir(3), which takes twice the calls: a jail has many masks.
-bool is_empty_directory(int dir) {
+Result<bool> is_empty_directory(int dir) {
     const Fd again(::openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!again) return false;
+    if (!again) return fail_errno("open");
     alignas(dirent64) char buffer[512];
     int names = 0;
     ssize_t count = 0;
@@ -188,23 +188,25 @@ bool is_empty_directory(int dir) {
             at += reinterpret_cast<const dirent64*>(buffer + at)->d_reclen;
         }
     }
+    if (count < 0) return fail_errno("getdents64");
     return count == 0 && names == 2;  // "." and ".."
 }
 
 /// Most masks are mounts of one and the same directory.
-bool is_empty(Attest& attest, const Place& place) {
+Result<bool> is_empty(Attest& attest, const Place& place) {
     if (!S_ISDIR(place.status.stx_mode)) return place.status.stx_size == 0;
     const auto is_this = [&](const struct statx& seen) { return same_file(seen, place.status); };
     if (std::ranges::any_of(attest.empty, is_this)) return true;
-    if (!is_empty_directory(place.fd.get())) return false;
-    attest.empty.push_back(place.status);
-    return true;
+    auto empty = is_empty_directory(place.fd.get());
+    if (empty && *empty) attest.empty.push_back(place.status);
+    return empty;
 }
 
 Verdict check_mask(Attest& attest, std::uint32_t index, const Op& op, const Place& place) {
     if (auto verdict = check_own(index, op.text[0], place, "tmpfs")) return verdict;
-    if (!is_empty(attest, place))
-        return not_held(index, fmt::format("{}: is not empty", op.text[0]));
+    const auto empty = is_empty(attest, place);
+    if (!empty) return failed(index, op.text[0], empty.error().code);
+    if (!*empty) return not_held(index, fmt::format("{}: is not empty", op.text[0]));
     return check_flags(index, op, place, JSV_MOUNT_READ_ONLY);
 }
 
@@ -412,7 +414,9 @@ Jailed<JailView> JailView::open(pid_t stub) {
     if (!text) return std::unexpected(failed(kStepPivot, "mountinfo", text.error().code));
     auto table = MountTable::parse(*text);
     if (!table) return std::unexpected(not_held(kStepPivot, table.error().message));
-    return JailView(stub, std::move(*root), std::move(*table));
+    const auto status = stat_of(kStepPivot, root->get(), "", AT_EMPTY_PATH);
+    if (!status) return std::unexpected(status.error());
+    return JailView(stub, std::move(*root), status->stx_mnt_id, std::move(*table));
 }
 
 Jailed<Place> JailView::find(std::uint32_t op, const std::string& path) const {

@@ -29,13 +29,16 @@ public:
     [[nodiscard]] Jailed<Place> find(std::uint32_t op, const std::string& path) const;
     [[nodiscard]] const MountTable& table() const { return table_; }
     [[nodiscard]] pid_t stub() const { return stub_; }
+    /// Id of the mount that its root directory is in.
+    [[nodiscard]] std::uint64_t root_mount() const { return root_mount_; }
 
 private:
-    JailView(pid_t stub, Fd root, MountTable table)
-        : stub_(stub), root_(std::move(root)), table_(std::move(table)) {}
+    JailView(pid_t stub, Fd root, std::uint64_t root_mount, MountTable table)
+        : stub_(stub), root_(std::move(root)), root_mount_(root_mount), table_(std::move(table)) {}
 
     pid_t stub_;
     Fd root_;
+    std::uint64_t root_mount_;
     MountTable table_;
 };
 

@@ -295,12 +295,14 @@ Verdict attest_descriptors(const Attest& attest) {
     if (!entries) return failed(kStepDescriptors, path, errno);
     const std::size_t wanted = 3 + attest.passed + 1;
     std::size_t count = 0;
+    errno = 0;  // only so an error is told from the end (readdir(3))
     while (const dirent* entry = ::readdir(entries.get())) {
         if (entry->d_name[0] == '.') continue;
         ++count;
         if (static_cast<std::size_t>(std::atoi(entry->d_name)) < wanted) continue;
         return not_held(kStepDescriptors, fmt::format("descriptor {} is open", entry->d_name));
     }
+    if (errno != 0) return failed(kStepDescriptors, path, errno);
     if (count == wanted) return std::nullopt;
     return not_held(kStepDescriptors,
                     fmt::format("{} descriptors are open, not {}", count, wanted));

@@ -125,8 +125,7 @@ bool has_view(const Plan& plan) {
 
 bool is_hidden_by_view(const Plan& plan, const JailView& view, const Place& place) {
     if (!has_view(plan) || shows_all(plan)) return false;
-    const auto root = view.find(kStepIsolation, "/");
-    return !place.fd || (root && place.mount != nullptr && place.mount == root->mount);
+    return !place.fd || (place.mount != nullptr && place.mount->id == view.root_mount());
 }
 
 std::optional<JailFailure> attest_view(const Plan& plan, const JailView& view,

@@ -44,6 +44,8 @@ std::string_view step_name(std::uint32_t step) {
             return "joining a session keyring";
         case kStepMain:
             return "the second stage of its promises, at main";
+        case kStepReport:
+            return "telling the jailer";
         default:
             return "a step";
     }

@@ -36,9 +36,11 @@ Packet receive(int gate) {
     message.msg_iovlen = 1;
     message.msg_control = space;
     message.msg_controllen = sizeof space;
+    // A child that ends with our byte unread leaves ECONNRESET, told once, before what it had said
+    // itself (unix_release_sock in the kernel).
     do {
         packet.count = ::recvmsg(gate, &message, MSG_CMSG_CLOEXEC);
-    } while (packet.count == -1 && errno == EINTR);
+    } while (packet.count == -1 && (errno == EINTR || errno == ECONNRESET));
     if (packet.count <= 0) return packet;
     const cmsghdr* header = CMSG_FIRSTHDR(&message);
     if (header != nullptr && header->cmsg_type == SCM_RIGHTS) {
@@ -99,7 +101,8 @@ std::optional<Report> read_listener(Parked& parked) {
 
 std::optional<Report> read_report(const CompiledPlan& plan, Parked& parked) {
     Packet packet = receive(parked.gate.get());
-    if (packet.count == -1 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+    // Out of memory: the packet is still there, and the gate still readable.
+    if (packet.count == -1 && (errno == EAGAIN || errno == ENOMEM)) {
         return parked.listener ? read_listener(parked) : std::nullopt;
     }
     const bool executed = parked.main != Parked::Main::kPlain && parked.opened;

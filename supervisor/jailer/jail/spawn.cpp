@@ -76,6 +76,11 @@ void discard(const SpawnContext& context, const Parked& parked) {
     }
 }
 
+/// Whether it means that the child has ended: why, it tells by its gate.
+bool is_end(int code) {
+    return code == ESRCH || code == ENOENT || code == EPIPE;
+}
+
 /// The child waits at its gate until its ids are mapped: only we may do that, once for each map.
 Jailed<void> map_ids(const CompiledPlan& plan, std::uint32_t index, Parked& parked) {
     const Op* map = plan.find(JSV_OP_ID_MAP);
@@ -84,10 +89,11 @@ Jailed<void> map_ids(const CompiledPlan& plan, std::uint32_t index, Parked& park
     for (const auto& [name, text] :
          {std::pair{"/uid_map", &map->text[0]}, std::pair{"/gid_map", &map->text[1]}}) {
         if (const auto written = sys::write_file(directory + name, *text); !written) {
+            if (is_end(written.error().code)) return {};
             return std::unexpected(failed(index, name + 1, written.error().code));
         }
     }
-    if (const auto opened = open_gate(parked); !opened) {
+    if (const auto opened = open_gate(parked); !opened && !is_end(opened.error().code)) {
         return std::unexpected(failed(index, "gate", opened.error().code));
     }
     return {};

@@ -33,6 +33,12 @@ std::unique_ptr<DIR, CloseDir> read_directory(int dir) {
     return std::unique_ptr<DIR, CloseDir>(opened);
 }
 
+/// The next entry; nullptr with errno 0 at the end, with another where it cannot be read.
+const dirent* next_entry(DIR* directory) {
+    errno = 0;
+    return ::readdir(directory);
+}
+
 bool is_dot(const char* name) {
     return name[0] == '.' && (name[1] == '\0' || (name[1] == '.' && name[2] == '\0'));
 }
@@ -45,7 +51,7 @@ Result<void> hoist_and_remove(int top, const char* sub, std::uint64_t& counter) 
         sys::open_beneath(top, sub, kDirectory, kResolve | RESOLVE_BENEATH | RESOLVE_NO_XDEV));
     const auto entries = read_directory(dir.get());
     if (!entries) return fail_errno("read a directory");
-    while (const dirent* entry = ::readdir(entries.get())) {
+    while (const dirent* entry = next_entry(entries.get())) {
         if (is_dot(entry->d_name)) continue;
         if (::unlinkat(dir.get(), entry->d_name, 0) == 0) continue;
         if (::unlinkat(dir.get(), entry->d_name, AT_REMOVEDIR) == 0) continue;
@@ -57,6 +63,7 @@ Result<void> hoist_and_remove(int top, const char* sub, std::uint64_t& counter) 
             return fail_errno(fmt::format("remove {}", entry->d_name));
         }
     }
+    if (errno != 0) return fail_errno(fmt::format("read {}", sub));
     if (::unlinkat(top, sub, AT_REMOVEDIR) == -1 && errno != ENOTEMPTY && errno != ENOENT) {
         return fail_errno(fmt::format("remove {}", sub));
     }
@@ -68,7 +75,7 @@ Result<bool> empty_once(int top, std::uint64_t& counter) {
     const auto entries = read_directory(top);
     if (!entries) return fail_errno("read a directory");
     bool clean = true;
-    while (const dirent* entry = ::readdir(entries.get())) {
+    while (const dirent* entry = next_entry(entries.get())) {
         if (is_dot(entry->d_name)) continue;
         clean = false;
         if (::unlinkat(top, entry->d_name, 0) == 0) continue;
@@ -79,6 +86,7 @@ Result<bool> empty_once(int top, std::uint64_t& counter) {
         if (errno != ENOTEMPTY) return fail_errno(fmt::format("remove {}", entry->d_name));
         TRY_VOID(hoist_and_remove(top, entry->d_name, counter));
     }
+    if (errno != 0) return fail_errno("read a directory");
     return clean;
 }
 
@@ -112,9 +120,10 @@ Result<bool> has_trash(const std::string& trash) {
     TRY(const Fd directory, sys::open(trash, kDirectory | O_NOFOLLOW));
     const auto entries = read_directory(directory.get());
     if (!entries) return fail_errno("read " + trash);
-    while (const dirent* entry = ::readdir(entries.get())) {
+    while (const dirent* entry = next_entry(entries.get())) {
         if (!is_dot(entry->d_name)) return true;
     }
+    if (errno != 0) return fail_errno("read " + trash);
     return false;
 }
 

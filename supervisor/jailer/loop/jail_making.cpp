@@ -312,7 +312,12 @@ void Jails::built(const std::string& unit) {
     if (!is_current(unit, making)) return;  // given up
     Jail& jail = *find(unit);
     const Attempt held = look_at(jail);
-    if (!held) return made(jail, held);
+    if (!held) {
+        // One that has ended since cannot be looked at; why it has, it may have told.
+        const auto more = read_report(jail.loaded->plan, making->init);
+        const bool told = more && more->kind == Report::Kind::kFailed;
+        return made(jail, told ? Attempt(std::unexpected(init_failure(jail, *more))) : held);
+    }
     making->attested = true;
 }
 

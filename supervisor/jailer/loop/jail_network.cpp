@@ -85,7 +85,15 @@ Jailed<Fd> Jails::network_for(Jail& jail) {
         auto own = own_network();
         if (own) network = std::move(*own);
     }
-    if (network) jail.network = op->optional ? 0 : inode_of(*network);
+    if (!network || op->optional) {
+        jail.network = 0;
+        return network;
+    }
+    jail.network = inode_of(*network);
+    // Without its number it could not be read back that the jail is in it.
+    if (*network && jail.network == 0) {
+        return std::unexpected(failed(index_of(plan, op->kind), "its namespace", errno));
+    }
     return network;
 }
 

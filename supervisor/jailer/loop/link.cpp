@@ -1,6 +1,10 @@
 #include "jailer/loop/link.hpp"
 
 #include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <cstring>
 
 #include "base/sys.hpp"
 
@@ -10,6 +14,20 @@ namespace {
 constexpr std::size_t kPauseReading = 256;  ///< queued packets
 constexpr std::size_t kQueueLimit = 65536;  ///< beyond it the peer counts as gone
 constexpr int kBatch = 64;                  ///< packets per wake-up, so that other watchers get on
+
+/// The kernel is short of something that comes back: the packet can be sent, or read, later.
+bool passes(int code) {
+    return code == EAGAIN || code == EINTR || code == ENOMEM || code == ENOBUFS ||
+           code == ETOOMANYREFS;
+}
+
+/// A packet lost on our side may be a process that the keeper never hears of, or an answer that the
+/// engine waits for in vain, and nobody makes a new pair while both ends live. So we rather end,
+/// and the keeper starts us anew; the services go on.
+[[noreturn]] void end_ourselves(const std::string& name, const char* what, const char* why) {
+    spdlog::critical("{}: cannot {}: {}; ending, to be started anew", name, what, why);
+    ::_exit(EXIT_FAILURE);
+}
 
 }  // namespace
 
@@ -48,16 +66,17 @@ void Link::readable() {
     for (int i = 0; i < kBatch && reading_.active(); ++i) {
         ipc::Packet packet;
         const int code = ipc::receive(socket_.get(), packet);
-        if (code == EAGAIN || code == EINTR) return;
+        if (passes(code)) return;
         if (code == EBADMSG) {
             spdlog::warn("{}: dropped a packet of another version or size", name_);
             continue;
         }
-        if (code != 0) {
+        if (code == EPIPE) {
             detach();
             handlers_.gone();
             return;
         }
+        if (code != 0) end_ourselves(name_, "read", ::strerrordesc_np(code));
         handlers_.packet(packet);
     }
 }
@@ -66,21 +85,16 @@ void Link::send_bytes(const void* bytes, std::size_t size, std::initializer_list
     if (!socket_) return;
     if (!queue_.empty()) return enqueue(bytes, size, fds);
     const int code = ipc::send_raw(socket_.get(), bytes, size, fds.begin(), fds.size());
-    if (code == EAGAIN || code == ENOBUFS || code == ETOOMANYREFS) return enqueue(bytes, size, fds);
+    if (passes(code)) return enqueue(bytes, size, fds);
     // EPIPE is told by the reading side, which first delivers what the peer has still sent.
-    if (code != 0 && code != EPIPE) {
-        spdlog::error("{}: cannot send: {}", name_, ::strerrordesc_np(code));
-    }
+    if (code != 0 && code != EPIPE) end_ourselves(name_, "send", ::strerrordesc_np(code));
 }
 
 void Link::enqueue(const void* bytes, std::size_t size, std::initializer_list<int> fds) {
     Queued packet{std::string(static_cast<const char*>(bytes), size), {}};
     for (const int fd : fds) {
         auto copy = sys::duplicate(fd);
-        if (!copy) {
-            spdlog::error("{}: cannot queue a descriptor: {}", name_, copy.error().message);
-            return;
-        }
+        if (!copy) end_ourselves(name_, "queue a descriptor", copy.error().message.c_str());
         packet.fds.push_back(std::move(*copy));
     }
     queue_.push_back(std::move(packet));
@@ -101,7 +115,8 @@ void Link::writable() {
         for (std::size_t i = 0; i < packet.fds.size(); ++i) fds[i] = packet.fds[i].get();
         const int code = ipc::send_raw(socket_.get(), packet.bytes.data(), packet.bytes.size(), fds,
                                        packet.fds.size());
-        if (code == EAGAIN || code == ENOBUFS || code == ETOOMANYREFS) return;
+        if (passes(code)) return;
+        if (code != 0 && code != EPIPE) end_ourselves(name_, "send", ::strerrordesc_np(code));
         queue_.pop_front();
     }
     writing_.stop();

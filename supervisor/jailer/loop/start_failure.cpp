@@ -27,6 +27,10 @@ std::string step_name(std::uint32_t step) {
             return "cgroup";
         case kStepDirectory:
             return "working directory";
+        case kStepKeyring:
+            return "keyring";
+        case kStepReport:
+            return "report";
         default:
             return "start";
     }

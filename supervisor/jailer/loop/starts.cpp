@@ -311,7 +311,8 @@ void Starts::launch(Job& job, Jail& jail) {
 /// One that has ended meanwhile says so by its gate.
 void Starts::go_in(Job& job) {
     if (!std::exchange(job.launched->outside, false)) return;
-    (void)let_in(job.launched->child);
+    const auto told = let_in(job.launched->child);
+    if (!told && told.error().code != EPIPE) return fail_job(job, to_failure("gate", told.error()));
     limit_child(job);
 }
 
@@ -324,6 +325,8 @@ void Starts::limit_child(Job& job) {
 }
 
 void Starts::fail_job(Job& job, StartFailure failure) {
+    // What a step says of a file or a call does not tell for whom.
+    if (!failure.text.starts_with(job.unit + ":")) failure.text.insert(0, job.unit + ": ");
     const auto owned = std::move(jobs_.extract(job.request.token).mapped());
     const ipc::Token token = owned->request.token;
     if (const auto launched = std::move(owned->launched)) {

@@ -99,7 +99,14 @@ void Starts::at_gate(Job& job, std::uint32_t evidence) {
     Jail& jail = *jails_.find(job.unit);
     const pid_t pid = job.launched->child.pid;
     const auto seen = attest_program(jail.loaded->plan, jail.ids, jail.stub_pid, pid, 0, evidence);
-    if (!seen) return fail_in_jail(job, to_failure(jail.loaded->plan.plan(), seen.error()));
+    if (!seen) {
+        // One that has ended since cannot be looked at; why it has, it may have told.
+        const auto more = read_report(jail.loaded->plan, job.launched->child);
+        const bool told = more && more->kind == Report::Kind::kFailed;
+        const Plan plan = jail.loaded->plan.plan();
+        return fail_in_jail(
+            job, told ? told_by_child(job, plan, more->failure) : to_failure(plan, seen.error()));
+    }
     job.weakened = std::max(job.weakened, static_cast<std::uint32_t>(seen->size()));
     if (auto held = jails_.attest_group(jail, pid); !held) {
         return fail_in_jail(job, held.error());

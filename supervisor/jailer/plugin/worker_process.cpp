@@ -35,24 +35,25 @@ void reset_signals() {
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
-/// Closes everything but stdio and `kept`, which are in ascending order.
-void close_others(std::span<const int> kept) {
+/// Closes everything but stdio and `kept`, which are in ascending order: false if any of it may
+/// still be open.
+bool close_others(std::span<const int> kept) {
     unsigned first = kFirstUnkept;
     for (const int one : kept) {
         const auto fd = static_cast<unsigned>(one);
         if (one < 0 || fd < first) continue;
-        if (fd > first) ::close_range(first, fd - 1, 0);
+        if (fd > first && ::close_range(first, fd - 1, 0) == -1) return false;
         first = fd + 1;
     }
-    ::close_range(first, ~0U, 0);
+    return ::close_range(first, ~0U, 0) == 0;
 }
 
 [[noreturn]] void run_child(const std::function<void()>& body, std::span<const int> kept,
                             pid_t parent) {
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::prctl(PR_SET_PDEATHSIG, SIGKILL) == -1) ::_exit(kUncaught);
     if (::getppid() != parent) ::_exit(kUncaught);  // it died before it could be told
     reset_signals();
-    close_others(kept);
+    if (!close_others(kept)) ::_exit(kUncaught);
     try {
         body();
     } catch (...) {
