@@ -7,7 +7,7 @@ BUILD = build/$(PRESET)
 DESTDIR ?=
 PREFIX ?= /usr
 
-.PHONY: all build demo test bench install deps clean check-format fuzz
+.PHONY: all build demo test faults bench install deps clean check-format fuzz
 
 all: build
 
@@ -26,6 +26,10 @@ demo:
 test:
 	@tools/install-deps build test
 	@tools/run-tests $(JOBS)
+
+# Every system call of a start fails in turn, by every error; `make test` tries a sample. As root.
+faults: build
+	@JAILSVC_FAULTS=all $(BUILD)/tests/test-faults
 
 # The peers are for comparison: one that cannot be installed is left out.
 bench: build

@@ -1,5 +1,6 @@
 #include "jailer_world.hpp"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -80,11 +81,7 @@ void JailerWorld::start_jailer() {
     auto [engine, jailers_engine] = socket_pair();
     jailer_ = ::fork();
     REQUIRE(jailer_ >= 0);
-    if (jailer_ == 0) {
-        ::dup2(theirs.get(), ipc::kKeeperFd);
-        ::close_range(ipc::kKeeperFd + 1, ~0U, 0);
-        ::_exit(jailer::run(places));
-    }
+    if (jailer_ == 0) become_jailer(theirs.get());
     jailer_pidfd_ = std::move(*sys::pidfd_open(jailer_));
     keeper_ = std::move(ours);
     engine_ = std::move(engine);
@@ -93,6 +90,24 @@ void JailerWorld::start_jailer() {
     const int fd = jailers_engine.get();
     REQUIRE(ipc::send(keeper_.get(), peer, &fd, 1) == 0);
     snapshot();
+}
+
+void JailerWorld::become_jailer(int keeper) const {
+    ::dup2(keeper, ipc::kKeeperFd);
+    ::close_range(ipc::kKeeperFd + 1, ~0U, 0);
+    if (program.empty()) ::_exit(jailer::run(places));
+    const int said = ::open((root + "/said").c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+    ::dup2(said, STDERR_FILENO);
+    ::close(said);
+    ::execl(program.c_str(), "jailsvcd", "jailer", "--config", (root + "/etc").c_str(), "--state",
+            (root + "/state").c_str(), "--quiet", nullptr);
+    ::_exit(127);
+}
+
+void JailerWorld::catch_up() {
+    read_keeper();
+    find_strays();
+    reap_strays(false);
 }
 
 void JailerWorld::snapshot() {
@@ -164,6 +179,7 @@ pid_t JailerWorld::registered_stub(ipc::Token token) const {
 void JailerWorld::find_strays() {
     for (const pid_t pid : jailer::children_of(::getpid())) {
         const bool known =
+            pid == jailer_ || not_ours.contains(pid) ||
             std::ranges::any_of(processes,
                                 [pid](const auto& item) { return item.second.pid == pid; }) ||
             std::ranges::find(strays_, pid, &Stray::pid) != strays_.end();
@@ -278,7 +294,9 @@ void JailerWorld::read_keeper() {
             });
         }
     }
-    if (code == EPIPE && jailer_ > 0) FAIL("the jailer is gone");
+    if (code != EPIPE || jailer_ <= 0) return;
+    if (may_end) throw JailerEnded();
+    FAIL("the jailer is gone");
 }
 
 void JailerWorld::store(const ipc::Store& message, Fd fd) {

@@ -37,6 +37,9 @@ struct KeptFd {
     Fd fd;
 };
 
+/// Thrown where a test has said that the jailer may end.
+struct JailerEnded {};
+
 class JailerWorld {
 public:
     JailerWorld();
@@ -44,6 +47,7 @@ public:
 
     /// Forks a jailer, and answers its Hello with what an earlier one left.
     void start_jailer();
+    [[nodiscard]] pid_t jailer() const { return jailer_; }
     void kill_jailer();
     /// Stops it as it is (SIGSTOP); everything that it has said is read when this returns.
     void pause_jailer();
@@ -85,8 +89,16 @@ public:
     /// leaves them to the next; the end of this world removes them.
     [[nodiscard]] static jailer::cgroup::Tree groups();
 
+    /// Takes what the jailer has said so far, and reaps what it cloned, gave up and never
+    /// registered.
+    void catch_up();
+
     std::string root;  ///< of everything this test makes
     Places places;
+    /// The jailer as it is installed, which then writes to root/said, instead of our own code.
+    std::string program;
+    bool may_end = false;      ///< the jailer: then JailerEnded is thrown, else the test fails
+    std::set<pid_t> not_ours;  ///< children of this process that no jailer has made
     /// By token; a jail's init, of which the newest counts, by its jail's token with kStubBit.
     std::map<ipc::Token, Registered> processes;
     std::set<ipc::Token> registered;  ///< every token ever, as it came
@@ -101,6 +113,7 @@ public:
 
 private:
     static void remove_groups();
+    [[noreturn]] void become_jailer(int keeper) const;
     void pump(const char* what);
     void read_keeper();
     void read_engine();
