@@ -70,6 +70,7 @@ struct VerifyOptions {
 int run_verify(const Context& context, const VerifyOptions& options);
 int run_creds(const Context& context, const std::vector<std::string>& words);
 int run_doctor(const Context& context);
+int run_selftest(const Context& context, const std::string& profile);
 /// "propose" what the unit was seen to need, or "forget" it.
 int run_pledge(const Context& context, const std::string& what, const std::string& unit);
 int run_explain(const Context& context, const std::string& key);

@@ -24,6 +24,7 @@ struct Options {
     LogsOptions logs;
     ExecOptions exec;
     std::string unit;
+    std::string profile;
     ShowOptions show;
     std::string key;
     VerifyOptions verify;
@@ -174,6 +175,12 @@ void add_tools(CLI::App& app, Options& options) {
     creds->callback([&options] { options.exit_code = run_creds(options.context, options.words); });
     app.add_subcommand("doctor", "Try what jails need of this machine; 1 if something fails")
         ->callback([&options] { options.exit_code = run_doctor(options.context); });
+    CLI::App* selftest = app.add_subcommand(
+        "selftest",
+        "Try known ways out of a jail under each shipped profile, as root; 1 if one works");
+    selftest->add_option("--profile", options.profile, "under this one only");
+    selftest->callback(
+        [&options] { options.exit_code = run_selftest(options.context, options.profile); });
     app.add_subcommand("version", "Print versions")->callback([&options] {
         options.exit_code = run_version(options.context);
     });

@@ -168,6 +168,13 @@ int run_doctor(const Context& context) {
     return become_jailsvcd(context, arguments);
 }
 
+int run_selftest(const Context& context, const std::string& profile) {
+    std::vector<std::string> arguments;
+    if (context.json) arguments.emplace_back("--json");
+    if (!profile.empty()) arguments.insert(arguments.end(), {"--profile", profile});
+    return become(context, "jailsvc-selftest", arguments);
+}
+
 int run_pledge(const Context& context, const std::string& what, const std::string& unit) {
     const std::string lib = context.state.empty() ? "/var/lib/jailsvc" : context.state + "/lib";
     return run_wrapped(context, "jailsvc-learn", {what, lib + "/learned", unit});

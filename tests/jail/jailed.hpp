@@ -1,55 +1,11 @@
 #pragma once
 
-#include <string>
-#include <string_view>
-#include <vector>
-
-#include "base/places.hpp"
-#include "jailer/jail/jail.hpp"
-#include "jailer/plugin/plugin_host.hpp"
+#include "selftest/site.hpp"
 
 namespace jailsvc::test {
 
-/// What a program in a jail said (stdout and stderr) and how it ended; or why it did not run.
-struct Ran {
-    std::string output{};
-    int status = -1;      ///< as wait(2) gives it
-    std::string error{};  ///< not empty: the program was not executed
-
-    [[nodiscard]] bool has(std::string_view text) const {
-        return output.find(text) != std::string::npos;
-    }
-};
-
-/// A supervisor's directories below /var/lib, and what runs units from them as the jailer does:
-/// load, plan in a worker, jail, attest, execute; without keeper, loop or engine. Root only.
-class Site {
-public:
-    Site();
-    ~Site();
-    Site(const Site&) = delete;
-    Site& operator=(const Site&) = delete;
-
-    /// Runs `/bin/sh -c script` as the service of unit "probe", whose file consists of
-    /// [service] and `jail` (tables of TOML), in a jail of its own that is gone afterwards.
-    [[nodiscard]] Ran run(const std::string& jail, const std::string& script);
-
-    /// The same with a program of one's own.
-    [[nodiscard]] Ran execute(const std::string& jail, const std::vector<std::string>& argv);
-
-    [[nodiscard]] const std::string& directory() const { return directory_; }
-    [[nodiscard]] const Places& places() const { return places_; }
-
-private:
-    [[nodiscard]] Result<jailer::CompiledPlan> plan(const std::string& jail);
-
-    std::string directory_;
-    Places places_;
-    jailer::PluginHost plugins_;
-    Fd stub_program_;
-    Fd probe_;
-    jailer::SpawnContext context_;
-};
+using selftest::Ran;
+using selftest::Site;
 
 /// Whether the kernel's Landlock has all that this version has; says why the test, or a part of it,
 /// is skipped if not. [jail.unveil] takes version 3, Linux 6.2.

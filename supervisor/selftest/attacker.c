@@ -5,7 +5,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <linux/bpf.h>
+#include <linux/capability.h>
 #include <linux/keyctl.h>
+#include <linux/perf_event.h>
+#include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
@@ -112,10 +117,11 @@ static int breaks_out(const char* marker) {
     if (chroot(".") < 0) return verdict(-1);
     return verdict(access(marker, F_OK));
 }
-/* The same after a plain chroot into the directory of argv[3]: the control. */
-static const char* chroot_first;
+/* argv[3], if there is one. */
+static const char* second_word;
+/* The same after a plain chroot into the directory named second: the control. */
 static int breaks_out_of_chroot(const char* marker) {
-    if (chroot(chroot_first) < 0 || chdir("/") < 0) return verdict(-1);
+    if (chroot(second_word) < 0 || chdir("/") < 0) return verdict(-1);
     return breaks_out(marker);
 }
 
@@ -220,6 +226,134 @@ static int kills_all(const char* unused) {
     return verdict(WIFSIGNALED(status) ? 0 : -1);
 }
 
+/* A trick that opens, on a file of a child's directory in /proc. */
+static int of_child(const char* trick);
+
+static int uses_descriptor(const char* number) {
+    return verdict(openat(atoi(number), "etc", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+}
+
+/* Executes a set-user-ID copy of this program, see main. */
+static int gains_root(const char* path) {
+    execl(path, "gainer", "has-not-gained", NULL);
+    return verdict(-1);
+}
+static int has_not_gained(const char* unused) {
+    (void)unused;
+    errno = EPERM;
+    return verdict(-1);
+}
+
+static int sets_groups(const char* unused) {
+    (void)unused;
+    const gid_t group = 0;
+    return verdict(setgroups(1, &group));
+}
+
+static int has_capability(const char* unused) {
+    (void)unused;
+    struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct sets[2];
+    if (syscall(SYS_capget, &head, sets) < 0) return verdict(-1);
+    unsigned any = 0;
+    for (int i = 0; i < 2; ++i) any |= sets[i].permitted | sets[i].inheritable | sets[i].effective;
+    errno = EPERM;
+    return verdict(any != 0 ? 0 : -1);
+}
+
+static long call_clone3(void) {
+    struct clone_args arguments = {.flags = CLONE_NEWUSER, .exit_signal = SIGCHLD};
+    const long child = syscall(SYS_clone3, &arguments, sizeof arguments);
+    if (child == 0) _exit(0);
+    return child;
+}
+
+static long call_bpf(void) {
+    union bpf_attr attributes;
+    memset(&attributes, 0, sizeof attributes);
+    attributes.map_type = BPF_MAP_TYPE_ARRAY;
+    attributes.key_size = 4;
+    attributes.value_size = 4;
+    attributes.max_entries = 1;
+    return syscall(SYS_bpf, BPF_MAP_CREATE, &attributes, sizeof attributes);
+}
+
+static long call_perf(void) {
+    struct perf_event_attr attributes = {
+        .type = PERF_TYPE_SOFTWARE, .size = sizeof attributes, .config = PERF_COUNT_SW_CPU_CLOCK};
+    return syscall(SYS_perf_event_open, &attributes, 0, -1, -1, 0);
+}
+
+static long call_userfaultfd(void) {
+    return syscall(SYS_userfaultfd, O_CLOEXEC | 1 /* UFFD_USER_MODE_ONLY */);
+}
+
+static long call_io_uring(void) {
+    char parameters[256] = ""; /* struct io_uring_params, and more */
+    return syscall(SYS_io_uring_setup, 1, parameters);
+}
+
+static long call_fsopen(void) {
+    return syscall(SYS_fsopen, "tmpfs", 0);
+}
+
+static long call_open_tree(void) {
+    return syscall(SYS_open_tree, AT_FDCWD, "/", 1 /* OPEN_TREE_CLONE */ | O_CLOEXEC);
+}
+
+static long call_open_by_handle(void) {
+    struct {
+        struct file_handle head;
+        char room[MAX_HANDLE_SZ];
+    } handle = {.head = {.handle_bytes = MAX_HANDLE_SZ}};
+    int mount_id = 0;
+    if (name_to_handle_at(AT_FDCWD, "/", &handle.head, &mount_id, 0) < 0) return -1;
+    const int top = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return open_by_handle_at(top, &handle.head, O_RDONLY | O_CLOEXEC);
+}
+
+/* getpid by the numbers of i386 and of x32. */
+static long call_int80(void) {
+#if defined(__x86_64__)
+    long result = 20;
+    __asm__ volatile("int $0x80" : "+a"(result) : : "memory", "r8", "r9", "r10", "r11");
+    if (result >= 0) return result;
+    errno = (int)-result;
+#else
+    errno = ENOSYS;
+#endif
+    return -1;
+}
+static long call_x32(void) {
+#if defined(__x86_64__)
+    return syscall(0x40000000 | SYS_getpid);
+#else
+    errno = ENOSYS;
+    return -1;
+#endif
+}
+
+static int calls(const char* name) {
+    static const struct {
+        const char* name;
+        long (*call)(void);
+    } known[] = {{"clone3", call_clone3},
+                 {"bpf", call_bpf},
+                 {"perf_event_open", call_perf},
+                 {"userfaultfd", call_userfaultfd},
+                 {"io_uring_setup", call_io_uring},
+                 {"fsopen", call_fsopen},
+                 {"open_tree", call_open_tree},
+                 {"open_by_handle_at", call_open_by_handle},
+                 {"int80", call_int80},
+                 {"x32", call_x32}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; ++i) {
+        if (strcmp(name, known[i].name) == 0) return verdict(known[i].call());
+    }
+    puts("no such call");
+    return 255;
+}
+
 static const struct {
     const char* name;
     int (*run)(const char*);
@@ -249,16 +383,43 @@ static const struct {
                {"reads-key", reads_key},
                {"pushes-input", pushes_input},
                {"calls-abstract", calls_abstract},
+               {"of-child", of_child},
+               {"uses-descriptor", uses_descriptor},
+               {"gains-root", gains_root},
+               {"has-not-gained", has_not_gained},
+               {"sets-groups", sets_groups},
+               {"has-capability", has_capability},
+               {"calls", calls},
                {"forks", forks}};
+
+static int (*find_trick(const char* name))(const char*) {
+    for (size_t i = 0; i < sizeof kTricks / sizeof *kTricks; ++i) {
+        if (strcmp(name, kTricks[i].name) == 0) return kTricks[i].run;
+    }
+    return NULL;
+}
+
+static int (*of_child_trick)(const char*);
+static int with_file_of(const char* pid) {
+    char path[128];
+    snprintf(path, sizeof path, "/proc/%s/%s", pid, second_word);
+    return of_child_trick(path);
+}
+static int of_child(const char* trick) {
+    of_child_trick = find_trick(trick);
+    return of_child_trick == NULL ? 255 : on_child(with_file_of);
+}
 
 int main(int argc, char** argv) {
     setvbuf(stdout, NULL, _IONBF, 0);
-    chroot_first = argc > 3 ? argv[3] : "/";
-    for (size_t i = 0; argc > 1 && i < sizeof kTricks / sizeof *kTricks; ++i) {
-        if (strcmp(argv[1], kTricks[i].name) == 0) {
-            return kTricks[i].run(argc > 2 ? argv[2] : "");
-        }
+    /* Of the set-user-ID copy this is all, whoever calls it. */
+    if (geteuid() != getuid() || getegid() != getgid()) {
+        puts(geteuid() == 0 ? "done" : "another user");
+        return geteuid() == 0 ? 0 : 255;
     }
+    second_word = argc > 3 ? argv[3] : "/";
+    int (*trick)(const char*) = argc > 1 ? find_trick(argv[1]) : NULL;
+    if (trick != NULL) return trick(argc > 2 ? argv[2] : "");
     puts("no such trick");
     return 255;
 }
