@@ -65,7 +65,8 @@ typedef enum jsv_kind {
                                port number[1], protocol number[2] IPPROTO_* */
     /* JSV_STAGE_NAMESPACES */
     JSV_OP_NAMESPACE = 10,    /* new namespace of the CLONE_NEW* type number[0] */
-    JSV_OP_ID_MAP = 11,       /* user namespace maps: text[0] uid_map, text[1] gid_map content */
+    JSV_OP_ID_MAP = 11,       /* user namespace maps: text[0] uid_map, text[1] gid_map content;
+                                 JSV_ID_MAP_OWN */
     JSV_OP_NETWORK = 12,      /* since 1.2: network namespace of its own, made for it or taken from
                                  those made ahead, with number[0] JSV_NET_* in it; with JSV_NET_PRIVATE
                                  text[0]      is the range of addresses, "10.213.0.0/16" */
@@ -148,6 +149,15 @@ typedef enum jsv_kind {
 #define JSV_MOUNT_NOEXEC 8u
 #define JSV_MOUNT_CREATE 16u   /* make a missing mount point (a directory) below the root first */
 #define JSV_MOUNT_OPTIONAL 32u /* an absent source or target is passed over, not an error */
+
+/* Since 1.2, with JSV_ID_MAP_OWN, else without effect: an id-mapped mount (mount_setattr(2)). Of
+ * JSV_OP_ROOT: ids are counted from the owner of text[0], who is 0 in the jail; an error where the
+ * file system cannot map. Of JSV_OP_BIND, whose source a JSV_OP_HOST_DIRECTORY makes: that belongs on
+ * the host to the uid that the unit alone has, and in the jail to the unit's user. */
+#define JSV_MOUNT_IDMAP 64u
+
+/* Since 1.2: ids outside count from the first of 65536 that the unit alone has, and keeps. */
+#define JSV_ID_MAP_OWN 1u
 
 #define JSV_LANDLOCK_SCOPE_IF_KNOWN                                  \
     1u /* scopes that the running kernel does not know are left out, \

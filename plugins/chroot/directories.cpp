@@ -27,6 +27,8 @@ std::vector<Bind> add_kind(Planner& plan, const DirectoryKind& kind, Mode mode) 
     std::vector<Bind> binds;
     std::string value;
     const std::string host_root = plan.directory_root(kind.what);
+    const bool kept = (kind.flags & JSV_DIR_RECREATE) == 0;
+    const std::uint32_t mapping = kept ? id_mapping(plan) : 0;
     const std::string jail_root = mode == Mode::kDirectory ? kind.image_root : host_root;
     for (const auto& name : list_or(plan, kind.key)) {
         // A colon separates the paths of the variable.
@@ -42,7 +44,7 @@ std::vector<Bind> add_kind(Planner& plan, const DirectoryKind& kind, Mode mode) 
                   .text = {host},
                   .number = {0700},
                   .flags = kind.flags});
-        binds.push_back({kind.key, host, jail_root + "/" + name, kSafe});
+        binds.push_back({kind.key, host, jail_root + "/" + name, kSafe | mapping});
         value += (value.empty() ? "" : ":") + binds.back().target;
     }
     if (!value.empty()) {
@@ -52,6 +54,10 @@ std::vector<Bind> add_kind(Planner& plan, const DirectoryKind& kind, Mode mode) 
 }
 
 }  // namespace
+
+std::uint32_t id_mapping(Planner& plan) {
+    return plan.other_flag("namespaces", "user").value_or(false) ? JSV_MOUNT_IDMAP : 0u;
+}
 
 std::vector<Bind> add_directories(Planner& plan, Mode mode) {
     std::vector<Bind> binds;

@@ -13,6 +13,9 @@ namespace jailsvc::chroot {
 /// show them to the service.
 std::vector<Bind> add_directories(jsv::Planner& plan, Mode mode);
 
+/// JSV_MOUNT_IDMAP for a jail with a user namespace, else 0.
+std::uint32_t id_mapping(jsv::Planner& plan);
+
 }  // namespace jailsvc::chroot
 
 #endif  // JAILSVC_PLUGINS_CHROOT_DIRECTORIES_HPP

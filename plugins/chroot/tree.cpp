@@ -78,7 +78,8 @@ void add_root(Planner& plan, Mode mode) {
     plan.add({.kind = JSV_OP_ROOT,
               .key = "root",
               .text = {root},
-              .flags = kSafe | (read_only ? JSV_MOUNT_READ_ONLY : 0u)});
+              .flags = kSafe | (read_only ? JSV_MOUNT_READ_ONLY : 0u) |
+                       (mode == Mode::kDirectory ? id_mapping(plan) : 0u)});
 }
 
 void add_proc(Planner& plan, const MountPoints& points) {

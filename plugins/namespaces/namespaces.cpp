@@ -6,12 +6,12 @@
 //   ipc = true          # System V IPC and POSIX message queues
 //   uts = true          # host name
 //   net = true          # network stack: no interface but a loopback that is down
-//   user = true         # uids and capabilities; needs uid_map and gid_map
+//   user = true         # uids and capabilities, mapped to 65536 host ids of the unit's own
 //   cgroup = true       # sees its own cgroup as the root of the tree
 //   time = true         # offsets of the monotonic and boot clocks
 //   hostname = "web"    # needs uts
-//   uid_map = ["0 100000 65536"]   # "first inside, first outside, how many"
-//   gid_map = ["0 100000 65536"]
+//   uid_map = ["0 100000 65536"]   # "first inside, first outside, how many", instead of the
+//   gid_map = ["0 100000 65536"]   # unit's own range
 //
 // An absent key is false: the profiles say what is usual. Sources: namespaces(7), clone(2),
 // user_namespaces(7). Runs wholly in the [plan] phase; keeps no state.
@@ -42,18 +42,23 @@ constexpr jsv_key kKeys[] = {
     key(JSV_BOOL, "mount", "false", "Own mount table; needed by every jail.chroot mode but none."),
     key(JSV_BOOL, "ipc", "false", "Own System V IPC objects and POSIX message queues."),
     key(JSV_BOOL, "uts", "false", "Own host name."),
-    key(JSV_BOOL, "net", "false", "Own network stack, its loopback down unless jail.network.mode says more."),
-    key(JSV_BOOL, "user", "false", "Own user ids and capabilities; needs uid_map and gid_map."),
+    key(JSV_BOOL, "net", "false",
+        "Own network stack, its loopback down unless jail.network.mode says more."),
+    key(JSV_BOOL, "user", "false",
+        "Own user ids and capabilities, on 65536 ids of the host that it alone has."),
     key(JSV_BOOL, "cgroup", "false", "Sees its own cgroup as the root of the cgroup tree."),
     key(JSV_BOOL, "time", "false", "Own offsets of the monotonic and boot-time clocks."),
     key(JSV_STRING, "hostname", nullptr, "Host name in the jail; needs uts = true."),
-    key(JSV_STRING_LIST, "uid_map", nullptr, "\"INSIDE OUTSIDE COUNT\" lines of the user ids."),
-    key(JSV_STRING_LIST, "gid_map", nullptr, "\"INSIDE OUTSIDE COUNT\" lines of the group ids."),
+    key(JSV_STRING_LIST, "uid_map", nullptr,
+        "\"INSIDE OUTSIDE COUNT\" lines of the user ids, instead of a range of its own."),
+    key(JSV_STRING_LIST, "gid_map", nullptr, "The same of the group ids; both or neither."),
 };
 
 constexpr std::size_t kMaxHostname = 64;          // HOST_NAME_MAX of Linux
 constexpr std::size_t kMaxMapLines = 340;         // user_namespaces(7), since Linux 4.15
 constexpr std::uint64_t kMaxId = UINT32_MAX - 1;  // (uid_t)-1 means "no change" to the kernel
+
+constexpr const char* kWholeRange = "0 0 65536\n";
 
 void add_namespaces(Planner& plan) {
     for (const auto& [name, flag] : kNamespaces) {
@@ -119,9 +124,17 @@ void add_maps(Planner& plan) {
     if (!user && !uids.empty()) plan.fail("uid_map", "maps the ids of nothing; add user = true");
     if (!user && !gids.empty()) plan.fail("gid_map", "maps the ids of nothing; add user = true");
     if (!user) return;
+    if (uids.empty() && gids.empty()) {
+        return plan.add({.kind = JSV_OP_ID_MAP,
+                         .key = "user",
+                         .text = {kWholeRange, kWholeRange},
+                         .flags = JSV_ID_MAP_OWN});
+    }
     // Without a map every id is the overflow id and setuid(2) fails (user_namespaces(7)).
-    if (uids.empty()) plan.fail("user", "needs uid_map, such as [\"0 100000 65536\"]");
-    if (gids.empty()) plan.fail("user", "needs gid_map, such as [\"0 100000 65536\"]");
+    if (uids.empty())
+        plan.fail("gid_map", "needs uid_map too; or drop both for a range of its own");
+    if (gids.empty())
+        plan.fail("uid_map", "needs gid_map too; or drop both for a range of its own");
     plan.add({.kind = JSV_OP_ID_MAP, .key = "user", .text = {uids, gids}});
 }
 

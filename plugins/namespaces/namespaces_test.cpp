@@ -55,7 +55,8 @@ TEST_CASE("namespaces: a host name is set only in a namespace of its own", "[plu
     }
 }
 
-TEST_CASE("namespaces: a user namespace comes with both maps", "[plugin][namespaces]") {
+TEST_CASE("namespaces: a user namespace comes with both maps, or a range of its own",
+          "[plugin][namespaces]") {
     FakeHost host;
     host.keys = {{"user", true},
                  {"uid_map", Strings{"0 100000 65536", "65536 0 1"}},
@@ -66,8 +67,17 @@ TEST_CASE("namespaces: a user namespace comes with both maps", "[plugin][namespa
     CHECK(maps[0].text[0] == "0 100000 65536\n65536 0 1\n");
     CHECK(maps[0].text[1] == "0 100000 65536\n");
 
-    CHECK(refusal({{"user", true}}).starts_with("user: needs uid_map"));
-    CHECK(refusal({{"user", true}, {"uid_map", Strings{"0 1 1"}}}).starts_with("user: needs gid"));
+    CHECK(maps[0].flags == 0);
+    const auto half = [](const char* key) {
+        return refusal({{"user", true}, {key, Strings{"0 1 1"}}});
+    };
+    CHECK(half("uid_map").starts_with("uid_map: needs gid_map too"));
+    CHECK(half("gid_map").starts_with("gid_map: needs uid_map too"));
+    host.keys = {{"user", true}};
+    REQUIRE(host.plan(*jailsvc_plugin_entry()) == 0);
+    REQUIRE(host.of_kind(JSV_OP_ID_MAP).size() == 1);
+    CHECK(host.of_kind(JSV_OP_ID_MAP)[0].flags == JSV_ID_MAP_OWN);
+    CHECK(host.of_kind(JSV_OP_ID_MAP)[0].text[0] == "0 0 65536\n");
     CHECK(refusal({{"gid_map", Strings{"0 1 1"}}}).starts_with("gid_map: maps the ids of nothing"));
 }
 

@@ -88,6 +88,7 @@ Result<void> run_loop(const Places& places) {
     // mask passes over what is absent.
     TRY_VOID(sys::make_directories(places.log));
     TRY(Uids uids, Uids::open(places.lib + "/uids"));
+    TRY(IdRanges ranges, IdRanges::open(places.lib + "/id-ranges"));
     TRY(PrivateNetworks networks, PrivateNetworks::open(places));
 
     // Not the default loop: that one reaps every child at SIGCHLD, the plan workers too.
@@ -97,7 +98,7 @@ Result<void> run_loop(const Places& places) {
     Fd keeper(ipc::kKeeperFd);
     if (::fcntl(keeper.get(), F_SETFD, FD_CLOEXEC) == -1) return fail_errno("keeper's channel");
     Dispatch dispatch(loop, places, load_plugins(places), std::move(spawn), std::move(uids),
-                      std::move(networks), std::move(keeper));
+                      std::move(ranges), std::move(networks), std::move(keeper));
     dispatch.units().set_file_limits(limits.soft, limits.hard);
     dispatch.begin();
     ev_run(loop, 0);

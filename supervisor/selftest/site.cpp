@@ -22,6 +22,7 @@ namespace {
 
 constexpr int kLimitMs = 20'000;  ///< for whatever is waited for; passing it is a failure
 constexpr uid_t kDynamicUid = 61999;
+constexpr std::uint32_t kOwnRange = 28000U << 16;  ///< of a user namespace without maps
 
 [[noreturn]] void give_up(const std::string& why) {
     throw std::runtime_error(why);
@@ -142,10 +143,13 @@ std::string read_all(int fd) {
 jailer::ResolvedIds ids_of(const jailer::Plan& plan) {
     for (const auto& op : plan.ops) {
         if (op.kind != JSV_OP_IDS) continue;
-        if ((op.flags & JSV_IDS_DYNAMIC) != 0) return {kDynamicUid, kDynamicUid};
-        return {static_cast<uid_t>(op.number[0]), static_cast<gid_t>(op.number[1])};
+        const bool dynamic = (op.flags & JSV_IDS_DYNAMIC) != 0;
+        return {.uid = dynamic ? kDynamicUid : static_cast<uid_t>(op.number[0]),
+                .gid = dynamic ? kDynamicUid : static_cast<gid_t>(op.number[1]),
+                .range = kOwnRange,
+                .keeper = kDynamicUid};
     }
-    return {};
+    return {.range = kOwnRange, .keeper = kDynamicUid};
 }
 
 /// As the jailer reads them; empty where the plan has none.
@@ -177,13 +181,16 @@ struct Jail {
         const auto describe = [this](const auto& failure) {
             return jailer::describe(plan.plan(), failure);
         };
-        if (auto made = jailer::apply_parent_operations(plan, ids); !made) {
-            return describe(made.error());
+        auto work = jailer::apply_parent_operations(plan, ids);
+        if (!work) return describe(work.error());
+        for (const auto& one : work->handovers) {
+            if (auto given = jailer::hand_over(one); !given) return given.error().message;
         }
         if (!plan.needs_stub()) return "";
         auto credentials = read_credentials(plan, ids, context, places);
         if (!credentials) return describe(credentials.error());
-        auto parked = jailer::spawn_stub(context, plan, ids, -1, {}, credentials->get());
+        auto parked =
+            jailer::spawn_stub(context, plan, ids, -1, {}, credentials->get(), work->trees);
         if (!parked) return describe(parked.error());
         stub.emplace(std::move(*parked));
         if (auto why = await_ready(plan, stub->get()); !why.empty()) return why;

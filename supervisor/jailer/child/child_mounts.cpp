@@ -207,7 +207,7 @@ Outcome make_private() noexcept {
 /// A bound tree is cloned before anything is attached, so that no tree contains the jail itself.
 Outcome open_source_tree(MountState& state, std::uint32_t index) noexcept {
     const ChildOp& op = state.job->ops[index];
-    state.job->trees[index] = -1;
+    if (state.job->trees[index] >= 0) return {};  // the jailer has
     const bool device = op.kind == JSV_OP_DEVICE;
     if (op.kind != JSV_OP_ROOT && op.kind != JSV_OP_BIND && !device) return {};
     const raw::Handle source(open_source(op.text[0], state.job->namespaces));

@@ -70,15 +70,41 @@ void enter_cgroups(const Job& job) noexcept {
     }
 }
 
-/// Gate to 3, the stub's program to 4, credentials to 5 where there are any, the rest closed: the
-/// stub needs no standard streams.
+/// Trees that the jailer has opened, out of the way of `lowest` numbers.
+void move_trees(const StubJob& job, int gate, unsigned lowest) noexcept {
+    for (std::uint32_t i = 0; i < job.count; ++i) {
+        if (job.trees[i] < 0) continue;
+        job.trees[i] = move_up(job.trees[i], lowest);
+        require(gate, kStepDescriptors, job.trees[i]);
+    }
+}
+
+/// They come after `next`, which is told of the first number behind them.
+void place_trees(const StubJob& job, int& next) noexcept {
+    for (std::uint32_t i = 0; i < job.count; ++i) {
+        if (job.trees[i] < 0) continue;
+        require(kStubGate, kStepDescriptors, raw::call(SYS_dup3, job.trees[i], next, O_CLOEXEC));
+        job.trees[i] = next++;
+    }
+}
+
+unsigned count_trees(const StubJob& job) noexcept {
+    unsigned trees = 0;
+    for (std::uint32_t i = 0; i < job.count; ++i) trees += job.trees[i] >= 0 ? 1 : 0;
+    return trees;
+}
+
+/// Gate to 3, the stub's program to 4, credentials to 5 where there are any, then what the jailer
+/// has opened; the rest is closed: the stub needs no standard streams.
 void arrange_stub_descriptors(StubJob& job) noexcept {
-    const int gate = move_up(job.gate, kCredentials + 1);
+    const unsigned above = kCredentials + 1 + count_trees(job);
+    const int gate = move_up(job.gate, above);
     require(job.gate, kStepDescriptors, gate);
-    const int program = move_up(job.stub_program, kCredentials + 1);
+    const int program = move_up(job.stub_program, above);
     require(gate, kStepDescriptors, program);
+    move_trees(job, gate, above);
     if (job.credentials >= 0) {
-        const int credentials = move_up(job.credentials, kCredentials + 1);
+        const int credentials = move_up(job.credentials, above);
         require(gate, kStepDescriptors, credentials);
         require(gate, kStepDescriptors, raw::call(SYS_dup3, credentials, kCredentials, O_CLOEXEC));
         job.credentials = kCredentials;
@@ -86,7 +112,8 @@ void arrange_stub_descriptors(StubJob& job) noexcept {
     require(gate, kStepDescriptors, raw::call(SYS_dup3, gate, kStubGate, 0));
     require(gate, kStepDescriptors, raw::call(SYS_dup3, program, kStubProgram, O_CLOEXEC));
     require(kStubGate, kStepDescriptors, raw::call(SYS_close_range, 0, kStubGate - 1, 0));
-    const int unused = (job.credentials >= 0 ? kCredentials : kStubProgram) + 1;
+    int unused = (job.credentials >= 0 ? kCredentials : kStubProgram) + 1;
+    place_trees(job, unused);
     require(kStubGate, kStepDescriptors, raw::call(SYS_close_range, unused, ~0U, 0));
 }
 

@@ -18,7 +18,8 @@ struct StubJob {
     int stub_program;             ///< of jailsvc-stub
     const char* stage_directory;  ///< empty directory that new roots are attached to
     int credentials;              ///< detached mount for JSV_OP_CREDENTIALS, or -1
-    int* trees;                   ///< `count` cells for the child: detached source trees, or -1
+    int* trees;                   ///< `count` cells: detached source trees, the child's but for
+                                  ///< those that only the jailer could open; or -1
     int* depths;                  ///< as many: how long the paths are that are to be revealed
     std::uint64_t namespaces;     ///< CLONE_NEW* it was made with
     bool needs_scratch;           ///< there are files or masks to be made

@@ -40,8 +40,8 @@ public:
 
     Result<void> fill(CredentialStore& store, SharedReport& report) {
         TRY_VOID(forbid_dumps());
-        const CredentialStore::Owner owner{host_uid(plan_, task_.ids.uid).value_or(0),
-                                           host_gid(plan_, task_.ids.gid).value_or(0)};
+        const CredentialStore::Owner owner{host_uid(plan_, task_.ids, task_.ids.uid).value_or(0),
+                                           host_gid(plan_, task_.ids, task_.ids.gid).value_or(0)};
         // Commands first: a process that becomes one then has no secret in the memory it leaves.
         for (const bool commands : {true, false}) {
             for (std::uint32_t i = 0; i < plan_.ops.size(); ++i) {

@@ -83,8 +83,8 @@ Verdict check_file(std::uint32_t index, const std::string& path, int directory,
 std::optional<JailFailure> attest_credentials(const Plan& plan, std::uint32_t index,
                                               const Place& place, const ResolvedIds& ids) {
     const std::string& path = plan.ops[index].text[0];
-    const auto uid = host_uid(plan, ids.uid);
-    const auto gid = host_gid(plan, ids.gid);
+    const auto uid = host_uid(plan, ids, ids.uid);
+    const auto gid = host_gid(plan, ids, ids.gid);
     if (!uid || !gid) return not_held(index, "the unit's ids are not mapped");
     const Owner owner{*uid, *gid};
     if (auto verdict = check_mount(index, path, place)) return verdict;

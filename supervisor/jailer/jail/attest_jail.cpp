@@ -29,9 +29,10 @@ Verdict attest_namespace(std::uint32_t index, const Op& op, pid_t stub) {
     return not_held(index, fmt::format("no namespace has the number {:#x}", op.number[0]));
 }
 
-Verdict attest_id_map(std::uint32_t index, const Op& op, pid_t stub) {
+Verdict attest_id_map(std::uint32_t index, const Op& op, const ResolvedIds& ids, pid_t stub) {
+    const auto maps = host_maps(op, ids);
     for (const auto& [name, wanted] :
-         {std::pair{"uid_map", &op.text[0]}, std::pair{"gid_map", &op.text[1]}}) {
+         {std::pair{"uid_map", &maps[0]}, std::pair{"gid_map", &maps[1]}}) {
         const auto text = sys::read_file(fmt::format("/proc/{}/{}", stub, name));
         if (!text) return failed(index, name, text.error().code);
         if (normal_map(*text) == normal_map(*wanted)) continue;
@@ -41,11 +42,12 @@ Verdict attest_id_map(std::uint32_t index, const Op& op, pid_t stub) {
     return std::nullopt;
 }
 
-Verdict attest_op(std::uint32_t index, const Op& op, pid_t stub, std::uint64_t network) {
+Verdict attest_op(std::uint32_t index, const Op& op, const ResolvedIds& ids, pid_t stub,
+                  std::uint64_t network) {
     const bool network_op = op.kind == JSV_OP_NETWORK || op.kind == JSV_OP_NETWORK_JOIN;
     if (network_op) return attest_network(index, op, stub, network);
     if (op.kind == JSV_OP_NAMESPACE) return attest_namespace(index, op, stub);
-    if (op.kind == JSV_OP_ID_MAP) return attest_id_map(index, op, stub);
+    if (op.kind == JSV_OP_ID_MAP) return attest_id_map(index, op, ids, stub);
     return std::nullopt;
 }
 
@@ -57,7 +59,7 @@ Jailed<std::vector<JailFailure>> attest_jail(const CompiledPlan& compiled, const
     const Plan& plan = *whole;
     std::vector<JailFailure> weakened;
     for (std::uint32_t index = 0; index < plan.ops.size(); ++index) {
-        auto verdict = attest_op(index, plan.ops[index], stub, network);
+        auto verdict = attest_op(index, plan.ops[index], ids, stub, network);
         if (!verdict) continue;
         if (!plan.ops[index].optional) return std::unexpected(std::move(*verdict));
         weakened.push_back(std::move(*verdict));

@@ -102,8 +102,28 @@ Verdict check_same(std::uint32_t index, const Op& op, const std::string& target,
     return not_held(index, fmt::format("{}: no mount of its own", target));
 }
 
-Verdict check_bind(std::uint32_t index, const Op& op, const Place& place) {
+/// Whom it belongs to as the host counts, seen by the jail's own mount.
+Verdict check_owner(std::uint32_t index, const std::string& path, const Place& place,
+                    std::optional<uid_t> uid, std::optional<gid_t> gid) {
+    if (uid == place.status.stx_uid && gid == place.status.stx_gid) return std::nullopt;
+    return not_held(index,
+                    fmt::format("{}: belongs to {}:{}, not {}:{}", path, place.status.stx_uid,
+                                place.status.stx_gid, uid.value_or(~0U), gid.value_or(~0U)));
+}
+
+bool is_mapped(const Attest& attest, const Op& op) {
+    const auto map = std::ranges::find(attest.plan.ops, JSV_OP_ID_MAP, &Op::kind);
+    return (op.flags & JSV_MOUNT_IDMAP) != 0 && map != attest.plan.ops.end() &&
+           (map->flags & JSV_ID_MAP_OWN) != 0;
+}
+
+Verdict check_bind(std::uint32_t index, const Op& op, const Place& place, const Attest& attest) {
     if (auto verdict = check_same(index, op, op.text[1], place)) return verdict;
+    if (is_mapped(attest, op)) {
+        const auto uid = host_uid(attest.plan, attest.ids, attest.ids.uid);
+        const auto gid = host_gid(attest.plan, attest.ids, attest.ids.gid);
+        if (auto verdict = check_owner(index, op.text[1], place, uid, gid)) return verdict;
+    }
     return check_flags(index, op, place, op.flags);
 }
 
@@ -239,8 +259,12 @@ Verdict check_device(std::uint32_t index, const Op& op, const Place& place) {
     return check_flags(index, op, place, JSV_MOUNT_READ_ONLY | JSV_MOUNT_NOSUID | JSV_MOUNT_NOEXEC);
 }
 
-Verdict check_root(std::uint32_t index, const Op& op, const Place& place) {
+Verdict check_root(std::uint32_t index, const Op& op, const Place& place, const Attest& attest) {
     if (auto verdict = check_same(index, op, "/", place)) return verdict;
+    if (is_mapped(attest, op)) {
+        const std::uint32_t first = attest.ids.range;
+        if (auto verdict = check_owner(index, "/", place, first, first)) return verdict;
+    }
     return check_flags(index, op, place, op.flags);
 }
 
@@ -264,9 +288,9 @@ bool is_writable(const Op& op) {
 Verdict check_op(Attest& attest, std::uint32_t index, const Op& op, const Place& place) {
     switch (op.kind) {
         case JSV_OP_ROOT:
-            return check_root(index, op, place);
+            return check_root(index, op, place, attest);
         case JSV_OP_BIND:
-            return check_bind(index, op, place);
+            return check_bind(index, op, place, attest);
         case JSV_OP_TMPFS:
             return check_tmpfs(index, op, place);
         case JSV_OP_PROC:

@@ -60,15 +60,17 @@ Verdict check_ids(const Attest& attest, std::uint32_t index, const Op& op) {
     const bool dynamic = (op.flags & JSV_IDS_DYNAMIC) != 0;
     const uid_t uid = dynamic ? attest.ids.uid : static_cast<uid_t>(op.number[0]);
     const gid_t gid = dynamic ? attest.ids.gid : static_cast<gid_t>(op.number[1]);
-    if (auto verdict = check_id(index, "Uid", attest.facts.uids, host_uid(attest.plan, uid))) {
+    if (auto verdict =
+            check_id(index, "Uid", attest.facts.uids, host_uid(attest.plan, attest.ids, uid))) {
         return verdict;
     }
-    if (auto verdict = check_id(index, "Gid", attest.facts.gids, host_gid(attest.plan, gid))) {
+    if (auto verdict =
+            check_id(index, "Gid", attest.facts.gids, host_gid(attest.plan, attest.ids, gid))) {
         return verdict;
     }
     std::vector<std::uint32_t> wanted;
     for (const std::uint32_t group : groups_of(op)) {
-        wanted.push_back(host_gid(attest.plan, group).value_or(~0U));
+        wanted.push_back(host_gid(attest.plan, attest.ids, group).value_or(~0U));
     }
     std::ranges::sort(wanted);
     if (attest.facts.groups == wanted) return std::nullopt;

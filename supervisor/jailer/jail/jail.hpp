@@ -11,6 +11,8 @@
 #include "base/fd.hpp"
 #include "base/result.hpp"
 #include "jailer/child/child_op.hpp"
+#include "jailer/jail/handover.hpp"
+#include "jailer/jail/mapped_trees.hpp"
 #include "jailer/plan/plan.hpp"
 
 /// From a plan to processes: the stub that holds a jail, the programs that run in it. Nothing here
@@ -94,6 +96,8 @@ struct CgroupEntry {
 struct ResolvedIds {
     uid_t uid = 0;
     gid_t gid = 0;
+    std::uint32_t range = 0;  ///< first host id of the unit's own, where it has JSV_ID_MAP_OWN
+    uid_t keeper = 0;         ///< then on the host the owner of what JSV_MOUNT_IDMAP binds show
 };
 
 /// A process between clone and exec.
@@ -144,10 +148,19 @@ using Jailed = std::expected<T, JailFailure>;
 /// (signal(7)): once, before the first of them.
 void ignore_no_signals() noexcept;
 
-/// JSV_STAGE_PARENT operations, as the jailer, before any process exists. Directories to be made
-/// anew are moved into `trash` (see trash.hpp); without one they are emptied here and now.
-[[nodiscard]] Jailed<void> apply_parent_operations(const CompiledPlan& plan, const ResolvedIds& ids,
-                                                   const std::string& trash = {});
+/// What they leave to be done before the jail can be made.
+struct ParentWork {
+    std::vector<MappedTree> trees;    ///< for spawn_stub
+    std::vector<Handover> handovers;  ///< directories with a former owner's files: hand_over
+    std::vector<std::string> notes;   ///< what people should know of it
+};
+
+/// JSV_STAGE_PARENT operations, as the jailer, before any process exists; and the trees that only
+/// it can make. Directories to be made anew are moved into `trash` (see trash.hpp); without one
+/// they are emptied here and now.
+[[nodiscard]] Jailed<ParentWork> apply_parent_operations(const CompiledPlan& plan,
+                                                         const ResolvedIds& ids,
+                                                         const std::string& trash = {});
 /// Removes what they made with JSV_DIR_RECREATE.
 void undo_parent_operations(const CompiledPlan& plan, const std::string& trash = {});
 
@@ -156,7 +169,8 @@ void undo_parent_operations(const CompiledPlan& plan, const std::string& trash =
 /// new one; `credentials` the mount that JSV_OP_CREDENTIALS attaches (CredentialStore).
 [[nodiscard]] Jailed<Parked> spawn_stub(const SpawnContext& context, const CompiledPlan& plan,
                                         const ResolvedIds& ids, int network = -1,
-                                        const CgroupEntry& groups = {}, int credentials = -1);
+                                        const CgroupEntry& groups = {}, int credentials = -1,
+                                        const std::vector<MappedTree>& mapped = {});
 
 /// `stub` is the pidfd of the jail's init, or -1 where the plan needs none.
 [[nodiscard]] Jailed<Parked> spawn_program(const SpawnContext& context, const CompiledPlan& plan,

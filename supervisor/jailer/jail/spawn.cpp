@@ -82,12 +82,14 @@ bool is_end(int code) {
 }
 
 /// The child waits at its gate until its ids are mapped: only we may do that, once for each map.
-Jailed<void> map_ids(const CompiledPlan& plan, std::uint32_t index, Parked& parked) {
+Jailed<void> map_ids(const CompiledPlan& plan, const ResolvedIds& ids, std::uint32_t index,
+                     Parked& parked) {
     const Op* map = plan.find(JSV_OP_ID_MAP);
     if (map == nullptr) return {};
+    const auto maps = host_maps(*map, ids);
     const std::string directory = "/proc/" + std::to_string(parked.pid);
     for (const auto& [name, text] :
-         {std::pair{"/uid_map", &map->text[0]}, std::pair{"/gid_map", &map->text[1]}}) {
+         {std::pair{"/uid_map", &maps[0]}, std::pair{"/gid_map", &maps[1]}}) {
         if (const auto written = sys::write_file(directory + name, *text); !written) {
             if (is_end(written.error().code)) return {};
             return std::unexpected(failed(index, name + 1, written.error().code));
@@ -234,12 +236,13 @@ void ignore_no_signals() noexcept {
 }
 
 Jailed<Parked> spawn_stub(const SpawnContext& context, const CompiledPlan& plan,
-                          const ResolvedIds& /*ids*/, int network, const CgroupEntry& groups,
-                          int credentials) {
+                          const ResolvedIds& ids, int network, const CgroupEntry& groups,
+                          int credentials, const std::vector<MappedTree>& mapped) {
     auto gate = make_gate();
     if (!gate) return std::unexpected(std::move(gate).error());
     const std::vector<ChildOp> ops = plan.child_ops();
     std::vector<int> trees(ops.size() + 1, -1), depths(ops.size() + 1, 0);
+    for (const MappedTree& tree : mapped) trees.at(tree.op) = tree.tree.get();
     StubJob job{.ops = ops.data(),
                 .count = static_cast<std::uint32_t>(ops.size()),
                 .gate = -1,
@@ -261,9 +264,9 @@ Jailed<Parked> spawn_stub(const SpawnContext& context, const CompiledPlan& plan,
             return std::unexpected(std::move(ready).error());
         }
     }
-    if (auto mapped = map_ids(plan, job.id_map, *parked); !mapped) {
+    if (auto done = map_ids(plan, ids, job.id_map, *parked); !done) {
         discard(context, *parked);
-        return std::unexpected(std::move(mapped).error());
+        return std::unexpected(std::move(done).error());
     }
     return parked;
 }

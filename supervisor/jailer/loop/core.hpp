@@ -3,6 +3,7 @@
 #include "base/places.hpp"
 #include "jailer/cgroup/tree.hpp"
 #include "jailer/jail/jail.hpp"
+#include "jailer/loop/id_ranges.hpp"
 #include "jailer/loop/link.hpp"
 #include "jailer/loop/log_pipes.hpp"
 #include "jailer/loop/old_mounts.hpp"
@@ -22,6 +23,7 @@ struct Core {
     PluginHost plugins;
     SpawnContext spawn;
     Uids uids;
+    IdRanges ranges;
     UnitCache units;
     LogPipes logs;
     TrashCollector trash;

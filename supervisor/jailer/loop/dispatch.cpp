@@ -17,12 +17,14 @@ constexpr int kGateLooks = 100;
 }  // namespace
 
 Dispatch::Dispatch(struct ev_loop* loop, const Places& places, PluginHost plugins,
-                   SpawnContext spawn, Uids uids, PrivateNetworks networks, Fd keeper)
+                   SpawnContext spawn, Uids uids, IdRanges ranges, PrivateNetworks networks,
+                   Fd keeper)
     : core_{.loop = loop,
             .places = places,
             .plugins = std::move(plugins),
             .spawn = std::move(spawn),
             .uids = std::move(uids),
+            .ranges = std::move(ranges),
             .units = UnitCache(loop, core_.plugins, config::sources_of(places)),
             .logs = {},
             .trash = TrashCollector(loop, trash_directory(places)),

@@ -12,7 +12,7 @@ namespace jailsvc::jailer {
 class Dispatch {
 public:
     Dispatch(struct ev_loop* loop, const Places& places, PluginHost plugins, SpawnContext spawn,
-             Uids uids, PrivateNetworks networks, Fd keeper);
+             Uids uids, IdRanges ranges, PrivateNetworks networks, Fd keeper);
 
     UnitCache& units() { return core_.units; }
     /// Says hello; from then on the loop runs until the keeper is gone.

@@ -9,6 +9,7 @@
 #include <tuple>
 
 #include "base/sys.hpp"
+#include "jailer/jail/id_map.hpp"
 #include "jailer/loop/jails.hpp"
 #include "jailer/loop/jails_work.hpp"
 #include "jailer/loop/tell.hpp"
@@ -27,21 +28,31 @@ constexpr std::size_t kFewAtOnce = 8;
 constexpr std::size_t kMostUidsAtOnce = 64;
 
 /// The ids that own the unit's directories and pipe: its own uid, or an allocated one.
-Result<ResolvedIds> resolve_ids(Uids& uids, const LoadedUnit& loaded) {
-    if (::geteuid() != 0) return ResolvedIds{::geteuid(), ::getegid()};
-    const Op* op = loaded.plan.find(JSV_OP_IDS);
-    if (op == nullptr) return ResolvedIds{};
-    if ((op->flags & JSV_IDS_DYNAMIC) != 0) {
-        TRY(const uid_t uid, uids.allocate(loaded.plan.unit()));
-        return ResolvedIds{uid, uid};
+Result<ResolvedIds> resolve_ids(Core& core, const LoadedUnit& loaded) {
+    if (::geteuid() != 0) return ResolvedIds{.uid = ::geteuid(), .gid = ::getegid()};
+    const std::string& unit = loaded.plan.unit();
+    ResolvedIds ids;
+    if (has_own_range(loaded.plan)) {
+        TRY(ids.keeper, core.uids.allocate(unit));
+        TRY(ids.range, core.ranges.first_of(unit));
     }
-    return ResolvedIds{static_cast<uid_t>(op->number[0]), static_cast<gid_t>(op->number[1])};
+    const Op* op = loaded.plan.find(JSV_OP_IDS);
+    if (op == nullptr) return ids;
+    if ((op->flags & JSV_IDS_DYNAMIC) != 0) {
+        TRY(ids.uid, core.uids.allocate(unit));
+        ids.gid = ids.uid;
+        return ids;
+    }
+    ids.uid = static_cast<uid_t>(op->number[0]);
+    ids.gid = static_cast<gid_t>(op->number[1]);
+    return ids;
 }
 
 bool needs_new_uid(const Uids& uids, const LoadedUnit& loaded) {
     const Op* op = loaded.plan.find(JSV_OP_IDS);
     const bool dynamic = op != nullptr && (op->flags & JSV_IDS_DYNAMIC) != 0;
-    return dynamic && ::geteuid() == 0 && !uids.has(loaded.plan.unit());
+    const bool wanted = dynamic || has_own_range(loaded.plan);
+    return wanted && ::geteuid() == 0 && !uids.has(loaded.plan.unit());
 }
 
 StartFailure init_failure(const Jail& jail, const Report& report) {
@@ -122,7 +133,13 @@ void Jails::number_and_build() {
 
 void Jails::build(Jail& jail, Making& making) {
     if (making_.size() <= kFewAtOnce) making.plan = jail.loaded->plan.whole();
-    if (auto ready = prepare(jail); !ready) return made(jail, ready);
+    if (auto ready = prepare(jail, making); !ready) return made(jail, ready);
+    if (!making.work.handovers.empty()) return hand_over_directories(jail, making);
+    build_on(jail, making);
+}
+
+/// With all host directories in their owners' hands.
+void Jails::build_on(Jail& jail, Making& making) {
     if (jail.has_stub()) {
         const auto harmless = attest_init(jail.stub_pid);
         if (harmless) return made(jail, look_at(jail));
@@ -135,9 +152,9 @@ void Jails::build(Jail& jail, Making& making) {
     spawn_init(jail, making);
 }
 
-Attempt Jails::prepare(Jail& jail) {
+Attempt Jails::prepare(Jail& jail, Making& making) {
     LoadedUnit& loaded = *jail.loaded;
-    auto ids = resolve_ids(core_.uids, loaded);
+    auto ids = resolve_ids(core_, loaded);
     if (!ids) return std::unexpected(to_failure("ids", ids.error()));
     jail.ids = *ids;
     if (jail.adopted) return {};
@@ -158,11 +175,11 @@ Attempt Jails::prepare(Jail& jail) {
     if (!limited) return std::unexpected(to_failure(loaded.plan.plan(), limited.error()));
     note_weakened(jail, *limited);
     limits_.listen();
-    const auto done = apply_parent_operations(loaded.plan, jail.ids, core_.trash.directory());
+    auto work = apply_parent_operations(loaded.plan, jail.ids, core_.trash.directory());
     collect_trash(jail);
-    if (!done) {
-        return std::unexpected(to_failure(loaded.plan.plan(), done.error()));
-    }
+    if (!work) return std::unexpected(to_failure(loaded.plan.plan(), work.error()));
+    for (const std::string& note : work->notes) spdlog::info("{}: {}", jail.unit, note);
+    making.work = std::move(*work);
     return {};
 }
 
@@ -208,8 +225,9 @@ void Jails::spawn_init(Jail& jail, Making& making) {
     }
     tell::intent(core_.keeper, token);
     auto init = spawn_stub(core_.spawn, jail.loaded->plan, jail.ids, network->get(), door->entry(),
-                           making.credentials.get());
+                           making.credentials.get(), making.work.trees);
     making.credentials = Fd();
+    making.work.trees.clear();
     if (!init) {
         tell::abandon(core_.keeper, token);
         return made(jail, std::unexpected(to_failure(jail.loaded->plan.plan(), init.error())));

@@ -156,9 +156,14 @@ private:
     void loaded(Jail& jail, const std::shared_ptr<Making>& making);
     void number_and_build();
     void build(Jail& jail, Making& making);
-    Attempt prepare(Jail& jail);
+    void build_on(Jail& jail, Making& making);
+    Attempt prepare(Jail& jail, Making& making);
     static void note_weakened(Jail& jail, const std::vector<JailFailure>& weakened);
     void spawn_init(Jail& jail, Making& making);
+
+    // jail_owners.cpp
+    void hand_over_directories(Jail& jail, Making& making);
+    void handed_over(const std::string& unit);
 
     // jail_credentials.cpp
     void read_credentials(Jail& jail, Making& making);

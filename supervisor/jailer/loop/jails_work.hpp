@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "jailer/credentials/job.hpp"
+#include "jailer/loop/handover_job.hpp"
 #include "jailer/loop/jails.hpp"
 
 // What Jails keeps while a jail is being made or ended; for its own source files.
@@ -17,6 +18,8 @@ struct Jails::Making {
     bool entered = false;              ///< they may go in
     bool attested = false;             ///< it is as planned; its init may not run yet
     Parked init;  ///< gate of the jail's init until it is ready; its pidfd is the jail's
+    ParentWork work;                       ///< what was made before its init
+    std::optional<HandoverJob> handing;    ///< until its directories are its user's
     std::optional<CredentialJob> reading;  ///< until the credentials are there
     Fd credentials;                        ///< then their mount, until the init has it
     IoWatch gate;

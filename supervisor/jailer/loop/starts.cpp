@@ -227,8 +227,9 @@ void Starts::make_and_launch(Job& job, Jail& jail) {
 
 Result<void> Starts::give_log(Program& program, OutputFiles& files, Jail& jail) {
     const auto plan = jail.loaded->plan.whole();
-    const ResolvedIds owner{host_uid(*plan, jail.ids.uid).value_or(jail.ids.uid),
-                            host_gid(*plan, jail.ids.gid).value_or(jail.ids.gid)};
+    const ResolvedIds owner{
+        .uid = host_uid(*plan, jail.ids, jail.ids.uid).value_or(jail.ids.uid),
+        .gid = host_gid(*plan, jail.ids, jail.ids.gid).value_or(jail.ids.gid)};
     return give_output(core_, jail.unit, *jail.loaded->unit.logging, owner, program, files);
 }
 

@@ -8,42 +8,28 @@
 
 #include "base/sys.hpp"
 #include "config/load.hpp"
+#include "jailer/loop/accounts.hpp"
 
 namespace jailsvc::jailer {
 namespace {
 
 constexpr std::size_t kMaxFile = 8U << 20;
 
-constexpr std::size_t kMaxAccounts = 64U << 20;  ///< size of /etc/passwd or /etc/group [bytes]
-
-Result<bool> known_to_system(uid_t uid) {
-    TRY(const bool user, lists_id("/etc/passwd", uid));
-    if (user) return true;
-    return lists_id("/etc/group", uid);
-}
-
 }  // namespace
-
-Result<bool> lists_id(const std::string& file, uid_t id) {
-    const auto text = sys::read_file(file, kMaxAccounts);
-    if (!text && text.error().code == ENOENT) return false;
-    if (!text) return std::unexpected(text.error());
-    std::istringstream lines(*text);
-    const std::string wanted = std::to_string(id);
-    for (std::string line, field; std::getline(lines, line);) {
-        std::istringstream fields(line);  // name:password:number:…
-        for (int i = 0; i < 3 && std::getline(fields, field, ':'); ++i) {
-        }
-        if (field == wanted) return true;
-    }
-    return false;
-}
 
 Uids::Uids(std::string file, Range range, InUse in_use)
     : file_(std::move(file)), range_(range), in_use_(std::move(in_use)), next_(range.first) {}
 
 Result<Uids> Uids::open(std::string file) {
-    return open(std::move(file), Range{}, known_to_system);
+    TRY(Uids uids, open(std::move(file), Range{}, [](uid_t uid) { return ids_in_use({uid, 1}); }));
+    for (const auto& [unit, uid] : uids.by_unit_) {
+        if (!is_our_own_id(uid)) continue;
+        return fail(
+            fmt::format("{}: uid {} of unit {} is one of the supervisor's own; remove the "
+                        "line, and give the unit's files to root",
+                        uids.file_, uid, unit));
+    }
+    return uids;
 }
 
 Result<Uids> Uids::open(std::string file, Range range, InUse in_use) {

@@ -29,9 +29,8 @@ public:
     /// Reads the file; an absent one is empty, a malformed one is an error: to allocate anew could
     /// hand one unit's files to another. `in_use` says whether a uid is somebody else's.
     [[nodiscard]] static Result<Uids> open(std::string file, Range range, InUse in_use);
-    /// The range above; in use are the uids and gids of /etc/passwd and /etc/group. Directory
-    /// services (LDAP) are not asked: the loop must not wait for a network, and the range is
-    /// reserved for this use on every host with systemd (systemd.io/UIDS-GIDS).
+    /// The range above, which is reserved for this use on every host with systemd
+    /// (systemd.io/UIDS-GIDS); in use is what ids_in_use says.
     [[nodiscard]] static Result<Uids> open(std::string file);
 
     /// The unit's uid (its gid is the same number), allocated and on disk.
@@ -57,8 +56,5 @@ private:
     std::vector<uid_t> taken_;  ///< sorted
     uid_t next_;  ///< where the search begins: after the last one given, so reuse comes late
 };
-
-/// Whether a line of this passwd(5) or group(5) file has the number; false if there is no file.
-[[nodiscard]] Result<bool> lists_id(const std::string& file, uid_t id);
 
 }  // namespace jailsvc::jailer

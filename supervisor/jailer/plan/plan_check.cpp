@@ -21,6 +21,8 @@
 #include "jailer/net/addresses.hpp"
 #include "jailer/plan/credential_access.hpp"
 #include "jailer/plan/credential_limits.hpp"
+#include "jailer/plan/id_range.hpp"
+#include "jailer/plan/plan_relations.hpp"
 
 #ifndef CLONE_NEWTIME
 #define CLONE_NEWTIME 0x80  // linux/sched.h; glibc 2.36 lacks it
@@ -42,10 +44,6 @@ constexpr std::size_t kMaxHostname = 64;     ///< uname(2)
 constexpr std::size_t kMaxCgroupText = 255;  ///< NAME_MAX; a value is a line at most
 constexpr std::size_t kMaxGroups = kMaxBlob / sizeof(std::uint32_t);
 
-std::unexpected<Error> refuse(const Op& op, std::string_view why) {
-    return fail(fmt::format("{}: {}", find_kind(op.kind)->name, why));
-}
-
 bool has_dots(std::string_view path) {
     return path == ".." || path.starts_with("../") || path.ends_with("/..") ||
            path.find("/../") != std::string_view::npos;
@@ -65,6 +63,8 @@ Result<void> check_path(const Op& op, std::string_view field, const std::string&
 std::uint32_t allowed_flags(const Op& op) {
     if (op.kind == JSV_OP_HOST_DIRECTORY) return JSV_DIR_RECREATE;
     if (op.kind == JSV_OP_IDS) return JSV_IDS_DYNAMIC;
+    if (op.kind == JSV_OP_ID_MAP) return JSV_ID_MAP_OWN;
+    if (op.kind == JSV_OP_ROOT || op.kind == JSV_OP_BIND) return kMountFlags | JSV_MOUNT_IDMAP;
     if (op.kind == JSV_OP_DEVICES) return JSV_DEVICES_DEFAULT;
     if (op.kind == JSV_OP_ENVIRONMENT) return JSV_ENV_SECRET;
     if (op.kind == JSV_OP_LANDLOCK) return JSV_LANDLOCK_SCOPE_IF_KNOWN;
@@ -114,6 +114,16 @@ bool in_range(std::uint64_t twos_complement, std::int64_t low, std::int64_t high
 /// "0 100000 65536" lines, as user_namespaces(7) has them.
 bool is_id_map(std::string_view text) {
     return !text.empty() && text.find_first_not_of("0123456789 \t\n") == std::string_view::npos;
+}
+
+/// Whether a map leads to numbers below 65536 only.
+bool is_within_range(const std::string& map) {
+    std::istringstream lines(map);
+    std::uint64_t first = 0, outside = 0, count = 0;
+    while (lines >> first >> outside >> count) {
+        if (outside >= kRangeSize || count > kRangeSize - outside) return false;
+    }
+    return lines.eof();
 }
 
 bool is_sysctl(std::string_view name) {
@@ -249,8 +259,11 @@ Result<void> check_values(const Op& op) {
                 std::has_single_bit(op.number[0]) && (op.number[0] & ~kNamespaceTypes) == 0,
                 "type is not one CLONE_NEW* flag");
         case JSV_OP_ID_MAP:
-            return demand(is_id_map(op.text[0]) && is_id_map(op.text[1]),
-                          "maps are lines of three numbers");
+            TRY_VOID(demand(is_id_map(op.text[0]) && is_id_map(op.text[1]),
+                            "maps are lines of three numbers"));
+            return demand((op.flags & JSV_ID_MAP_OWN) == 0 ||
+                              (is_within_range(op.text[0]) && is_within_range(op.text[1])),
+                          "a range of the unit's own has 65536 ids");
         case JSV_OP_NETWORK:
             TRY_VOID(demand(op.number[0] <= JSV_NET_PRIVATE, "unknown kind of network"));
             return demand(
@@ -339,84 +352,6 @@ bool is_single(jsv_kind kind) {
            kind == JSV_OP_CREDENTIALS;
 }
 
-/// The namespace without which a sysctl is the host's; 0 for one that no namespace has for itself.
-/// Sources: ipc_namespaces(7), network_namespaces(7), uts_namespaces(7).
-std::uint64_t namespace_of_sysctl(std::string_view name) {
-    std::string path(name);
-    std::ranges::replace(path, '.', '/');
-    if (path.starts_with("net/")) return CLONE_NEWNET;
-    if (path == "kernel/hostname" || path == "kernel/domainname") return CLONE_NEWUTS;
-    for (const std::string_view ipc : {"kernel/msg", "kernel/sem", "kernel/shm", "fs/mqueue/"}) {
-        if (path.starts_with(ipc)) return CLONE_NEWIPC;
-    }
-    return 0;
-}
-
-struct Needed {
-    std::uint64_t flags;
-    std::string_view key;
-};
-
-/// Namespaces the jail must have of its own, or the operation would act on the host.
-Result<std::vector<Needed>> needed_namespaces(const Op& op) {
-    if (op.kind == JSV_OP_HOSTNAME) return std::vector<Needed>{{CLONE_NEWUTS, "uts"}};
-    if (op.kind == JSV_OP_ID_MAP) return std::vector<Needed>{{CLONE_NEWUSER, "user"}};
-    if (op.stage != JSV_STAGE_MOUNTS) return std::vector<Needed>{};
-    if (op.kind != JSV_OP_SYSCTL) return std::vector<Needed>{{CLONE_NEWNS, "mount"}};
-    switch (namespace_of_sysctl(op.text[0])) {
-        case CLONE_NEWNET:
-            return std::vector<Needed>{{CLONE_NEWNS, "mount"}, {CLONE_NEWNET, "net"}};
-        case CLONE_NEWUTS:
-            return std::vector<Needed>{{CLONE_NEWNS, "mount"}, {CLONE_NEWUTS, "uts"}};
-        case CLONE_NEWIPC:
-            return std::vector<Needed>{{CLONE_NEWNS, "mount"}, {CLONE_NEWIPC, "ipc"}};
-        default:
-            return fail(
-                fmt::format("sysctl: {} belongs to no namespace: setting it would change "
-                            "the host; leave it out",
-                            op.text[0]));
-    }
-}
-
-Result<void> check_namespaces(const Op& op, std::uint64_t present) {
-    TRY(const std::vector<Needed> needed, needed_namespaces(op));
-    for (const Needed& need : needed) {
-        if ((present & need.flags) != 0) continue;
-        return refuse(op, fmt::format("would change the host: the jail has no {} namespace; set "
-                                      "jail.namespaces.{} = true",
-                                      need.key, need.key));
-    }
-    return {};
-}
-
-/// Edges and forwards are of a private network; one network is all a jail has.
-Result<void> check_network(std::span<const Op> ops) {
-    const auto find = [&](jsv_kind kind) { return std::ranges::find(ops, kind, &Op::kind); };
-    const auto network = find(JSV_OP_NETWORK);
-    if (const auto join = find(JSV_OP_NETWORK_JOIN); join != ops.end() && network != ops.end()) {
-        return refuse(*join, "the jail has a network of its own too; it can have but one");
-    }
-    const bool is_private = network != ops.end() && network->number[0] == JSV_NET_PRIVATE;
-    for (const jsv_kind kind : {JSV_OP_NET_EDGE, JSV_OP_NET_FORWARD}) {
-        if (const auto op = find(kind); op != ops.end() && !is_private) {
-            return refuse(*op, "needs a private network");
-        }
-    }
-    return {};
-}
-
-/// The gate that the second filter comes over stays open until main: nothing else may be executed
-/// with it.
-Result<void> check_main_stage(std::span<const Op> ops) {
-    const auto main = std::ranges::find(ops, JSV_OP_SECCOMP_MAIN, &Op::kind);
-    if (main == ops.end()) return {};
-    const bool once = std::ranges::any_of(ops, [](const Op& op) {
-        return op.kind == JSV_OP_SECCOMP && (op.flags & JSV_SECCOMP_EXEC_ONCE) != 0;
-    });
-    if (!once) return refuse(*main, "a second stage needs a first that executes once");
-    return {};
-}
-
 bool needs_root(const Op& op) {
     return op.stage == JSV_STAGE_MOUNTS && op.kind != JSV_OP_HOSTNAME && op.kind != JSV_OP_SYSCTL;
 }
@@ -484,9 +419,8 @@ Result<void> check_plan(const Plan& plan) {
         }
         TRY_VOID(in_plugin(check_namespaces(op, namespaces)));
     }
-    TRY_VOID(check_main_stage(plan.ops));
     TRY_VOID(check_credentials(plan.ops));
-    return check_network(plan.ops);
+    return check_relations(plan.ops);
 }
 
 void order_operations(std::vector<Op>& ops) {

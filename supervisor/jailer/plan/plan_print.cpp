@@ -51,6 +51,7 @@ constexpr Named kLimits[] = {
 constexpr Named kMountFlags[] = {
     {JSV_MOUNT_READ_ONLY, "ro"},  {JSV_MOUNT_NOSUID, "nosuid"}, {JSV_MOUNT_NODEV, "nodev"},
     {JSV_MOUNT_NOEXEC, "noexec"}, {JSV_MOUNT_CREATE, "create"}, {JSV_MOUNT_OPTIONAL, "if_present"},
+    {JSV_MOUNT_IDMAP, "idmap"},
 };
 constexpr Named kLandlockFs[] = {
     {landlock::kExecute, "execute"},          {landlock::kWriteFile, "write_file"},
@@ -75,6 +76,7 @@ constexpr Named kPressureActions[] = {{JSV_PRESSURE_LOG, "log"},
                                       {JSV_PRESSURE_SIGNAL, "signal"}};
 constexpr Named kDirectoryFlags[] = {{JSV_DIR_RECREATE, "recreate"}};
 constexpr Named kIdFlags[] = {{JSV_IDS_DYNAMIC, "dynamic"}};
+constexpr Named kMapFlags[] = {{JSV_ID_MAP_OWN, "own_range"}};
 constexpr Named kEnvironmentFlags[] = {{JSV_ENV_SECRET, "secret"}};
 constexpr Named kFilterFlags[] = {{JSV_SECCOMP_EXEC_ONCE, "exec_once"},
                                   {JSV_SECCOMP_NO_UNIX_SOCKETS, "no_unix_sockets"},
@@ -84,6 +86,7 @@ std::span<const Named> flags_of(jsv_kind kind) {
     if (kind == JSV_OP_HOST_DIRECTORY) return kDirectoryFlags;
     if (kind == JSV_OP_DEVICES) return kDeviceFlags;
     if (kind == JSV_OP_IDS) return kIdFlags;
+    if (kind == JSV_OP_ID_MAP) return kMapFlags;
     if (kind == JSV_OP_ENVIRONMENT) return kEnvironmentFlags;
     if (kind == JSV_OP_LANDLOCK) return kLandlockFlags;
     if (kind == JSV_OP_SECCOMP) return kFilterFlags;

@@ -133,7 +133,15 @@ TEST_CASE("plan: values out of range and fields that a kind lacks are refused", 
     CHECK_FALSE(check_op(make_op(JSV_OP_CAPABILITIES, "", "", {0, 0, 1})));
     CHECK_FALSE(check_op(make_op(JSV_OP_NO_NEW_PRIVS, "text")));
     CHECK_FALSE(check_op(make_op(JSV_OP_NO_NEW_PRIVS, "", "", {1, 0, 0})));
-    CHECK_FALSE(check_op(with_flags(make_op(JSV_OP_BIND, "/a", "/b"), 64)));
+    CHECK_FALSE(check_op(with_flags(make_op(JSV_OP_BIND, "/a", "/b"), 128)));
+    CHECK_FALSE(check_op(with_flags(make_op(JSV_OP_TMPFS, "/a"), JSV_MOUNT_IDMAP)));
+    const auto own_map = [](const std::string& uids, const std::string& gids) {
+        return with_flags(make_op(JSV_OP_ID_MAP, uids, gids), JSV_ID_MAP_OWN);
+    };
+    CHECK(check_op(own_map("0 0 65536\n", "0 1 65535\n")));
+    CHECK_FALSE(check_op(own_map("0 0 65537\n", "0 0 65536\n")));
+    CHECK_FALSE(check_op(own_map("0 0 65536\n", "0 1 65536\n")));
+    CHECK_FALSE(check_op(own_map("0 0 1\n0 4294967295 1\n", "0 0 1\n")));
     CHECK_FALSE(check_op(make_op(JSV_OP_FILE, "/motd", std::string(65537, 'x'))));
     CHECK_FALSE(check_op(make_op(JSV_OP_ENVIRONMENT, "A=B", "c")));
     Op ids = groups_op();
