@@ -94,6 +94,9 @@ typedef enum jsv_kind {
     JSV_OP_REVEAL = 32, /* since 1.2, after JSV_OP_VIEW: jail path text[0] is there, with every
                            mount below it and the symbolic links on the way; JSV_MOUNT_READ_ONLY,
                            JSV_MOUNT_NOEXEC, JSV_MOUNT_OPTIONAL */
+    JSV_OP_SYSFS = 33, /* since 1.2: new sysfs at jail path text[0], JSV_MOUNT_*: it shows the
+                          interfaces of the jail's network namespace, which must be its own, and
+                          one that belongs to no user namespace of the jail's */
     JSV_OP_CREDENTIALS = 34, /* since 1.2: a file system in memory that is never swapped, of the
                                 jail alone, at jail path text[0], which is made in a tree that can
                                 be written: mode 0500, the unit's user's, read-only, with one file,

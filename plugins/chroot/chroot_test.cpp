@@ -239,3 +239,38 @@ TEST_CASE("chroot: a tmpfs takes a size and a mode", "[plugin][chroot]") {
     }
     CHECK(planned({{"tmp", false}}).find(JSV_OP_TMPFS, "/tmp") == nullptr);
 }
+
+TEST_CASE("chroot: a network of its own is shown by a /sys of its own", "[plugin][chroot]") {
+    FakeHost host = with({});
+    const auto plan = [&host] { REQUIRE(host.plan(*jailsvc_plugin_entry()) == 0); };
+    plan();
+    CHECK(host.of_kind(JSV_OP_SYSFS).empty());  // control: the host's network
+    host.other_texts["network.mode"] = "private";
+    plan();
+    REQUIRE(host.of_kind(JSV_OP_SYSFS).size() == 1);
+    CHECK(host.of_kind(JSV_OP_SYSFS)[0].text[0] == "/sys");
+    CHECK((host.of_kind(JSV_OP_SYSFS)[0].flags & JSV_MOUNT_READ_ONLY) != 0);
+    CHECK(index_of(host, JSV_OP_SYSFS, "/sys") < index_of(host, JSV_OP_MASK, "/sys/firmware"));
+    CHECK(host.find(JSV_OP_MASK, "/sys/class/net") == nullptr);
+    host.other_flags["namespaces.user"] = true;  // may not mount one
+    plan();
+    CHECK(host.of_kind(JSV_OP_SYSFS).empty());
+    CHECK(host.find(JSV_OP_MASK, "/sys/class/net") != nullptr);
+}
+
+TEST_CASE("chroot: in a user namespace what is kept is shown with mapped ids",
+          "[plugin][chroot][S4.2]") {
+    FakeHost host = with({{"state_directory", Strings{"web"}},
+                          {"runtime_directory", Strings{"web"}},
+                          {"binds", Strings{"/srv/web"}}});
+    const auto mapped = [&host](const char* source) {
+        return (host.find(JSV_OP_BIND, source)->flags & JSV_MOUNT_IDMAP) != 0;
+    };
+    REQUIRE(host.plan(*jailsvc_plugin_entry()) == 0);
+    CHECK_FALSE(mapped("/var/lib/web"));  // control
+    host.other_flags["namespaces.user"] = true;
+    REQUIRE(host.plan(*jailsvc_plugin_entry()) == 0);
+    CHECK(mapped("/var/lib/web"));
+    CHECK_FALSE(mapped("/run/web"));
+    CHECK_FALSE(mapped("/srv/web"));
+}

@@ -99,6 +99,29 @@ void add_proc(Planner& plan, const MountPoints& points) {
               .flags = kNoPrograms | points.flags_for("/proc")});
 }
 
+/// Whether the jail's network is its own, so that the host's interfaces are none of its business.
+bool has_own_network(Planner& plan) {
+    if (plan.other_flag("namespaces", "net").value_or(false)) return true;
+    return plan.other_text("network", "mode").value_or("host") != "host";
+}
+
+/// With a network of its own the jail gets a /sys that shows it, and no mount of the host's in
+/// there but the control groups'. A user namespace may not mount one: there the host's interfaces
+/// are masked.
+bool has_own_sysfs(Planner& plan, Mode mode) {
+    return mode == Mode::kHost && has_own_network(plan) && id_mapping(plan) == 0;
+}
+
+void add_sysfs(Planner& plan) {
+    constexpr std::uint32_t kFlags = kNoPrograms | JSV_MOUNT_READ_ONLY;
+    constexpr const char* kGroups = "/sys/fs/cgroup";
+    plan.add({.kind = JSV_OP_SYSFS, .key = "mode", .text = {"/sys"}, .flags = kFlags});
+    plan.add({.kind = JSV_OP_BIND,
+              .key = "mode",
+              .text = {kGroups, kGroups},
+              .flags = kFlags | JSV_MOUNT_OPTIONAL});
+}
+
 void add_devices(Planner& plan) {
     plan.add({.kind = JSV_OP_DEV, .key = "devices", .text = {"/dev"}});
     for (const auto& text : list_or(plan, "devices")) {
@@ -155,12 +178,6 @@ void add_binds(Planner& plan, const std::vector<Bind>& binds, const MountPoints&
     }
 }
 
-/// Whether the jail's network is its own, so that the host's interfaces are none of its business.
-bool has_own_network(Planner& plan) {
-    if (plan.other_flag("namespaces", "net").value_or(false)) return true;
-    return plan.other_text("network", "mode").value_or("host") != "host";
-}
-
 void add_kernel_masks(Planner& plan, Mode mode) {
     for (const char* path : kMaskedProc) add_mask(plan, "proc", path, JSV_MOUNT_OPTIONAL);
     for (const char* path : kReadOnlyProc) {
@@ -169,7 +186,7 @@ void add_kernel_masks(Planner& plan, Mode mode) {
     }
     if (mode != Mode::kHost) return;  // an image shows no sysfs
     for (const char* path : kMaskedSys) add_mask(plan, "proc", path, JSV_MOUNT_OPTIONAL);
-    if (!has_own_network(plan)) return;
+    if (!has_own_network(plan) || has_own_sysfs(plan, mode)) return;
     for (const char* path : kMaskedNet) add_mask(plan, "proc", path, JSV_MOUNT_OPTIONAL);
 }
 
@@ -226,6 +243,7 @@ void add_tree(Planner& plan, Mode mode) {
 
     add_root(plan, mode);
     add_proc(plan, points);
+    if (has_own_sysfs(plan, mode)) add_sysfs(plan);
     add_devices(plan);
     add_tmpfs(plan, "mode", {"/run", kRunBytes, 0755}, kNoPrograms | points.flags_for("/run"));
     for (const auto& path : hidden) add_hidden(plan, "hide", path, binds);

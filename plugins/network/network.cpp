@@ -15,6 +15,8 @@
 #include <algorithm>
 #include <jailsvc_plugin.hpp>
 
+#include "doctor.hpp"
+
 namespace {
 
 using jsv::key;
@@ -171,7 +173,8 @@ constexpr jsv_plugin kPlugin =
     jsv::plugin(kKeys, {.name = "network",
                         .version = "1.0",
                         .doc = "What the service reaches by network, and from where.",
-                        .plan = plan});
+                        .plan = plan,
+                        .doctor = jailsvc::network::doctor});
 
 }  // namespace
 

@@ -46,6 +46,8 @@ Plan rich_plan(const TempDirectory& shared) {
                     {make_op(JSV_OP_BIND, {.flags = JSV_MOUNT_CREATE | JSV_MOUNT_READ_ONLY,
                                            .text = {shared.path(), "/run/shared"}}),
                      make_op(JSV_OP_DEVICE, {.text = {"/dev/kmsg"}})});
+    const auto proc = std::ranges::find(plan.ops, JSV_OP_PROC, &Op::kind);
+    plan.ops.insert(proc, make_op(JSV_OP_SYSFS, {.flags = JSV_MOUNT_READ_ONLY, .text = {"/sys"}}));
     const auto mask = std::ranges::find(plan.ops, JSV_OP_MASK, &Op::kind);
     plan.ops.insert(mask, {make_op(JSV_OP_CREDENTIALS, {.text = {"/run/credentials/probe"}}),
                            make_op(JSV_OP_CREDENTIAL, {.text = {"db", "/etc/db"}}),

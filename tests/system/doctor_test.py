@@ -27,7 +27,7 @@ class Doctor(unittest.TestCase):
         for profile in ("default", "host", "trusted"):
             one = found["core", f"a program in profile {profile}"]
             self.assertEqual(one["outcome"], "works", one["hint"])
-        for owner in ("chroot", "identity", "namespaces", "pledge"):
+        for owner in ("chroot", "identity", "namespaces", "network", "pledge"):
             outcomes = {one["outcome"] for (who, _), one in found.items() if who == owner}
             self.assertIn("works", outcomes, owner)
         failed = [key for key, one in found.items() if one["outcome"] == "fails"]
@@ -42,7 +42,8 @@ class Doctor(unittest.TestCase):
         self.assertEqual(done.returncode, 1, done.stderr)
         found = findings(done)
         for key in (("chroot", "pivot_root"), ("identity", "empty bounding set"),
-                    ("namespaces", "mount namespace")):
+                    ("namespaces", "mount namespace"), ("network", "veth pair"),
+                    ("network", "nftables rules"), ("chroot", "id-mapped mounts")):
             self.assertEqual(found[key]["outcome"], "fails", key)
             self.assertNotEqual(found[key]["hint"], "", key)
 

@@ -107,6 +107,13 @@ Outcome apply_proc(MountState& state, const ChildOp& op) noexcept {
     return attach_op(state, op, op.text[0], mount.get(), true);
 }
 
+/// The new sysfs shows the interfaces of the network namespace of whoever opens it (sysfs(5)).
+Outcome apply_sysfs(const MountState& state, const ChildOp& op) noexcept {
+    const raw::Handle mount(new_file_system("sysfs", nullptr, 0, op.flags & kAttributes));
+    if (!mount.ok()) return outcome(mount.get(), About::kMount);
+    return attach_op(state, op, op.text[0], mount.get(), true);
+}
+
 /// Covers the target with something of our own, never with the root's /dev/null: that could be a
 /// symlink its owner put there.
 Outcome apply_mask(MountState& state, const ChildOp& op) noexcept {
@@ -276,6 +283,8 @@ Outcome apply_mount(MountState& state, std::uint32_t index) noexcept {
             return apply_view(state);
         case JSV_OP_REVEAL:
             return apply_reveal(state, index);
+        case JSV_OP_SYSFS:
+            return apply_sysfs(state, op);
         case JSV_OP_CREDENTIALS:
             return apply_credentials(state, op);
         case JSV_OP_CREDENTIAL:  // the jailer has put it there

@@ -14,6 +14,8 @@
 #include "jailer/jail/attest_view.hpp"
 #include "jailer/jail/failure.hpp"
 #include "jailer/jail/id_map.hpp"
+#include "jailer/jail/namespaces.hpp"
+#include "jailer/net/shown_interfaces.hpp"
 
 namespace jailsvc::jailer {
 namespace {
@@ -176,6 +178,32 @@ Verdict check_proc(std::uint32_t index, const Op& op, const Place& place, const 
     return check_flags(index, op, place, op.flags);
 }
 
+/// There is one sysfs for each network namespace (sysfs_init_fs_context in the kernel).
+bool is_hosts_sysfs(std::uint32_t index, const Place& place, pid_t stub) {
+    const auto ours = namespace_id(index, ::getpid(), "net");
+    const auto theirs = namespace_id(index, stub, "net");
+    const auto host = stat_of(index, AT_FDCWD, "/sys", 0);
+    return ours && theirs && *ours != *theirs && host && same_file(*host, place.status);
+}
+
+/// Whose interfaces it shows: those of the jail's network.
+Verdict check_sysfs(std::uint32_t index, const Op& op, const Place& place, const Attest& attest) {
+    if (auto verdict = check_own(index, op.text[0], place, "sysfs")) return verdict;
+    if (is_hosts_sysfs(index, place, attest.view.stub())) {
+        return not_held(index, op.text[0] + ": is the host's, not one of the jail's network");
+    }
+    const auto shown = list_shown_interfaces(place.fd.get());
+    const auto own = list_interfaces_of(attest.view.stub());
+    if (!shown || !own) {
+        return failed(index, op.text[0] + "/class/net", (shown ? own : shown).error().code);
+    }
+    if (*shown != *own) {
+        return not_held(index, fmt::format("{}: shows the interfaces {}, not {}", op.text[0],
+                                           fmt::join(*shown, " "), fmt::join(*own, " ")));
+    }
+    return check_flags(index, op, place, op.flags);
+}
+
 Verdict check_dev(std::uint32_t index, const Op& op, const Place& place) {
     if (auto verdict = check_own(index, op.text[0], place, "tmpfs")) return verdict;
     static constexpr struct {
@@ -272,16 +300,17 @@ Verdict check_root(std::uint32_t index, const Op& op, const Place& place, const 
 std::string place_of(const Op& op) {
     if (op.kind == JSV_OP_ROOT) return "/";
     if (op.kind == JSV_OP_BIND) return op.text[1];
-    const bool mounts = op.kind == JSV_OP_TMPFS || op.kind == JSV_OP_PROC ||
-                        op.kind == JSV_OP_DEV || op.kind == JSV_OP_DEVICE ||
-                        op.kind == JSV_OP_MASK || op.kind == JSV_OP_READ_ONLY ||
-                        op.kind == JSV_OP_FILE || op.kind == JSV_OP_CREDENTIALS;
+    const bool mounts =
+        op.kind == JSV_OP_TMPFS || op.kind == JSV_OP_PROC || op.kind == JSV_OP_DEV ||
+        op.kind == JSV_OP_DEVICE || op.kind == JSV_OP_MASK || op.kind == JSV_OP_READ_ONLY ||
+        op.kind == JSV_OP_FILE || op.kind == JSV_OP_CREDENTIALS || op.kind == JSV_OP_SYSFS;
     return mounts ? op.text[0] : std::string();
 }
 
 bool is_writable(const Op& op) {
     const bool by_flag = op.kind == JSV_OP_ROOT || op.kind == JSV_OP_BIND ||
-                         op.kind == JSV_OP_TMPFS || op.kind == JSV_OP_PROC;
+                         op.kind == JSV_OP_TMPFS || op.kind == JSV_OP_PROC ||
+                         op.kind == JSV_OP_SYSFS;
     return by_flag && (op.flags & JSV_MOUNT_READ_ONLY) == 0;
 }
 
@@ -295,6 +324,8 @@ Verdict check_op(Attest& attest, std::uint32_t index, const Op& op, const Place&
             return check_tmpfs(index, op, place);
         case JSV_OP_PROC:
             return check_proc(index, op, place, attest);
+        case JSV_OP_SYSFS:
+            return check_sysfs(index, op, place, attest);
         case JSV_OP_DEV:
             return check_dev(index, op, place);
         case JSV_OP_DEVICE:

@@ -234,6 +234,7 @@ Verdict check_op(const Attest& attest, std::uint32_t index, const Op& op) {
         case JSV_OP_FILE:
         case JSV_OP_VIEW:
         case JSV_OP_REVEAL:
+        case JSV_OP_SYSFS:
         case JSV_OP_CREDENTIALS:
         case JSV_OP_CREDENTIAL:
             return std::nullopt;

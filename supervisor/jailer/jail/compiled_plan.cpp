@@ -38,15 +38,16 @@ bool is_plain_path(const std::string& path) {
 const std::string* mount_target(const Op& op) {
     if (op.kind == JSV_OP_BIND) return &op.text[1];
     const bool first = op.kind == JSV_OP_TMPFS || op.kind == JSV_OP_PROC || op.kind == JSV_OP_DEV ||
-                       op.kind == JSV_OP_DEVICE || op.kind == JSV_OP_MASK ||
-                       op.kind == JSV_OP_READ_ONLY || op.kind == JSV_OP_FILE ||
-                       op.kind == JSV_OP_CREDENTIALS;
+                       op.kind == JSV_OP_SYSFS || op.kind == JSV_OP_DEVICE ||
+                       op.kind == JSV_OP_MASK || op.kind == JSV_OP_READ_ONLY ||
+                       op.kind == JSV_OP_FILE || op.kind == JSV_OP_CREDENTIALS;
     return first ? &op.text[0] : nullptr;
 }
 
 /// Without a namespace of its own an operation would change the host itself.
 std::uint64_t needed_namespace(const Op& op) {
     if (op.kind == JSV_OP_HOSTNAME) return CLONE_NEWUTS;
+    if (op.kind == JSV_OP_SYSFS) return CLONE_NEWNS | CLONE_NEWNET;
     const bool view = op.kind == JSV_OP_VIEW || op.kind == JSV_OP_REVEAL;
     if (op.kind == JSV_OP_ROOT || view || mount_target(op) != nullptr) return CLONE_NEWNS;
     if (op.kind == JSV_OP_ID_MAP) return CLONE_NEWUSER;

@@ -6,6 +6,7 @@
 #include "jailer/loop/id_ranges.hpp"
 #include "jailer/loop/link.hpp"
 #include "jailer/loop/log_pipes.hpp"
+#include "jailer/loop/network_jobs.hpp"
 #include "jailer/loop/old_mounts.hpp"
 #include "jailer/loop/trash_collector.hpp"
 #include "jailer/loop/uids.hpp"
@@ -32,6 +33,7 @@ struct Core {
     NamespacePool bare_networks;  ///< their loopback is down
     cgroup::Tree groups;
     PrivateNetworks private_networks;
+    NetworkJobs network_jobs;
     Link keeper;
     Link engine;
 };

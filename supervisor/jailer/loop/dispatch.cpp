@@ -33,6 +33,7 @@ Dispatch::Dispatch(struct ev_loop* loop, const Places& places, PluginHost plugin
             .bare_networks = NamespacePool(loop, NamespacePool::Loopback::kDown),
             .groups = cgroup::Tree::open(),
             .private_networks = std::move(networks),
+            .network_jobs = NetworkJobs(loop),
             .keeper = Link(loop, "keeper",
                            {.packet = [this](ipc::Packet& packet) { from_keeper(packet); },
                             .gone = [loop] { ev_break(loop, EVBREAK_ALL); }}),

@@ -37,7 +37,7 @@ void Jails::credentials_read(const std::string& unit) {
         return made(jail, std::unexpected(to_failure(jail.loaded->plan.plan(), mount.error())));
     }
     making.credentials = std::move(*mount);
-    spawn_init(jail, making);
+    connect(jail, making);
 }
 
 }  // namespace jailsvc::jailer

@@ -146,9 +146,9 @@ void Jails::undo(Jail& jail) {
     ending_.at(jail.unit)->undoing = true;
     if (jail.loaded) {
         undo_parent_operations(jail.loaded->plan, core_.trash.directory());
-        return ended(jail.unit);
+        return disconnect(jail.unit);
     }
-    if (jail.text->empty()) return ended(jail.unit);
+    if (jail.text->empty()) return disconnect(jail.unit);
     // Made by an earlier jailer: what it did is known from the plan of the unit it had kept.
     core_.units.get_from_text(jail.unit, *jail.text, [this, unit = jail.unit](const auto& loaded) {
         if (loaded) {
@@ -157,7 +157,7 @@ void Jails::undo(Jail& jail) {
         } else {
             spdlog::error("{}: its directories stay: {}", unit, loaded.error().message);
         }
-        ended(unit);
+        disconnect(unit);
     });
 }
 
@@ -180,7 +180,6 @@ void Jails::ended(const std::string& unit) {
     }
     core_.old_mounts.free_later(std::move(ending.mapped()->mounts));
     core_.plugins.teardown(unit);
-    core_.private_networks.remove(unit);
     if (jail->told) keep_text(unit, jail->token);
     if (jail->forgotten) release_text(unit);
     for (const auto& done : ending.mapped()->waiters) done();

@@ -142,14 +142,14 @@ void Jails::build(Jail& jail, Making& making) {
 void Jails::build_on(Jail& jail, Making& making) {
     if (jail.has_stub()) {
         const auto harmless = attest_init(jail.stub_pid);
-        if (harmless) return made(jail, look_at(jail));
+        if (harmless) return check_rules(jail);
         return made(jail, std::unexpected(to_failure(jail.loaded->plan.plan(), harmless.error())));
     }
     if (jail.adopted || !jail.loaded->plan.needs_stub()) return made(jail, {});
     if (jail.loaded->plan.find(JSV_OP_CREDENTIALS) != nullptr) {
         return read_credentials(jail, making);
     }
-    spawn_init(jail, making);
+    connect(jail, making);
 }
 
 Attempt Jails::prepare(Jail& jail, Making& making) {
@@ -219,7 +219,7 @@ void Jails::spawn_init(Jail& jail, Making& making) {
     const ipc::Token token = new_stub_token(jail);
     const auto door = core_.groups.open_door(jail.unit);
     if (!door) return made(jail, std::unexpected(to_failure("cgroup", door.error())));
-    const auto network = network_for(jail);
+    const auto network = network_for(jail, making);
     if (!network) {
         return made(jail, std::unexpected(to_failure(jail.loaded->plan.plan(), network.error())));
     }

@@ -55,6 +55,13 @@ Result<Fd> own_network() {
     return sys::open("/proc/self/ns/net", O_RDONLY);
 }
 
+/// By the unit's leave, which attest_jail asks for.
+bool has_hosts_network(const Jail& jail) {
+    const auto theirs = namespace_id(kStepEnter, jail.stub_pid, "net");
+    const auto ours = namespace_id(kStepEnter, ::getpid(), "net");
+    return theirs && ours && *theirs == *ours;
+}
+
 /// For a private network where none is ready. The caller's own stays what it is.
 Result<Fd> make_network() {
     TRY(const Fd own, own_network());
@@ -67,8 +74,101 @@ Result<Fd> make_network() {
 
 }  // namespace
 
+/// A private network is made by a process of its own, before the jail's init; then that is.
+void Jails::connect(Jail& jail, Making& making) {
+    if (!is_private(network_op(jail.loaded->plan))) return spawn_init(jail, making);
+    auto ready = core_.networks.take();
+    auto network = ready ? Result<Fd>(std::move(ready)) : make_network();
+    if (!network) return connected(jail.unit, std::unexpected(std::move(network).error()));
+    const auto demand = NetDemand::of(jail.loaded->plan.plan());
+    if (auto numbered = core_.private_networks.number(jail.unit, *demand); !numbered) {
+        return connected(jail.unit, std::unexpected(std::move(numbered).error()));
+    }
+    making.network = std::make_shared<const Fd>(std::move(*network));
+    const std::weak_ptr<Making> weak = making_.at(jail.unit);
+    auto body = [this, unit = jail.unit, demand = *demand,
+                 into = making.network]() -> Result<std::string> {
+        TRY_VOID(core_.private_networks.make(unit, demand, into->get()));
+        return core_.private_networks.state();
+    };
+    auto done = [this, weak, unit = jail.unit](Result<std::string> result) {
+        core_.private_networks.remember(result);
+        const auto self = weak.lock();
+        const auto current = making_.find(unit);
+        if (!self || current == making_.end() || current->second != self) return;  // given up
+        connected(unit, result);
+    };
+    core_.network_jobs.add(std::move(body), std::move(done), {making.network->get()});
+}
+
+void Jails::connected(const std::string& unit, const Result<std::string>& result) {
+    Jail& jail = *find(unit);
+    Making& making = *making_.at(unit);
+    if (!result) making.network.reset();
+    if (result || network_op(jail.loaded->plan)->optional) {
+        if (!result) making.refusal = result.error();
+        return spawn_init(jail, making);
+    }
+    const CompiledPlan& plan = jail.loaded->plan;
+    made(jail, std::unexpected(to_failure(
+                   plan.plan(), JailFailure{index_of(plan, JSV_OP_NETWORK), result.error().code,
+                                            result.error().message})));
+}
+
+/// Of a jail that stands: what others may have changed since.
+void Jails::check_rules(Jail& jail) {
+    const Op* op = network_op(jail.loaded->plan);
+    if (!is_private(op) || has_hosts_network(jail)) return made(jail, look_at(jail));
+    const auto demand = NetDemand::of(jail.loaded->plan.plan());
+    if (auto numbered = core_.private_networks.number(jail.unit, *demand); !numbered) {
+        return made(jail, std::unexpected(to_failure("network", numbered.error())));
+    }
+    const std::weak_ptr<Making> weak = making_.at(jail.unit);
+    auto body = [this, unit = jail.unit, demand = *demand]() -> Result<std::string> {
+        TRY_VOID(core_.private_networks.attest_rules(unit, demand));
+        return core_.private_networks.state();
+    };
+    core_.network_jobs.add(std::move(body), [this, weak, unit = jail.unit](auto result) {
+        core_.private_networks.remember(result);
+        const auto self = weak.lock();
+        const auto current = making_.find(unit);
+        if (!self || current == making_.end() || current->second != self) return;  // given up
+        Jail& home = *find(unit);
+        if (result) return made(home, look_at(home));
+        auto error = fail_in(unit + ": network: private", std::move(result).error());
+        made(home, std::unexpected(to_failure("network", error.error())));
+    });
+}
+
+/// What the unit's network has on the host goes before its end is told.
+void Jails::disconnect(const std::string& unit) {
+    if (!core_.private_networks.has(unit)) return ended(unit);
+    const auto remove = [this, unit]() -> Result<std::string> {
+        core_.private_networks.remove(unit);
+        return core_.private_networks.state();
+    };
+    core_.network_jobs.add(remove, [this, unit](Result<std::string> result) {
+        core_.private_networks.remember(result);
+        if (!result) spdlog::error("{}: its network stays: {}", unit, result.error().message);
+        ended(unit);
+    });
+}
+
+void Jails::sweep_networks() {
+    if (!core_.private_networks.any()) return;
+    const auto sweep = [this]() -> Result<std::string> {
+        core_.private_networks.sweep([this](const auto& unit) { return find(unit) != nullptr; });
+        return core_.private_networks.state();
+    };
+    core_.network_jobs.add(sweep, [this](Result<std::string> result) {
+        core_.private_networks.remember(result);
+        if (result) return;
+        spdlog::error("networks of an earlier jailer stay: {}", result.error().message);
+    });
+}
+
 /// Empty where the clone is to make one, or none is asked for.
-Jailed<Fd> Jails::network_for(Jail& jail) {
+Jailed<Fd> Jails::network_for(Jail& jail, Making& making) {
     const CompiledPlan& plan = jail.loaded->plan;
     const Op* op = network_op(plan);
     if (op == nullptr) return Fd();
@@ -76,7 +176,7 @@ Jailed<Fd> Jails::network_for(Jail& jail) {
     if (op->kind == JSV_OP_NETWORK_JOIN) {
         network = joined_network(*op);
     } else if (is_private(op)) {
-        network = private_network(jail);
+        network = private_network(plan, making);
     } else if (takes_ready_network(plan)) {
         network = pool_for(core_, *op).take();
     }
@@ -97,21 +197,16 @@ Jailed<Fd> Jails::network_for(Jail& jail) {
     return network;
 }
 
-Jailed<Fd> Jails::private_network(const Jail& jail) {
-    const CompiledPlan& compiled = jail.loaded->plan;
-    const auto demand = NetDemand::of(compiled.plan());
-    Fd network = core_.networks.take();
-    Result<void> made;
-    if (!network) {
-        auto fresh = make_network();
-        if (fresh) network = std::move(*fresh);
-        if (!fresh) made = std::unexpected(std::move(fresh).error());
+/// As connect has left it.
+Jailed<Fd> Jails::private_network(const CompiledPlan& plan, Making& making) {
+    const std::shared_ptr<const Fd> connected = std::move(making.network);
+    if (connected) {
+        auto network = sys::duplicate(connected->get());
+        if (network) return std::move(*network);
+        making.refusal = network.error();
     }
-    if (made) made = core_.private_networks.make(jail.unit, *demand, network.get());
-    if (made) return network;
-    core_.private_networks.remove(jail.unit);
-    return std::unexpected(JailFailure{index_of(compiled, JSV_OP_NETWORK), made.error().code,
-                                       std::move(made.error().message)});
+    return std::unexpected(JailFailure{index_of(plan, JSV_OP_NETWORK), making.refusal.code,
+                                       std::move(making.refusal.message)});
 }
 
 Jailed<Fd> Jails::joined_network(const Op& join) {
@@ -132,13 +227,9 @@ Jailed<Fd> Jails::joined_network(const Op& join) {
 
 /// Beyond what attest_jail sees in the namespace: that it is connected as the unit declares.
 Result<void> Jails::attest_network_of(const Jail& jail) {
-    if (!is_private(jail.loaded->plan.find(JSV_OP_NETWORK))) return {};
-    const auto theirs = namespace_id(kStepEnter, jail.stub_pid, "net");
-    const auto ours = namespace_id(kStepEnter, ::getpid(), "net");
-    // The host's, by the unit's leave: attest_jail has said so.
-    if (theirs && ours && *theirs == *ours) return {};
+    if (!is_private(jail.loaded->plan.find(JSV_OP_NETWORK)) || has_hosts_network(jail)) return {};
     const auto demand = NetDemand::of(jail.loaded->plan.plan());
-    auto held = core_.private_networks.attest(jail.unit, *demand, jail.stub_pidfd.get());
+    auto held = core_.private_networks.attest_links(jail.unit, *demand, jail.stub_pidfd.get());
     if (!held) return fail_in(jail.unit + ": network: private", std::move(held).error());
     return {};
 }

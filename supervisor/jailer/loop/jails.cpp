@@ -202,7 +202,7 @@ void Jails::sweep() {
         }
         if (jail->token == 0 && !jail->members.empty()) jail->token = jail->members.begin()->first;
     }
-    core_.private_networks.sweep([this](const std::string& unit) { return find(unit) != nullptr; });
+    sweep_networks();
     for (const pid_t pid : children_of(::getppid())) {
         if (std::ranges::find(known, pid) != known.end()) continue;
         const auto pidfd = sys::pidfd_open(pid);

@@ -170,8 +170,13 @@ private:
     void credentials_read(const std::string& unit);
 
     // jail_network.cpp
-    Jailed<Fd> network_for(Jail& jail);
-    Jailed<Fd> private_network(const Jail& jail);
+    void connect(Jail& jail, Making& making);
+    void connected(const std::string& unit, const Result<std::string>& result);
+    void check_rules(Jail& jail);
+    void disconnect(const std::string& unit);
+    void sweep_networks();
+    Jailed<Fd> network_for(Jail& jail, Making& making);
+    static Jailed<Fd> private_network(const CompiledPlan& plan, Making& making);
     Jailed<Fd> joined_network(const Op& join);
     Result<void> attest_network_of(const Jail& jail);
     void fill_networks(const Jail& jail);

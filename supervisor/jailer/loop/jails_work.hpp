@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 
 #include "jailer/credentials/job.hpp"
@@ -22,6 +23,8 @@ struct Jails::Making {
     std::optional<HandoverJob> handing;    ///< until its directories are its user's
     std::optional<CredentialJob> reading;  ///< until the credentials are there
     Fd credentials;                        ///< then their mount, until the init has it
+    std::shared_ptr<const Fd> network;     ///< the private one, until the init is born into it
+    Error refusal;                         ///< why there is none
     IoWatch gate;
     TimerWatch limit;
 };

@@ -59,4 +59,18 @@ Result<void> reduce_effective_capabilities() {
     return {};
 }
 
+Result<void> keep_capabilities(std::span<const unsigned> kept) {
+    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+    __user_cap_data_struct present[_LINUX_CAPABILITY_U32S_3] = {};
+    if (::syscall(SYS_capget, &header, present) == -1) return fail_errno("capget");
+    __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {};
+    for (const unsigned capability : kept) {
+        const unsigned bit = CAP_TO_MASK(capability) & present[CAP_TO_INDEX(capability)].permitted;
+        sets[CAP_TO_INDEX(capability)].permitted |= bit;
+        sets[CAP_TO_INDEX(capability)].effective |= bit;
+    }
+    if (::syscall(SYS_capset, &header, sets) == -1) return fail_errno("capset");
+    return {};
+}
+
 }  // namespace jailsvc::jailer

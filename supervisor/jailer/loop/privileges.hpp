@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "base/result.hpp"
 
@@ -20,5 +21,8 @@ struct FileLimits {
 /// permitted and bounded: what a root-owned unit grants its service has to be in the jailer's own
 /// sets, since a child can only keep what its parent had (capabilities(7)).
 [[nodiscard]] Result<void> reduce_effective_capabilities();
+
+/// [worker] This process gives up every other capability, for good.
+[[nodiscard]] Result<void> keep_capabilities(std::span<const unsigned> kept);
 
 }  // namespace jailsvc::jailer

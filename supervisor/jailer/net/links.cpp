@@ -104,17 +104,21 @@ Result<int> find_interface(Netlink& netlink, const std::string& name) {
     return found->index;
 }
 
-Result<void> make_pair(Netlink& netlink, const std::string& name, int peer) {
+Result<void> make_pair(Netlink& netlink, const std::string& name) {
     NetlinkMessage message(RTM_NEWLINK, kNew, ifinfomsg{});
-    message.text(IFLA_IFNAME, name).nest(IFLA_LINKINFO, [&](NetlinkMessage& link) {
+    message.text(IFLA_IFNAME, kInJail).nest(IFLA_LINKINFO, [&](NetlinkMessage& link) {
         link.text(IFLA_INFO_KIND, "veth").nest(IFLA_INFO_DATA, [&](NetlinkMessage& data) {
             data.nest(VETH_INFO_PEER, [&](NetlinkMessage& other) {
-                other.body(ifinfomsg{}).text(IFLA_IFNAME, kInJail);
-                other.number(IFLA_NET_NS_FD, static_cast<std::uint32_t>(peer));
+                other.body(ifinfomsg{}).text(IFLA_IFNAME, name);
             });
         });
     });
     return netlink.request(message);
+}
+
+Result<void> move_interface(Netlink& netlink, int interface, int network) {
+    NetlinkMessage message(RTM_NEWLINK, NLM_F_ACK, info_of(interface));
+    return netlink.request(message.number(IFLA_NET_NS_FD, static_cast<std::uint32_t>(network)));
 }
 
 Result<void> set_alias(Netlink& netlink, int interface, const std::string& alias) {

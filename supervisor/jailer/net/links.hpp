@@ -41,8 +41,10 @@ struct NetAddress {
 /// Its index, or ENODEV.
 [[nodiscard]] Result<int> find_interface(Netlink& netlink, const std::string& name);
 
-/// A pair of interfaces: `name` here, down, and eth0 in the network namespace `peer`, down.
-[[nodiscard]] Result<void> make_pair(Netlink& netlink, const std::string& name, int peer);
+/// A pair of interfaces, down: eth0 and `name`, both here.
+[[nodiscard]] Result<void> make_pair(Netlink& netlink, const std::string& name);
+/// To another network namespace, where no interface has its name; it keeps its alias.
+[[nodiscard]] Result<void> move_interface(Netlink& netlink, int interface, int network);
 [[nodiscard]] Result<void> set_alias(Netlink& netlink, int interface, const std::string& alias);
 [[nodiscard]] Result<void> raise_interface(Netlink& netlink, int interface);
 [[nodiscard]] Result<void> delete_interface(Netlink& netlink, int interface);

@@ -1,6 +1,7 @@
 #include "jailer/net/private_networks.hpp"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <spdlog/spdlog.h>
@@ -9,6 +10,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <filesystem>
 #include <set>
 
 #include "base/sys.hpp"
@@ -57,9 +59,26 @@ NetAddressV4 address_in(const NetAddress& address) {
     return ntohl(value);
 }
 
+/// Both ends begin in the jail's namespace, and end with it: the host never sees one of ours that
+/// bears no mark, wherever we are stopped.
+Result<void> make_marked_pair(const std::string& name, const std::string& mark, int jail) {
+    TRY(const Fd host, sys::open("/proc/self/ns/net", O_RDONLY));
+    TRY(Netlink inside, Netlink::open_in(jail));
+    TRY_VOID(make_pair(inside, name));
+    TRY(const int outer, find_interface(inside, name));
+    TRY_VOID(set_alias(inside, outer, mark));
+    return move_interface(inside, outer, host.get());
+}
+
 template <typename Element>
 bool same(const std::vector<Element>& a, const std::vector<Element>& b) {
     return a.size() == b.size() && std::ranges::is_permutation(a, b);
+}
+
+/// libnftables has no code for it, and leaves errno as it happens to be.
+bool is_no_table(const Error& error) {
+    return error.code == ENOENT ||
+           error.message.find(::strerrordesc_np(ENOENT)) != std::string::npos;
 }
 
 Result<void> not_as_made(std::string what) {
@@ -222,7 +241,18 @@ Result<void> PrivateNetworks::make(const std::string& unit, const NetDemand& dem
     TRY_VOID(check_forwards(unit, rules));
     // The rules come first: an interface without them is not refused what it sends.
     TRY_VOID(nft_.run(element_commands(names_, "add", rules)));
-    return connect(host, unit, demand, rules.guards.front(), jail);
+    TRY_VOID(connect(host, unit, demand, rules.guards.front(), jail));
+    return attest_rules(unit, demand);
+}
+
+Result<void> PrivateNetworks::number(const std::string& unit, const NetDemand& demand) {
+    TRY_VOID(rules_for(unit, demand));
+    return {};
+}
+
+void PrivateNetworks::remember(const Result<std::string>& state) {
+    table_ = !state || state->starts_with('1');
+    chains_ = state && !state->empty() ? state->substr(1) : "";
 }
 
 Result<void> PrivateNetworks::connect(Netlink& host, const std::string& unit,
@@ -231,13 +261,12 @@ Result<void> PrivateNetworks::connect(Netlink& host, const std::string& unit,
     TRY(const std::uint32_t number, numbers_.of(unit));
     TRY(const NetAddressV4 own, demand.range.of_unit(number));
     const NetAddressV4 gateway = demand.range.gateway();
-    if (auto made = make_pair(host, name, jail); !made) {
+    if (auto made = make_marked_pair(name, names_.mark + unit, jail); !made) {
         return fail(fmt::format("interface {}: {}; it needs CAP_NET_ADMIN and the kernel's veth",
                                 name, made.error().message),
                     made.error().code);
     }
     TRY(const int outside, find_interface(host, name));
-    TRY_VOID(set_alias(host, outside, names_.mark + unit));
     // Of our own interface alone: whatever comes in by it may be passed on, the rules permitting.
     TRY_VOID(write_setting("ipv4", name, "forwarding", "1"));
     TRY_VOID(write_setting("ipv4", name, "rp_filter", "1"));
@@ -263,8 +292,8 @@ Result<void> PrivateNetworks::connect(Netlink& host, const std::string& unit,
     return add_route(inside, {.to = 0, .prefix = 0, .interface = eth0, .via = gateway});
 }
 
-Result<void> PrivateNetworks::attest(const std::string& unit, const NetDemand& demand, int jail) {
-    TRY_VOID(ensure_table());
+Result<void> PrivateNetworks::attest_links(const std::string& unit, const NetDemand& demand,
+                                           int jail) {
     TRY(const NetRules wanted, rules_for(unit, demand));
     const NetGuard& guard = wanted.guards.front();
     TRY(Netlink host, Netlink::open());
@@ -282,8 +311,14 @@ Result<void> PrivateNetworks::attest(const std::string& unit, const NetDemand& d
     TRY(const auto routes, list_routes(inside));
     const auto routes_wanted = demand.forwards.empty() ? 2U : 3U;
     if (routes.size() != routes_wanted) return not_as_made("the jail's routes");
+    return {};
+}
+
+Result<void> PrivateNetworks::attest_rules(const std::string& unit, const NetDemand& demand) {
+    TRY_VOID(ensure_table());
+    TRY(const NetRules wanted, rules_for(unit, demand));
     TRY(const NetTable table, read_table());
-    const NetRules seen = table.rules.of_address(guard.address);
+    const NetRules seen = table.rules.of_address(wanted.guards.front().address);
     const bool rules_hold = same(seen.guards, wanted.guards) && same(seen.edges, wanted.edges) &&
                             same(seen.forwards, wanted.forwards) && table.chains == chains_;
     return rules_hold ? Result<void>() : not_as_made(fmt::format("table {}", names_.table));
@@ -292,9 +327,12 @@ Result<void> PrivateNetworks::attest(const std::string& unit, const NetDemand& d
 /// Elements by the address that the interface's guard says; the table with the last of them.
 Result<void> PrivateNetworks::remove_rules(const std::string& interface) {
     if (!table_) return {};
-    TRY(NetTable table, read_table());
+    auto read = read_table();
+    if (!read && is_no_table(read.error())) return {};
+    TRY(const NetTable table, std::move(read));
     const auto guard = std::ranges::find(table.rules.guards, interface, &NetGuard::interface);
-    if (guard == table.rules.guards.end()) return {};
+    const bool own = guard != table.rules.guards.end();
+    if (!own && !table.rules.guards.empty()) return {};
     if (table.rules.guards.size() > 1) {
         return nft_.run(element_commands(names_, "delete", table.rules.of_address(guard->address)));
     }
@@ -325,6 +363,15 @@ void PrivateNetworks::remove(const std::string& unit) {
     (void)::unlink((hosts_ + "/" + unit).c_str());
 }
 
+/// The directory is ours alone: what is no living unit's is a dead one's, or half a file.
+void PrivateNetworks::sweep_hosts(const std::function<bool(const std::string& unit)>& lives) const {
+    std::error_code none;
+    for (const auto& entry : std::filesystem::directory_iterator(hosts_, none)) {
+        const std::string name = entry.path().filename();
+        if (!lives(name)) (void)::unlink(entry.path().c_str());
+    }
+}
+
 void PrivateNetworks::sweep(const std::function<bool(const std::string& unit)>& lives) {
     const auto units = numbers_.units();
     if (units.empty()) return;
@@ -343,6 +390,9 @@ void PrivateNetworks::sweep(const std::function<bool(const std::string& unit)>& 
         const auto number = numbers_.of(unit);
         if (number && names.contains(interface_of(*number)) && !lives(unit)) remove(unit);
     }
+    sweep_hosts(lives);
+    const auto done = remove_rules({});  // a table that its maker put nothing into
+    if (!done) spdlog::error("table {} stays: {}", names_.table, done.error().message);
 }
 
 }  // namespace jailsvc::jailer

@@ -46,15 +46,32 @@ public:
     PrivateNetworks(PrivateNetworks&&) noexcept;
     ~PrivateNetworks();
 
-    /// Connects the network namespace `jail`, in which nothing but a loopback is.
+    /// Numbers for the unit and those that it may call, on disk before anything bears them.
+    [[nodiscard]] Result<void> number(const std::string& unit, const NetDemand& demand);
+    /// Whether anything may be there that is the unit's.
+    [[nodiscard]] bool has(const std::string& unit) const { return numbers_.has(unit); }
+    [[nodiscard]] bool any() const { return !numbers_.units().empty(); }
+    /// Reads back both ends and the jail's address and routes. `jail` is the namespace, or a pidfd
+    /// of a process in it.
+    [[nodiscard]] Result<void> attest_links(const std::string& unit, const NetDemand& demand,
+                                            int jail);
+
+    // [worker] What follows is for a process of its own (NetworkJobs): there is libnftables. It is
+    // to tell its state(), which is remembered here.
+
+    /// Connects the network namespace `jail`, in which nothing but a loopback is, and reads back
+    /// the rules.
     [[nodiscard]] Result<void> make(const std::string& unit, const NetDemand& demand, int jail);
-    /// Reads back both ends, the jail's address and routes, and the rules. `jail` is the namespace,
-    /// or a pidfd of a process in it.
-    [[nodiscard]] Result<void> attest(const std::string& unit, const NetDemand& demand, int jail);
+    /// Reads back the rules alone.
+    [[nodiscard]] Result<void> attest_rules(const std::string& unit, const NetDemand& demand);
     /// Takes away whatever the unit has.
     void remove(const std::string& unit);
     /// The same for every unit that does not live.
     void sweep(const std::function<bool(const std::string& unit)>& lives);
+    [[nodiscard]] std::string state() const { return (table_ ? "1" : "0") + chains_; }
+
+    /// Of a process that did not tell: there may be a table, and none to rely on.
+    void remember(const Result<std::string>& state);
 
 private:
     PrivateNetworks(NetNames names, std::string hosts, UnitNumbers numbers);
@@ -67,6 +84,7 @@ private:
                                        const NetDemand& demand, const NetGuard& guard, int jail);
     [[nodiscard]] Result<void> ensure_table();
     [[nodiscard]] Result<NetTable> read_table();
+    void sweep_hosts(const std::function<bool(const std::string& unit)>& lives) const;
     [[nodiscard]] Result<void> remove_rules(const std::string& interface);
     [[nodiscard]] Result<void> remove_interface(const std::string& unit, const std::string& name);
 

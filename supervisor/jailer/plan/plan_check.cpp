@@ -335,6 +335,7 @@ Result<void> check_values(const Op& op) {
         case JSV_OP_FILE:
         case JSV_OP_VIEW:
         case JSV_OP_REVEAL:
+        case JSV_OP_SYSFS:
         case JSV_OP_CHDIR:
         case JSV_OP_SESSION:
         case JSV_OP_NO_NEW_PRIVS:

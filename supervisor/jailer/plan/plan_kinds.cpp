@@ -41,6 +41,7 @@ constexpr KindInfo kKinds[] = {
     {JSV_OP_FILE, JSV_STAGE_MOUNTS, "file", {"target", "content"}, {}, 1},
     {JSV_OP_VIEW, JSV_STAGE_MOUNTS, "view", {}, {}, 0},
     {JSV_OP_REVEAL, JSV_STAGE_MOUNTS, "reveal", {"path", ""}, {}, 1},
+    {JSV_OP_SYSFS, JSV_STAGE_MOUNTS, "sysfs", {"target", ""}, {}, 1},
     {JSV_OP_CREDENTIALS, JSV_STAGE_MOUNTS, "credentials", {"target", ""}, {"limit_ns", "", ""}, 1},
     {JSV_OP_CREDENTIAL, JSV_STAGE_MOUNTS, "credential", {"name", "source"}, {"from", "", ""}, 0},
     {JSV_OP_RLIMIT, JSV_STAGE_PROCESS, "rlimit", {}, {"limit", "soft", "hard"}, 0},

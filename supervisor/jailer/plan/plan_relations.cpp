@@ -35,6 +35,9 @@ Result<std::vector<Needed>> needed_namespaces(const Op& op) {
     if (op.kind == JSV_OP_HOSTNAME) return std::vector<Needed>{{CLONE_NEWUTS, "uts"}};
     if (op.kind == JSV_OP_ID_MAP) return std::vector<Needed>{{CLONE_NEWUSER, "user"}};
     if (op.stage != JSV_STAGE_MOUNTS) return std::vector<Needed>{};
+    if (op.kind == JSV_OP_SYSFS) {
+        return std::vector<Needed>{{CLONE_NEWNS, "mount"}, {CLONE_NEWNET, "net"}};
+    }
     if (op.kind != JSV_OP_SYSCTL) return std::vector<Needed>{{CLONE_NEWNS, "mount"}};
     switch (namespace_of_sysctl(op.text[0])) {
         case CLONE_NEWNET:
@@ -98,6 +101,9 @@ std::unexpected<Error> refuse(const Op& op, std::string_view why) {
 }
 
 Result<void> check_namespaces(const Op& op, std::uint64_t present) {
+    if (op.kind == JSV_OP_SYSFS && (present & CLONE_NEWUSER) != 0) {
+        return refuse(op, "a user namespace may not mount it (sysfs_init_fs_context, the kernel)");
+    }
     TRY(const std::vector<Needed> needed, needed_namespaces(op));
     for (const Needed& need : needed) {
         if ((present & need.flags) != 0) continue;
