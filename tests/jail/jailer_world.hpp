@@ -52,7 +52,6 @@ public:
     /// Stops it as it is (SIGSTOP); everything that it has said is read when this returns.
     void pause_jailer();
     void resume_jailer();
-    [[nodiscard]] pid_t jailer() const { return jailer_; }
     /// Pid of the init of the jail whose first start has this token; 0: not registered (yet).
     [[nodiscard]] pid_t registered_stub(ipc::Token token) const;
 
