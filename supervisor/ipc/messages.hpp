@@ -141,16 +141,15 @@ struct Peer {
 
 /// What a kept descriptor is.
 enum class Kept : std::uint16_t {
-    kState,      ///< memfd of the engine's records, made by the keeper; to the engine
-    kControl,    ///< listening control socket, made by the keeper; to the engine
-    kLogPipe,    ///< read end of a unit's output pipe, index: LogStream; to the jailer and the
-                 ///< logger
-    kUnit,       ///< sealed memfd with the effective unit of token, the jail's first start; to the
-                 ///< jailer, and in the snapshot to the engine, whose unit file may have gone.
-                 ///< With index kMainBegun the jail serves no other run
-    kNamespace,  ///< pidfd of the jail's init, token = the stub's; to the jailer
-    kListener,   ///< a unit's listening socket; to the jailer
-    kNotify,     ///< a unit's notify socket; to the engine
+    kState,     ///< memfd of the engine's records, made by the keeper; to the engine
+    kControl,   ///< listening control socket, made by the keeper; to the engine
+    kLogPipe,   ///< read end of a unit's output pipe, index: LogStream; to the jailer and the
+                ///< logger
+    kUnit,      ///< sealed memfd with the effective unit of token, the jail's first start; to the
+                ///< jailer, and in the snapshot to the engine, whose unit file may have gone.
+                ///< With index kMainBegun the jail serves no other run
+    kListener,  ///< a unit's listening socket; to the jailer
+    kNotify,    ///< a unit's notify socket; to the engine
     kLogSettings,  ///< sealed memfd with the unit's LogSettings where they are not the usual ones,
                    ///< stored before its pipes; to the logger and the jailer
 };

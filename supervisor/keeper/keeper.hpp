@@ -79,7 +79,8 @@ inline constexpr std::uint64_t kSecond = 1'000'000'000;  ///< [ns]
 inline constexpr std::uint64_t kHurryNs = 2 * kSecond;  ///< to stop, after a second signal
 inline constexpr std::uint64_t kFirstDelayNs = kSecond / 10;
 inline constexpr std::uint64_t kLongestDelayNs = 30 * kSecond;
-inline constexpr std::uint64_t kStableNs = kSecond;  ///< up so long, it crashes for no more than a tenth of the time
+/// Up so long: start over. What crashes then is away for no more than a tenth of the time.
+inline constexpr std::uint64_t kStableNs = kSecond;
 
 /// How long to wait before a dead engine, jailer or logger is started again [ns].
 [[nodiscard]] constexpr std::uint64_t next_delay(std::uint64_t last_ns,

@@ -65,7 +65,6 @@ private:
         {kKeeper, bit(kEngine), bit(kEngine)},                 // kControl
         {kJailer, bit(kLogger), bit(kJailer) | bit(kLogger)},  // kLogPipe
         {kJailer, 0, bit(kJailer) | bit(kEngine)},             // kUnit
-        {kJailer, 0, bit(kJailer)},                            // kNamespace
         {kJailer, 0, bit(kJailer)},                            // kListener
         {kJailer, bit(kEngine), bit(kEngine)},                 // kNotify
         {kJailer, bit(kLogger), bit(kJailer) | bit(kLogger)},  // kLogSettings

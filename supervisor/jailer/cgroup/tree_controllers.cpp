@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <set>
 
 #include "base/sys.hpp"
@@ -29,7 +30,8 @@ std::set<pid_t> own_processes() {
 /// Version 2 hands controllers on only from a group without processes of its own, the root excepted
 /// (cgroups(7), "no internal processes"): keeper and helpers move into a group beside the units'.
 void Tree::settle_supervisor(const Branch& branch) {
-    const bool root = ::access((branch.own.directory + "/cgroup.type").c_str(), F_OK) != 0;
+    const auto type = branch.own.directory + "/cgroup.type";
+    const bool root = ::access(type.c_str(), F_OK) == -1 && errno == ENOENT;
     if (root || words_of(branch.own.directory + "/cgroup.controllers").empty()) return;
     const std::string home = branch.directory + kSupervisor;
     if (!make_group(home)) return;

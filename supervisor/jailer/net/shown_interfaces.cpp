@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <memory>
 
 #include "base/sys.hpp"
@@ -24,10 +25,12 @@ Result<std::set<std::string>> list_shown_interfaces(int sysfs) {
     if (!entries) return fail_errno("class/net");
     (void)folder.release();
     std::set<std::string> names;
+    errno = 0;  // by which the end is told from a failure, see readdir(3)
     while (const dirent* entry = ::readdir(entries.get())) {
         // Beside the links there may be files of drivers, such as bonding_masters.
         if (entry->d_type == DT_LNK) names.insert(entry->d_name);
     }
+    if (errno != 0) return fail_errno("class/net");
     return names;
 }
 

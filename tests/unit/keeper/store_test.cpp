@@ -120,8 +120,7 @@ TEST_CASE("store: what a service was started as goes to the next engine, not to 
 
 TEST_CASE("store: the engine and the logger may store nothing", "[keeper]") {
     for (const Kept kind : {Kept::kState, Kept::kControl, Kept::kLogPipe, Kept::kUnit,
-                            Kept::kNamespace, Kept::kListener, Kept::kNotify,
-                            Kept::kLogSettings}) {
+                            Kept::kListener, Kept::kNotify, Kept::kLogSettings}) {
         CHECK_FALSE(keeper::Store::may(Role::kEngine, key(kind, "web")));
         CHECK_FALSE(keeper::Store::may(Role::kLogger, key(kind, "web")));
         const bool own = kind == Kept::kState || kind == Kept::kControl;
