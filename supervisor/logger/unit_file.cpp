@@ -122,8 +122,10 @@ Result<void> UnitLog::rotate(Shared& shared, const ipc::LogSettings& settings) {
         return {};
     };
     TRY_VOID(shared.disk.use(move));
+    const std::uint64_t next = number_ + 1;
     if (auto opened = open_file(shared, settings); !opened) complain(opened.error());
     size_ = 0;
+    number_ = std::max(number_, next);  // which the archive does not tell if it keeps no file
     shared.archivist.tidy(unit_, settings.keep, settings.compress != 0);
     return {};
 }

@@ -47,6 +47,16 @@ static int opens_for_reading(const char* path) {
     return open_for(path, O_RDONLY);
 }
 
+/* A mask is an empty file: that it opens is no way out. */
+static int reads_a_byte(const char* path) {
+    char byte;
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) return verdict(-1);
+    const long got = read(fd, &byte, 1);
+    if (got == 0) errno = ENODATA;
+    return verdict(got == 1 ? 0 : -1);
+}
+
 static int lists(const char* path) {
     return verdict(opendir(path) == NULL ? -1 : 0);
 }
@@ -359,6 +369,7 @@ static const struct {
     int (*run)(const char*);
 } kTricks[] = {{"opens-for-writing", opens_for_writing},
                {"opens-for-reading", opens_for_reading},
+               {"reads-a-byte", reads_a_byte},
                {"lists", lists},
                {"enters-namespace", enters_namespace},
                {"traces", traces},
