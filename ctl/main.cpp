@@ -220,11 +220,11 @@ int main(int argc, char** argv) {
     CLI::App app("Starts, stops and shows services, each in its own jail.", "jailsvc");
     app.require_subcommand(1);
     app.footer(
-        "Every command but verify, explain, creds, doctor and version needs a running supervisor. "
-        "One "
-        "that\ndoes not answer is told of after some seconds and given up after 90; `exec` waits "
-        "on, "
-        "since its\ncommand may still run.");
+        "Every command but verify, explain, creds, doctor, selftest, pledge learn and version "
+        "needs "
+        "a\nrunning supervisor. One that does not answer is told of after some seconds and given "
+        "up "
+        "after\n90; `exec` waits on, since its command may still run.");
     app.fallthrough();  // --json and --state may stand behind the command too
     add_places(app, options);
     add_actions(app, options);

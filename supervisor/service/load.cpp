@@ -100,7 +100,10 @@ void Manager::Impl::link() {
         entry->after = resolve(node.after);
         entry->needed_by = resolve(node.required_by);
         entry->bound_by = resolve(node.bound_by);
-        entry->before = resolve(node.before);
+        // Of units on a cycle, which run on from before it was there, one has to stop first.
+        std::vector<std::string> later = node.before;
+        std::erase_if(later, [&](const auto& name) { return graph.find(name)->rank < node.rank; });
+        entry->before = resolve(later);
         entry->parts = resolve(node.parts);
         std::vector<Entry*> rivals = resolve(node.conflicts);
         for (Entry* rival : resolve(node.conflicted_by)) {

@@ -233,3 +233,31 @@ TEST_CASE("dependencies: the end of an essential unit is told with its exit code
         CHECK(stage.world.ends == Ends{{"app", 1}});
     }
 }
+
+TEST_CASE("dependencies: units that are on a cycle by now can be stopped", "[service]") {
+    auto b = unit("b");
+    b.unit.requires_ = {"a"};
+    auto c = unit("c");
+    c.unit.requires_ = {"b"};
+    Stage stage({unit("a"), b, c});
+    (void)stage.ask(Request::kStart, "c");
+    for (const char* name : {"a", "b", "c"}) stage.started(name);
+    auto a = unit("a");
+    a.unit.requires_ = {"b"};
+    a.digest = digest_of("a, changed");
+    CHECK_FALSE(stage.manager.load({a, b, c}).errors.empty());
+    CHECK(stage.state("a") == State::kRunning);
+
+    const auto everything = GENERATE(false, true);
+    const JobId job = everything ? stage.manager.stop_all() : stage.ask(Request::kStop, "a");
+    for (int rounds = 0; rounds < 3; ++rounds) {
+        for (const char* name : {"a", "b", "c"}) {
+            if (stage.state(name) != State::kStopping) continue;
+            CHECK((std::string(name) != "b" || stage.state("c") == State::kInactive));
+            stage.died(name, SIGTERM);
+            stage.torn_down(name);
+        }
+    }
+    CHECK(stage.settled(job));
+    for (const char* name : {"a", "b", "c"}) CHECK(stage.state(name) == State::kInactive);
+}
