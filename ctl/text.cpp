@@ -102,7 +102,10 @@ std::string with_hint(std::string_view unit, std::string because) {
     const bool ended = because.starts_with("exit code") || because.starts_with("ended by") ||
                        because.find(": exit code") != std::string::npos;
     if (!ended) return because;
-    return fmt::format("{}; `jailsvc logs {}` shows what it said", because, unit);
+    // "db failed: exit code 1" is said of what required db.
+    const std::string_view other = std::string_view(because).substr(0, because.find(" failed: "));
+    const bool own = other.size() == because.size() || other.find(' ') != std::string_view::npos;
+    return fmt::format("{}; `jailsvc logs {}` shows what it said", because, own ? unit : other);
 }
 
 std::string printable(std::string_view text) {

@@ -120,7 +120,7 @@ TEST_CASE("identity: supplementary groups are sorted and each there once", "[plu
 }
 
 TEST_CASE("identity: dynamic_user stands alone", "[plugin][identity]") {
-    CHECK(refusal({{"dynamic_user", true}, {"user", "root"s}}).starts_with("user: cannot be"));
+    CHECK(refusal({{"dynamic_user", true}, {"user", "root"s}}).starts_with("user: needs dynamic_user = false"));
     CHECK(refusal({{"dynamic_user", true}, {"group", "root"s}}).starts_with("group: a dynamic"));
 }
 

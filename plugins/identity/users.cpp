@@ -120,8 +120,9 @@ void add_environment(Planner& plan, const Account& account) {
 }  // namespace
 
 void add_dynamic_user(Planner& plan) {
-    if (plan.text("user")) plan.fail("user", "cannot be combined with dynamic_user; drop one");
-    if (plan.text("group")) plan.fail("group", "a dynamic user brings its own; drop one");
+    if (plan.text("user")) plan.fail("user", "needs dynamic_user = false beside it");
+    if (plan.text("group"))
+        plan.fail("group", "a dynamic user brings its own; drop it, or set dynamic_user = false");
     std::vector<std::uint32_t> groups;
     add_supplementary(plan, groups);
     plan.add({.kind = JSV_OP_IDS,

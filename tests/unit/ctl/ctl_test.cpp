@@ -68,6 +68,8 @@ TEST_CASE("text: several lines stay lines, each made harmless and set off", "[ct
 
 TEST_CASE("text: a job that is done needs no hint, one that failed does", "[ctl]") {
     CHECK(with_hint("job", "exit code 0") == "exit code 0");
+    CHECK(with_hint("web", "db failed: exit code 1") ==
+          "db failed: exit code 1; `jailsvc logs db` shows what it said");
     CHECK(with_hint("job", "exit code 1") == "exit code 1; `jailsvc logs job` shows what it said");
 }
 
