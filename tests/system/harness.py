@@ -191,6 +191,20 @@ class Supervisor:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+class InstalledTest(unittest.TestCase):
+    """Cases on a tree that was installed for them, below `destination`."""
+
+    def setUp(self):
+        if os.geteuid() != 0:
+            self.skipTest("skipped: needs root")
+        self.destination = pathlib.Path(tempfile.mkdtemp(prefix="jailsvc-install.", dir="/run"))
+        self.destination.chmod(0o755)
+        self.addCleanup(shutil.rmtree, self.destination)
+        subprocess.run(["cmake", "--install", BUILD, "--prefix", "/usr"], check=True,
+                       env=os.environ | {"DESTDIR": str(self.destination)},
+                       stdout=subprocess.DEVNULL)
+
+
 class SystemTest(unittest.TestCase):
     """Cases that share one supervisor on UNITS; each case leaves its units as it found them."""
     UNITS = {}

@@ -1,26 +1,11 @@
 """What `make install` lays down is whole: a supervisor runs from it and jails a service."""
-import os
-import pathlib
-import shutil
-import subprocess
-import tempfile
 import unittest
 
 import harness
-from harness import BUILD, Supervisor, main
+from harness import InstalledTest, Supervisor, main
 
 
-class Install(unittest.TestCase):
-    def setUp(self):
-        if os.geteuid() != 0:
-            self.skipTest("skipped: needs root")
-        self.destination = pathlib.Path(tempfile.mkdtemp(prefix="jailsvc-install.", dir="/run"))
-        self.destination.chmod(0o755)
-        self.addCleanup(shutil.rmtree, self.destination)
-        subprocess.run(["cmake", "--install", BUILD, "--prefix", "/usr"], check=True,
-                       env=os.environ | {"DESTDIR": str(self.destination)},
-                       stdout=subprocess.DEVNULL)
-
+class Install(InstalledTest):
     def test_it_runs_from_where_it_was_installed(self):
         prefix = self.destination / "usr"
         supervisor = Supervisor({"sleep": '[service]\nexec_start = ["/bin/sleep", "infinity"]\n'})

@@ -1,15 +1,12 @@
 """`jailsvc selftest` from an installed tree: tries, tells, and leaves nothing behind."""
 import json
-import os
 import pathlib
 import re
-import shutil
 import signal
 import subprocess
-import tempfile
 import unittest
 
-from harness import BUILD, main
+from harness import InstalledTest, main
 
 PATIENCE = 240
 
@@ -20,16 +17,9 @@ def traces(pid):
             for path in pathlib.Path(folder).glob(f"jailsvc-selftest-{pid}*")]
 
 
-class Selftest(unittest.TestCase):
+class Selftest(InstalledTest):
     def setUp(self):
-        if os.geteuid() != 0:
-            self.skipTest("skipped: needs root")
-        self.destination = pathlib.Path(tempfile.mkdtemp(prefix="jailsvc-install.", dir="/run"))
-        self.destination.chmod(0o755)
-        self.addCleanup(shutil.rmtree, self.destination)
-        subprocess.run(["cmake", "--install", BUILD, "--prefix", "/usr"], check=True,
-                       env=os.environ | {"DESTDIR": str(self.destination)},
-                       stdout=subprocess.DEVNULL)
+        super().setUp()
         self.client = self.destination / "usr/bin/jailsvc"
 
     def begin(self, *words, **more):
