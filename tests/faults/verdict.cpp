@@ -102,7 +102,6 @@ constexpr Known kHarmless[] = {
      false, &Scenario::probes},
     {Role::kProgram, SYS_connect, EPERM, "it is what the probe expects", "", false,
      &Scenario::probes},
-    {Role::kJailer, SYS_newfstatat, kAny, "its interfaces are looked at all the same", "/ns/net"},
     {Role::kJailer, SYS_access, kAny, "the limits are read back", "/sys/fs/cgroup"},
     {Role::kJailer, SYS_bpf, EPERM, kNoList},
     {Role::kJailer, SYS_openat, EPERM, kNoList, "/probe.unit$"},

@@ -179,17 +179,24 @@ Verdict check_proc(std::uint32_t index, const Op& op, const Place& place, const 
 }
 
 /// There is one sysfs for each network namespace (sysfs_init_fs_context in the kernel).
-bool is_hosts_sysfs(std::uint32_t index, const Place& place, pid_t stub) {
+Jailed<bool> is_hosts_sysfs(std::uint32_t index, const Place& place, pid_t stub) {
     const auto ours = namespace_id(index, ::getpid(), "net");
+    if (!ours) return std::unexpected(ours.error());
     const auto theirs = namespace_id(index, stub, "net");
+    if (!theirs) return std::unexpected(theirs.error());
+    if (*ours == *theirs) return false;
     const auto host = stat_of(index, AT_FDCWD, "/sys", 0);
-    return ours && theirs && *ours != *theirs && host && same_file(*host, place.status);
+    if (!host && host.error().code == ENOENT) return false;
+    if (!host) return std::unexpected(host.error());
+    return same_file(*host, place.status);
 }
 
 /// Whose interfaces it shows: those of the jail's network.
 Verdict check_sysfs(std::uint32_t index, const Op& op, const Place& place, const Attest& attest) {
     if (auto verdict = check_own(index, op.text[0], place, "sysfs")) return verdict;
-    if (is_hosts_sysfs(index, place, attest.view.stub())) {
+    const auto hosts = is_hosts_sysfs(index, place, attest.view.stub());
+    if (!hosts) return hosts.error();
+    if (*hosts) {
         return not_held(index, op.text[0] + ": is the host's, not one of the jail's network");
     }
     const auto shown = list_shown_interfaces(place.fd.get());

@@ -70,6 +70,7 @@ private:
                                                     const JailFailure& failure);
     void watch_exec(Job& job);
     void reported(Job& job);
+    [[nodiscard]] StartFailure last_told(Job& job, StartFailure seen);
     void at_gate(Job& job, std::uint32_t evidence);
     void let_through(Job& job);
     [[nodiscard]] Result<void> let_go(Job& job);

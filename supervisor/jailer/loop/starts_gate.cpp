@@ -95,17 +95,21 @@ void Starts::fail_in_jail(Job& job, StartFailure failure) {
     job.launched->exec.stop();
 }
 
+/// A process that has ended meanwhile cannot be looked at or let go; why it has, it may have told.
+StartFailure Starts::last_told(Job& job, StartFailure seen) {
+    const CompiledPlan& plan = jails_.find(job.unit)->loaded->plan;
+    const auto last = read_report(plan, job.launched->child);
+    if (!last || last->kind != Report::Kind::kFailed) return seen;
+    return told_by_child(job, plan.plan(), last->failure);
+}
+
 void Starts::at_gate(Job& job, std::uint32_t evidence) {
     Jail& jail = *jails_.find(job.unit);
     const pid_t pid = job.launched->child.pid;
     const auto seen = attest_program(jail.loaded->plan, jail.ids, jail.stub_pid, pid, 0, evidence);
     if (!seen) {
-        // One that has ended since cannot be looked at; why it has, it may have told.
-        const auto more = read_report(jail.loaded->plan, job.launched->child);
-        const bool told = more && more->kind == Report::Kind::kFailed;
-        const Plan plan = jail.loaded->plan.plan();
-        return fail_in_jail(
-            job, told ? told_by_child(job, plan, more->failure) : to_failure(plan, seen.error()));
+        return fail_in_jail(job,
+                            last_told(job, to_failure(jail.loaded->plan.plan(), seen.error())));
     }
     job.weakened = std::max(job.weakened, static_cast<std::uint32_t>(seen->size()));
     if (auto held = jails_.attest_group(jail, pid); !held) {
@@ -123,7 +127,7 @@ void Starts::let_through(Job& job) {
         ready->gate_opened = true;
         ready->launched->exec.stop();  // before its descriptor is closed
         if (auto opened = let_go(*ready); !opened) {
-            return fail_job(*ready, to_failure("gate", opened.error()));
+            return fail_job(*ready, last_told(*ready, to_failure("gate", opened.error())));
         }
         watch_exec(*ready);
     });
