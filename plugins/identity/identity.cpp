@@ -34,7 +34,8 @@ using jsv::Planner;
 constexpr jsv_key kKeys[] = {
     key(JSV_STRING, "user", nullptr, "User name or decimal uid; root only as \"root\" or \"0\"."),
     key(JSV_STRING, "group", nullptr, "Group name or decimal gid; default: the user's own."),
-    key(JSV_BOOL, "dynamic_user", "false", "A uid and gid of the unit's own, allocated at start."),
+    key(JSV_BOOL, "dynamic_user", "false",
+        "A uid and gid of the unit's own, allocated at start; its jail's /etc/passwd names it."),
     key(JSV_STRING_LIST, "supplementary_groups", nullptr, "Groups besides those of the user."),
     key(JSV_STRING_LIST, "capabilities", nullptr, "Bounding set, or [\"all\"]; default: none."),
     key(JSV_STRING_LIST, "ambient_capabilities", nullptr,

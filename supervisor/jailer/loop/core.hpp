@@ -3,6 +3,7 @@
 #include "base/places.hpp"
 #include "jailer/cgroup/tree.hpp"
 #include "jailer/jail/jail.hpp"
+#include "jailer/loop/account_lists.hpp"
 #include "jailer/loop/id_ranges.hpp"
 #include "jailer/loop/link.hpp"
 #include "jailer/loop/log_pipes.hpp"
@@ -25,6 +26,7 @@ struct Core {
     SpawnContext spawn;
     Uids uids;
     IdRanges ranges;
+    AccountLists accounts;
     UnitCache units;
     LogPipes logs;
     TrashCollector trash;

@@ -7,6 +7,7 @@
 #include "base/sys.hpp"
 #include "jailer/loop/deliver.hpp"
 #include "jailer/loop/tell.hpp"
+#include "jailer/plan/account_view.hpp"
 
 namespace jailsvc::jailer {
 namespace {
@@ -25,6 +26,7 @@ Dispatch::Dispatch(struct ev_loop* loop, const Places& places, PluginHost plugin
             .spawn = std::move(spawn),
             .uids = std::move(uids),
             .ranges = std::move(ranges),
+            .accounts = AccountLists(accounts_root(places)),
             .units = UnitCache(loop, core_.plugins, config::sources_of(places)),
             .logs = {},
             .trash = TrashCollector(loop, trash_directory(places)),
@@ -156,7 +158,10 @@ void Dispatch::from_engine(ipc::Packet& packet) {
     if (const auto* change = packet.as<ipc::SetProperty>()) {
         return properties_.set(*change, Fd(packet.take_fd(0)));
     }
-    if (packet.as<ipc::ReloadUnits>() != nullptr) return core_.units.invalidate();
+    if (packet.as<ipc::ReloadUnits>() != nullptr) {
+        core_.accounts.invalidate();
+        return core_.units.invalidate();
+    }
     spdlog::warn("engine: a packet of type {} is none of ours", static_cast<int>(packet.type()));
 }
 
@@ -176,6 +181,7 @@ void Dispatch::forget(const ipc::Forget& request) {
     const std::string unit(ipc::get_text(request.unit));
     core_.units.forget(unit);
     core_.logs.forget(unit);
+    core_.accounts.forget(unit);
     jails_.forget_group(unit);
     for (std::uint16_t stream = 0; stream < ipc::kLogStreams; ++stream) {
         tell::unstore(core_.keeper, ipc::Kept::kLogPipe, 0, unit, stream);

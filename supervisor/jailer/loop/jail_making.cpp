@@ -55,6 +55,20 @@ bool needs_new_uid(const Uids& uids, const LoadedUnit& loaded) {
     return wanted && ::geteuid() == 0 && !uids.has(loaded.plan.unit());
 }
 
+/// Its name for programs that ask for it. Without one a service runs all the same.
+void list_account(Core& core, const LoadedUnit& loaded, const ResolvedIds& ids) {
+    const Op* op = loaded.plan.find(JSV_OP_IDS);
+    const Op* root = loaded.plan.find(JSV_OP_ROOT);
+    const bool dynamic = op != nullptr && (op->flags & JSV_IDS_DYNAMIC) != 0;
+    if (!dynamic || root == nullptr || ::geteuid() != 0) return;
+    const std::string& tree = root->text[0];
+    if (tree != "/" && loaded.prepared) return;  // an image is read when its unit is loaded
+    const auto listed = core.accounts.list(loaded.plan.unit(), ids.uid, tree, core.uids);
+    if (listed) return;
+    spdlog::warn("{}: its user has no name in its jail: {}", loaded.plan.unit(),
+                 listed.error().message);
+}
+
 StartFailure init_failure(const Jail& jail, const Report& report) {
     if (report.kind == Report::Kind::kFailed) {
         return to_failure(jail.loaded->plan.plan(), report.failure);
@@ -158,6 +172,7 @@ Attempt Jails::prepare(Jail& jail, Making& making) {
     if (!ids) return std::unexpected(to_failure("ids", ids.error()));
     jail.ids = *ids;
     if (jail.adopted) return {};
+    list_account(core_, loaded, jail.ids);
     if (!loaded.prepared) {
         if (auto done = core_.plugins.prepare(jail.unit); !done) {
             return std::unexpected(to_failure("prepare", done.error()));

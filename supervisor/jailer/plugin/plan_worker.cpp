@@ -5,6 +5,7 @@
 #include <iterator>
 #include <new>
 
+#include "jailer/plan/account_view.hpp"
 #include "jailer/plan/credential_access.hpp"
 #include "jailer/plan/plan_check.hpp"
 #include "jailer/plan/plan_core.hpp"
@@ -43,6 +44,7 @@ Result<Answer> make_plan(const PlanTask& task, SharedReport& report) {
     TRY_VOID(task.sandbox.enter());
     const auto refusals = add_plugin_operations(task, report, plan.ops);
     if (!refusals.empty()) return Answer{SharedReport::Outcome::kRefused, pack(refusals)};
+    show_account(plan.ops, accounts_root(task.places), plan.unit);
     open_to_credentials(plan.ops);
     order_operations(plan.ops);
     TRY_VOID(check_plan(plan));
