@@ -387,8 +387,10 @@ Verdict check_op(Attest& attest, std::uint32_t index, const Op& op, const Place&
 /// An operation that may find nothing to do: the source on the host, or the target, is not there.
 bool may_be_absent(const Op& op, const Place& place) {
     if ((op.flags & JSV_MOUNT_OPTIONAL) == 0) return false;
+    if (!place.fd) return true;
     const bool has_source = op.kind == JSV_OP_BIND || op.kind == JSV_OP_DEVICE;
-    return !place.fd || (has_source && ::access(op.text[0].c_str(), F_OK) == -1);
+    return has_source && ::access(op.text[0].c_str(), F_OK) == -1 &&
+           (errno == ENOENT || errno == ENOTDIR);
 }
 
 /// The two writable mounts inside a /dev of ours.
