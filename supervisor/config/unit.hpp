@@ -61,6 +61,22 @@ struct ServiceTable : ServiceCommands {
     std::optional<int> oom_score_adjust;  ///< -1000..1000
 };
 
+/// [timer]; systemd.timer(5) is the model.
+struct TimerTable {
+    List<std::string> on_calendar;  ///< see Calendar
+    Duration on_boot = kForever;    ///< after the machine's boot
+    Duration on_active = kForever;  ///< after the unit was asked to start
+    Duration every = kForever;      ///< after the start of the last run
+    Duration jitter{};              ///< at most so much later, at random
+    bool persistent = false;        ///< a calendar's time missed while it did not wait is made up
+    bool operator==(const TimerTable&) const = default;
+
+    [[nodiscard]] bool present() const {
+        return !on_calendar.empty() || on_boot != kForever || on_active != kForever ||
+               every != kForever;
+    }
+};
+
 /// [environment]
 struct EnvironmentTable {
     std::map<std::string, std::string> set;
@@ -100,6 +116,7 @@ struct Unit {
     ServiceTable service;
     Rarely<EnvironmentTable> environment;
     Rarely<LoggingTable> logging;
+    Rarely<TimerTable> timer;
     InstallTable install;
     JailTable jail;
     /// The whole effective unit as canonical TOML (sorted keys, specifiers expanded), [jail.*]
