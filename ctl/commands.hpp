@@ -29,6 +29,22 @@ struct StatusOptions {
 };
 int run_status(const Context& context, const StatusOptions& options);
 
+/// Prints what happens to these units, to all if none is named, until it is ended.
+int run_events(const Context& context, const std::vector<std::string>& units);
+
+struct DependenciesOptions {
+    std::string unit;
+    bool reverse = false;  ///< who needs or wants it
+};
+int run_list_dependencies(const Context& context, const DependenciesOptions& options);
+
+struct GraphOptions {
+    std::vector<std::string> units;  ///< empty: all
+    bool svg = false;
+};
+int run_graph(const Context& context, const GraphOptions& options);
+int run_why(const Context& context, const std::string& unit);
+
 struct SetPropertyOptions {
     std::string unit;
     std::vector<std::string> assignments;  ///< "memory_max=512M"

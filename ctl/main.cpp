@@ -26,6 +26,8 @@ struct Options {
     std::string unit;
     std::string profile;
     ShowOptions show;
+    DependenciesOptions dependencies;
+    GraphOptions graph;
     std::string key;
     VerifyOptions verify;
     std::vector<std::string> words;
@@ -100,6 +102,29 @@ void add_questions(CLI::App& app, Options& options) {
     CLI::App* plan = app.add_subcommand("plan", "Print the operations that make a unit's jail");
     plan->add_option("unit", options.unit)->required();
     plan->callback([&options] { options.exit_code = run_plan(options.context, options.unit); });
+}
+
+void add_relations(CLI::App& app, Options& options) {
+    CLI::App* why = app.add_subcommand("why", "Say what keeps a unit from running");
+    why->add_option("unit", options.unit)->required();
+    why->callback([&options] { options.exit_code = run_why(options.context, options.unit); });
+    CLI::App* tree = app.add_subcommand("list-dependencies", "Show what a unit needs, as a tree");
+    tree->add_option("unit", options.dependencies.unit, "default: the units of the start")
+        ->default_val("default");
+    tree->add_flag("--reverse", options.dependencies.reverse, "who needs it instead");
+    tree->callback([&options] {
+        options.exit_code = run_list_dependencies(options.context, options.dependencies);
+    });
+    CLI::App* graph =
+        app.add_subcommand("graph", "Print units and what they say of each other for graphviz");
+    graph->add_option("unit", options.graph.units, "these and what they lead to; all if left out");
+    graph->add_flag("--svg", options.graph.svg, "as a picture, by way of graphviz");
+    graph->callback([&options] { options.exit_code = run_graph(options.context, options.graph); });
+    CLI::App* events = app.add_subcommand(
+        "events", "Print what happens to units as it happens; with --json one object a line");
+    events->add_option("unit", options.words);
+    events->callback(
+        [&options] { options.exit_code = run_events(options.context, options.words); });
 }
 
 void add_logs(CLI::App& app, Options& options) {
@@ -230,6 +255,7 @@ int main(int argc, char** argv) {
     add_actions(app, options);
     add_set_property(app, options);
     add_questions(app, options);
+    add_relations(app, options);
     add_logs(app, options);
     add_tools(app, options);
     try {

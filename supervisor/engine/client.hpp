@@ -25,6 +25,9 @@ public:
     virtual ~Client() = default;
     /// Ends the call. The descriptors go along and are closed here.
     virtual void reply(control::Reply reply, std::vector<Fd> fds) = 0;
+    /// One of several replies to the call, which goes on. False: it takes no more of them, because
+    /// it wants only one, because too many wait to be read, or because it is gone.
+    [[nodiscard]] virtual bool tell(const control::Reply& reply) = 0;
     /// Called if the client goes away before the reply; forgotten with the reply.
     virtual void on_hangup(std::function<void()> hook) = 0;
 };

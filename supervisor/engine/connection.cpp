@@ -11,6 +11,8 @@ namespace {
 constexpr std::size_t kReadSize = 64U << 10;
 /// Calls answered in one turn of the loop.
 constexpr int kBatch = 16;
+/// Of a stream that wait to be read [bytes]; some thousand events.
+constexpr std::size_t kMaxUnread = 512U << 10;
 
 }  // namespace
 
@@ -87,6 +89,7 @@ void Connection::handle(control::Frame frame) {
     last_active_ = ev_now(loop_);
     idle_.stop();
     oneway_ = call->oneway;
+    more_ = call->more;
     on_call_(*call, std::move(frame.fds), caller_, weak_from_this());
 }
 
@@ -100,6 +103,20 @@ void Connection::reply(control::Reply reply, std::vector<Fd> fds) {
         if (!flush()) return;
     }
     process();
+}
+
+bool Connection::tell(const control::Reply& reply) {
+    if (!socket_ || !calling_ || oneway_ || !more_ || unread() > kMaxUnread) return false;
+    const auto self = shared_from_this();
+    output_.push_back({control::encode(reply), 0, {}});
+    (void)flush();  // what is left goes when there is room
+    return static_cast<bool>(socket_);
+}
+
+std::size_t Connection::unread() const {
+    std::size_t bytes = 0;
+    for (const Outgoing& one : output_) bytes += one.bytes.size() - one.sent;
+    return bytes;
 }
 
 /// Sends what fits. False: something is left, or the client is gone.

@@ -14,7 +14,8 @@ namespace jailsvc::engine {
 
 /// One client of the control socket. Calls are answered one after the other, in their order: the
 /// next frame is taken when the reply to the one before has left, so a client can make us hold no
-/// more than one unread reply and one buffer of calls. An idle client costs no wake-up.
+/// more than one unread reply, or a bounded number of bytes of a stream, and one buffer of calls.
+/// An idle client costs no wake-up.
 class Connection final : public Client, public std::enable_shared_from_this<Connection> {
 public:
     using OnCall =
@@ -37,6 +38,7 @@ public:
     void close();
 
     void reply(control::Reply reply, std::vector<Fd> fds) override;
+    bool tell(const control::Reply& reply) override;
     void on_hangup(std::function<void()> hook) override { hangup_ = std::move(hook); }
 
 private:
@@ -51,6 +53,7 @@ private:
     void handle(control::Frame frame);
     bool flush();
     void watch();
+    [[nodiscard]] std::size_t unread() const;
 
     struct ev_loop* loop_;
     Fd socket_;
@@ -62,6 +65,7 @@ private:
     std::function<void()> hangup_;
     bool calling_ = false;     ///< a call waits for its reply
     bool oneway_ = false;      ///< that call wants none on the wire
+    bool more_ = false;        ///< that call wants several
     bool processing_ = false;  ///< guards against replies from within a call
     bool ended_ = false;       ///< the client sends no more; close once it is answered
     IoWatch io_;

@@ -8,11 +8,13 @@
 #include <algorithm>
 #include <csignal>
 #include <iterator>
+#include <set>
 
 #include "base/clock.hpp"
 #include "control/varlink.hpp"
 #include "engine/messages.hpp"
 #include "engine/procfs.hpp"
+#include "engine/relations.hpp"
 #include "engine/roles.hpp"
 #include "engine/status.hpp"
 
@@ -89,6 +91,8 @@ const Dispatcher::Method* Dispatcher::find_method(std::string_view name) {
         {"Kill", Role::kOperate, "units signal all", &Dispatcher::kill},
         {"ResetFailed", Role::kOperate, "units", &Dispatcher::reset_failed},
         {"Status", Role::kRead, "units", &Dispatcher::status},
+        {"Dependencies", Role::kRead, "units", &Dispatcher::dependencies},
+        {"Monitor", Role::kRead, "units", &Dispatcher::monitor},
         {"Show", Role::kRead, "unit effective", &Dispatcher::show},
         {"Plan", Role::kRead, "unit", &Dispatcher::plan},
         {"Logs", Role::kOperate, "unit follow file", &Dispatcher::logs},
@@ -102,8 +106,13 @@ const Dispatcher::Method* Dispatcher::find_method(std::string_view name) {
     return found == std::end(kMethods) ? nullptr : found;
 }
 
-Dispatcher::Dispatcher(service::Manager& manager, Jobs& jobs, Elsewhere& elsewhere)
-    : manager_(manager), jobs_(jobs), elsewhere_(elsewhere), naming_(manager, elsewhere) {}
+Dispatcher::Dispatcher(service::Manager& manager, Jobs& jobs, Elsewhere& elsewhere,
+                       Monitors& monitors)
+    : manager_(manager),
+      jobs_(jobs),
+      elsewhere_(elsewhere),
+      monitors_(monitors),
+      naming_(manager, elsewhere) {}
 
 std::optional<Reply> Dispatcher::refusal(const Method& method, const control::Call& call,
                                          const Caller& caller) const {
@@ -133,7 +142,7 @@ void Dispatcher::dispatch(const control::Call& call, std::vector<Fd> fds, const 
     if (method == nullptr) return answer(client, control::method_not_found(call.method));
     if (auto reply = refusal(*method, call, caller)) return answer(client, std::move(*reply));
     naming_.let_load(caller.role > Role::kRead);
-    Request request{call.parameters, std::move(fds), client};
+    Request request{call.parameters, std::move(fds), client, call.more};
     (this->*method->run)(request);
 }
 
@@ -262,6 +271,30 @@ void Dispatcher::status(Request& request) {
     answer(request.client,
            {.parameters = {{"units", std::move(list)},
                            {"templates", all ? naming_.templates() : Json::array()}}});
+}
+
+void Dispatcher::dependencies(Request& request) {
+    const auto names = taken(request, naming_.units_to_show(request.parameters));
+    if (!names) return;
+    auto list = Json::array();
+    for (const std::string& name : *names) {
+        if (const config::Unit* found = manager_.find(name)) list.push_back(relations_of(*found));
+    }
+    answer(request.client, {.parameters = {{"units", std::move(list)}}});
+}
+
+void Dispatcher::monitor(Request& request) {
+    if (!request.more) {
+        return answer(request.client, control::failed("Monitor needs a call with \"more\""));
+    }
+    const bool named = request.parameters.contains("units") && !request.parameters["units"].empty();
+    std::set<std::string, std::less<>> units;
+    if (named) {
+        const auto names = taken(request, naming_.units_to_show(request.parameters));
+        if (!names) return;
+        units.insert(names->begin(), names->end());
+    }
+    monitors_.add(std::move(units), request.client);
 }
 
 void Dispatcher::show(Request& request) {

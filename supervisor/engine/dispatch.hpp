@@ -9,6 +9,7 @@
 #include "engine/client.hpp"
 #include "engine/elsewhere.hpp"
 #include "engine/jobs.hpp"
+#include "engine/monitors.hpp"
 #include "engine/naming.hpp"
 #include "service/manager.hpp"
 
@@ -17,7 +18,7 @@ namespace jailsvc::engine {
 /// The methods of io.jailsvc.Control.
 class Dispatcher {
 public:
-    Dispatcher(service::Manager& manager, Jobs& jobs, Elsewhere& elsewhere);
+    Dispatcher(service::Manager& manager, Jobs& jobs, Elsewhere& elsewhere, Monitors& monitors);
 
     /// Replies to `client` now or later, exactly once.
     void dispatch(const control::Call& call, std::vector<Fd> fds, const Caller& caller,
@@ -28,6 +29,7 @@ private:
         const control::Json& parameters;
         std::vector<Fd> fds;
         ClientRef client;
+        bool more = false;  ///< the client takes several replies
     };
     struct Method;
     static const Method* find_method(std::string_view name);
@@ -43,6 +45,8 @@ private:
     void kill(Request& request);
     void reset_failed(Request& request);
     void status(Request& request);
+    void dependencies(Request& request);
+    void monitor(Request& request);
     void show(Request& request);
     void plan(Request& request);
     void logs(Request& request);
@@ -64,6 +68,7 @@ private:
     service::Manager& manager_;
     Jobs& jobs_;
     Elsewhere& elsewhere_;
+    Monitors& monitors_;
     Naming naming_;
 };
 

@@ -64,7 +64,7 @@ Engine::Engine(struct ev_loop* loop, const Places& places, Roles roles, Fd keepe
       manager_(launcher_, timers_, reporter_),
       asks_(loop, jailer_, logger_,
             [this](service::Token token) { early_exits_.expect_answer(token); }),
-      dispatcher_(manager_, jobs_, *this),
+      dispatcher_(manager_, jobs_, *this, monitors_),
       server_(
           loop, std::move(roles),
           [this](const control::Call& call, std::vector<Fd> fds, const Caller& caller,
@@ -75,6 +75,7 @@ Engine::Engine(struct ev_loop* loop, const Places& places, Roles roles, Fd keepe
       settle_(loop, [this] { settle(); }),
       impatience_(loop, [this] { listen(); }) {
     (void)keeper_.attach(std::move(keeper));
+    reporter_.publish_to(&monitors_);
     auto hello = ipc::make<ipc::Hello>();
     hello.role = ipc::Role::kEngine;
     keeper_.send(hello);
@@ -459,8 +460,10 @@ void Engine::announce_deadline() {
 
 void Engine::settle() {
     // An answer lets a client's next call in, which may settle more.
-    while (reporter_.has_settled() || reporter_.has_end() || !launcher_.idle()) {
+    while (reporter_.has_settled() || reporter_.has_end() || !launcher_.idle() ||
+           monitors_.has_lost()) {
         launcher_.flush();
+        monitors_.end_lost();
         for (const auto& [job, result] : reporter_.take_settled()) jobs_.settled(job, result);
         if (const auto code = reporter_.take_end()) {
             begin_shutdown({ipc::ShutdownKind::kExit, static_cast<std::uint16_t>(*code)});

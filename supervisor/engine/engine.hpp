@@ -16,6 +16,7 @@
 #include "engine/kept_units.hpp"
 #include "engine/launcher.hpp"
 #include "engine/link.hpp"
+#include "engine/monitors.hpp"
 #include "engine/records.hpp"
 #include "engine/reporter.hpp"
 #include "engine/server.hpp"
@@ -105,6 +106,7 @@ private:
     std::optional<Records> records_;
     std::optional<config::Schema> schema_;
     Fd listener_;  ///< until there is something to tell clients
+    Monitors monitors_;
     Reporter reporter_;
     EarlyExits early_exits_;
     JailerLauncher launcher_;

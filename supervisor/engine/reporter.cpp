@@ -59,6 +59,7 @@ void Reporter::changed(const service::Record& record, service::State before) {
         }
     }
     save(entry);
+    if (monitors_ != nullptr) monitors_->changed(record, before);
     const std::string line = describe_change(record, before, boottime_ns(), began);
     if (line.empty()) return;
     if (record.state == service::State::kFailed) {
@@ -82,6 +83,7 @@ void Reporter::settled(service::JobId job, const service::JobResult& result) {
 
 void Reporter::noted(std::string_view unit, const std::string& text) {
     spdlog::warn("{}: {}", unit, text);
+    if (monitors_ != nullptr) monitors_->noted(unit, text);
 }
 
 void Reporter::essential_ended(std::string_view unit, int exit_code) {

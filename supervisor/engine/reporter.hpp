@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/monitors.hpp"
 #include "engine/records.hpp"
 #include "service/manager.hpp"
 
@@ -17,6 +18,7 @@ class Reporter final : public service::Observer {
 public:
     /// Before the records are there (`attach`) changes are only logged.
     void attach(Records* records) { records_ = records; }
+    void publish_to(Monitors* monitors) { monitors_ = monitors; }
 
     void changed(const service::Record& record, service::State before) override;
     void settled(service::JobId job, const service::JobResult& result) override;
@@ -44,6 +46,7 @@ private:
     void save(const Records::Entry& entry);
 
     Records* records_ = nullptr;
+    Monitors* monitors_ = nullptr;
     std::vector<std::pair<service::JobId, service::JobResult>> settled_;
     std::optional<int> end_;
 };

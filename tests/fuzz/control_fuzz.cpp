@@ -68,6 +68,10 @@ public:
         if (replied_ || control::encode(reply).empty()) std::abort();
         replied_ = true;
     }
+    bool tell(const control::Reply& reply) override {
+        if (replied_ || control::encode(reply).empty()) std::abort();
+        return true;
+    }
     void on_hangup(std::function<void()>) override {}
 
 private:
@@ -87,7 +91,8 @@ void dispatch_all(control::FrameBuffer& buffer) {
     service::Manager manager(nothing, nothing, nothing);
     (void)manager.load({unit("web"), unit("db")});
     Jobs jobs;
-    Dispatcher dispatcher(manager, jobs, nowhere);
+    Monitors monitors;
+    Dispatcher dispatcher(manager, jobs, nowhere, monitors);
     while (auto frame = buffer.next()) {
         const auto call = control::decode_call(frame->bytes);
         if (!call) return;

@@ -164,6 +164,7 @@ TEST_CASE("jobs: one reply when the last of several has settled", "[engine]") {
     struct Waiting final : Client {
         std::vector<control::Reply> replies;
         void reply(control::Reply reply, std::vector<Fd>) override { replies.push_back(reply); }
+        bool tell(const control::Reply&) override { return false; }
         void on_hangup(std::function<void()>) override {}
     };
     const auto client = std::make_shared<Waiting>();

@@ -13,6 +13,7 @@ namespace {
 
 struct Asker final : Client {
     void reply(control::Reply reply, std::vector<Fd>) override { replies.push_back(reply); }
+    bool tell(const control::Reply&) override { return false; }
     void on_hangup(std::function<void()>) override {}
     std::vector<control::Reply> replies;
 };

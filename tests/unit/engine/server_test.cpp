@@ -7,6 +7,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <functional>
@@ -79,6 +80,7 @@ public:
         for (const ClientRef& client : held_) answer(client, {});
         held_.clear();
     }
+    [[nodiscard]] std::shared_ptr<Client> held() const { return held_.back().lock(); }
     [[nodiscard]] int calls() const { return calls_; }
 
 private:
@@ -96,8 +98,9 @@ private:
     Server server_;
 };
 
-void ask(const Fd& client) {
-    const std::string call = control::encode(control::Call{.method = "io.jailsvc.Control.Version"});
+void ask(const Fd& client, bool more = false) {
+    const std::string call =
+        control::encode(control::Call{.method = "io.jailsvc.Control.Version", .more = more});
     REQUIRE(::write(client.get(), call.data(), call.size()) == static_cast<ssize_t>(call.size()));
 }
 
@@ -133,6 +136,41 @@ TEST_CASE("server: a client that does not read its reply is cut off, one that do
     CHECK_FALSE(drain(slow, rest));
     CHECK(rest.size() < kLong);
     CHECK(world.clients() == 1);  // idle, however long
+}
+
+TEST_CASE("server: of a stream only so much waits to be read", "[engine]") {
+    World world({.patience = {.unread = 30., .idle = 600.}});
+    world.hold_answers();
+    const Fd reader = world.connect();
+    ask(reader, true);
+    REQUIRE(world.await([&] { return world.calls() == 1; }));
+    const control::Reply event{.parameters = {{"text", std::string(1000, 'x')}}, .continues = true};
+    std::size_t told = 0;
+    while (world.held()->tell(event) && told < 10'000) ++told;
+    CHECK(told > 500);
+    CHECK(told < 2000);
+    CHECK_FALSE(world.held()->tell(event));
+    std::string got;
+    const auto replies = [&] { return std::count(got.begin(), got.end(), '\0'); };
+    REQUIRE(world.await([&] {
+        CHECK(drain(reader, got));
+        return replies() == static_cast<std::ptrdiff_t>(told);
+    }));
+    CHECK(world.held()->tell(event));  // there is room again
+    world.answer_held();
+    REQUIRE(world.await([&] {
+        CHECK(drain(reader, got));
+        return replies() == static_cast<std::ptrdiff_t>(told) + 2;
+    }));
+}
+
+TEST_CASE("server: who asked for one reply is told no more", "[engine]") {
+    World world({.patience = {.unread = 30., .idle = 600.}});
+    world.hold_answers();
+    const Fd reader = world.connect();
+    ask(reader);
+    REQUIRE(world.await([&] { return world.calls() == 1; }));
+    CHECK_FALSE(world.held()->tell({.parameters = {}, .continues = true}));
 }
 
 TEST_CASE("server: where all are busy one more is told so and closed", "[engine]") {
