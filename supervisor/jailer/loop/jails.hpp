@@ -174,6 +174,8 @@ private:
     void connected(const std::string& unit, const Result<std::string>& result);
     void check_rules(Jail& jail);
     void disconnect(const std::string& unit);
+    void remove_network(const std::string& unit, int attempts);
+    void note_network(const Result<std::string>& result);
     void sweep_networks();
     Jailed<Fd> network_for(Jail& jail, Making& making);
     static Jailed<Fd> private_network(const CompiledPlan& plan, Making& making);
@@ -218,6 +220,7 @@ private:
     /// Planned, without a uid yet: many units at once get theirs by one write to the disk.
     std::vector<std::pair<std::string, std::weak_ptr<Making>>> unnumbered_;
     std::function<void(const std::string&)> ending_hook_;
+    bool network_left_ = false;  ///< of a unit that has ended, see note_network
     /// Above every init's that the keeper may know: one that was killed is its until it is reaped,
     /// and an interrupted start is made again with its own token.
     ipc::Token next_stub_ = 0;
