@@ -27,13 +27,26 @@ class Doctor(unittest.TestCase):
         for profile in ("default", "host", "trusted"):
             one = found["core", f"a program in profile {profile}"]
             self.assertEqual(one["outcome"], "works", one["hint"])
-        for owner in ("chroot", "identity", "namespaces", "network", "pledge"):
+        for owner in ("chroot", "identity", "namespaces", "network", "pledge", "unveil"):
             outcomes = {one["outcome"] for (who, _), one in found.items() if who == owner}
             self.assertIn("works", outcomes, owner)
         failed = [key for key, one in found.items() if one["outcome"] == "fails"]
         self.assertEqual(done.returncode, 1 if failed else 0, failed)
         left = set(pathlib.Path("/run").glob("jailsvc-doctor-*")) - before
         self.assertEqual(left, set(), "it left its trials' folders")
+
+    def test_landlock_is_tried_as_far_as_the_kernel_has_it(self):
+        found = findings(doctor("--json"))
+        version = found["unveil", "Landlock"]
+        if version["outcome"] != "works":
+            self.skipTest("skipped: this kernel has no Landlock")
+        abi = int(version["hint"].split()[-1])
+        for since, what in ((3, "confines to paths"), (4, "confines to TCP ports"),
+                            (6, "scopes abstract sockets"), (10, "confines to UDP ports")):
+            one = found["unveil", f"Landlock {what}"]
+            self.assertEqual(one["outcome"], "works" if abi >= since else "absent", one)
+            if abi < since:
+                self.assertIn('optional = ["unveil.landlock"]', one["hint"])
 
     def test_the_same_probes_fail_for_whoever_may_do_nothing(self):
         done = subprocess.run(
