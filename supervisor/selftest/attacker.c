@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
@@ -27,6 +28,7 @@
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static int verdict(long result) {
@@ -224,6 +226,38 @@ static int forks(const char* count) {
     return code;
 }
 
+/* Mebibytes, each page of them written to; where that is more than it may have, it is ended. */
+static int uses_memory(const char* mebibytes) {
+    const size_t size = (size_t)atoi(mebibytes) << 20;
+    char* memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) return verdict(-1);
+    for (size_t at = 0; at < size; at += 4096) ((volatile char*)memory)[at] = 1;
+    return verdict(0);
+}
+
+static long long nanoseconds(clockid_t clock) {
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+/* Whether it gets so many per cent of a processor for half a second. */
+static int burns(const char* percent) {
+    const long long wall = 500000000, begin = nanoseconds(CLOCK_MONOTONIC);
+    while (nanoseconds(CLOCK_MONOTONIC) - begin < wall) {
+    }
+    const long long got = nanoseconds(CLOCK_PROCESS_CPUTIME_ID);
+    const long long took = nanoseconds(CLOCK_MONOTONIC) - begin;
+    errno = EAGAIN;
+    return verdict(got * 100 / took >= atoi(percent) ? 0 : -1);
+}
+
+static int opens_many(const char* count) {
+    long result = 0;
+    for (int i = 0; i < atoi(count) && result >= 0; ++i) result = dup(STDOUT_FILENO);
+    return verdict(result);
+}
+
 static int kills_all(const char* unused) {
     (void)unused;
     const pid_t child = fork();
@@ -401,7 +435,10 @@ static const struct {
                {"sets-groups", sets_groups},
                {"has-capability", has_capability},
                {"calls", calls},
-               {"forks", forks}};
+               {"forks", forks},
+               {"uses-memory", uses_memory},
+               {"burns", burns},
+               {"opens-many", opens_many}};
 
 static int (*find_trick(const char* name))(const char*) {
     for (size_t i = 0; i < sizeof kTricks / sizeof *kTricks; ++i) {
