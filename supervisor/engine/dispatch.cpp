@@ -12,6 +12,7 @@
 #include "base/clock.hpp"
 #include "control/varlink.hpp"
 #include "engine/messages.hpp"
+#include "engine/process_list.hpp"
 #include "engine/procfs.hpp"
 #include "engine/roles.hpp"
 #include "engine/status.hpp"
@@ -89,6 +90,7 @@ const Dispatcher::Method* Dispatcher::find_method(std::string_view name) {
         {"Kill", Role::kOperate, "units signal all", &Dispatcher::kill},
         {"ResetFailed", Role::kOperate, "units", &Dispatcher::reset_failed},
         {"Status", Role::kRead, "units", &Dispatcher::status},
+        {"Processes", Role::kRead, "units", &Dispatcher::processes},
         {"Show", Role::kRead, "unit effective", &Dispatcher::show},
         {"Plan", Role::kRead, "unit", &Dispatcher::plan},
         {"Logs", Role::kOperate, "unit follow file", &Dispatcher::logs},
@@ -262,6 +264,25 @@ void Dispatcher::status(Request& request) {
     answer(request.client,
            {.parameters = {{"units", std::move(list)},
                            {"templates", all ? naming_.templates() : Json::array()}}});
+}
+
+void Dispatcher::processes(Request& request) {
+    const auto names = taken(request, naming_.units_to_show(request.parameters));
+    if (!names) return;
+    auto list = Json::array();
+    std::size_t room = kMaxProcesses;
+    for (const std::string& name : *names) {
+        const auto status = manager_.status(name);
+        const pid_t main = status ? status->record.main_pid : 0;
+        const auto pids = elsewhere_.processes(name, main);
+        auto processes = list_processes(pids, room);
+        room -= processes.size();
+        list.push_back({{"name", name},
+                        {"pid", main > 0 ? Json(main) : Json()},
+                        {"count", pids.size()},
+                        {"processes", std::move(processes)}});
+    }
+    answer(request.client, {.parameters = {{"units", std::move(list)}}});
 }
 
 void Dispatcher::show(Request& request) {

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "engine/engine.hpp"
+#include "engine/process_list.hpp"
 
 namespace jailsvc::engine {
 namespace {
@@ -17,6 +18,12 @@ namespace {
 constexpr std::size_t kMaxUnits = 16384;
 
 }  // namespace
+
+std::vector<pid_t> Engine::processes(std::string_view unit, pid_t main) const {
+    auto members = groups_.processes_of(unit);
+    if (members) return std::move(*members);
+    return main > 0 ? with_descendants(main) : std::vector<pid_t>();
+}
 
 /// Each once: what keeps every unit from being loaded (a ceiling that is broken) is every unit's.
 void Engine::tell_errors(const FileErrors& all) {

@@ -36,6 +36,9 @@ public:
         return nullptr;
     }
     [[nodiscard]] std::vector<std::string> broken_units() const override { return {}; }
+    [[nodiscard]] std::vector<pid_t> processes(std::string_view, pid_t) const override {
+        return {};
+    }
     [[nodiscard]] Result<std::string> settings(const config::Unit&) const override { return ""; }
     [[nodiscard]] std::vector<config::Template> templates() const override {
         return {{.name = "t@", .description = {}, .file = {}}};
