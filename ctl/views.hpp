@@ -1,0 +1,12 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include "context.hpp"
+
+namespace jailsvc::ctl {
+
+/// Adds the commands that look at what runs: analyze, ps, top. They leave their exit code there.
+void add_views(CLI::App& app, const Context& context, int& exit_code);
+
+}  // namespace jailsvc::ctl
