@@ -42,7 +42,8 @@ TEST_CASE("escape: the jail's init is closed to every process in the jail", "[es
     CHECK(attack.in(kRoot, "takes-from-child") == kDone);
 }
 
-TEST_CASE("escape: no signal from the jail ends its init or anything outside", "[escape][E31]") {
+TEST_CASE("escape: no signal from the jail ends its init or anything outside",
+          "[escape][E31][S0.11]") {
     NEED_ROOT;
     Attack attack;
     const pid_t sentinel = ::fork();

@@ -20,7 +20,7 @@ def findings(done):
 
 
 class Doctor(unittest.TestCase):
-    def test_a_program_runs_in_every_shipped_profile(self):
+    def test_a_program_runs_in_every_shipped_profile(self):  # [S3.8][S3.21]
         before = set(pathlib.Path("/run").glob("jailsvc-doctor-*"))
         done = doctor("--json")
         found = findings(done)
@@ -35,7 +35,7 @@ class Doctor(unittest.TestCase):
         left = set(pathlib.Path("/run").glob("jailsvc-doctor-*")) - before
         self.assertEqual(left, set(), "it left its trials' folders")
 
-    def test_landlock_is_tried_as_far_as_the_kernel_has_it(self):
+    def test_landlock_is_tried_as_far_as_the_kernel_has_it(self):  # [S3.8][S4.16]
         found = findings(doctor("--json"))
         version = found["unveil", "Landlock"]
         if version["outcome"] != "works":
@@ -48,7 +48,7 @@ class Doctor(unittest.TestCase):
             if abi < since:
                 self.assertIn('optional = ["unveil.landlock"]', one["hint"])
 
-    def test_the_same_probes_fail_for_whoever_may_do_nothing(self):
+    def test_the_same_probes_fail_for_whoever_may_do_nothing(self):  # [S3.8]
         done = subprocess.run(
             ["setpriv", "--bounding-set", "-all", "--inh-caps", "-all", CLIENT, "doctor", "--json"],
             capture_output=True, text=True, timeout=120)
@@ -74,7 +74,7 @@ class Doctor(unittest.TestCase):
         self.assertTrue(any("short.so" in hint for hint in hints), hints)
         self.assertTrue(any("SIGSEGV" in hint for hint in hints), hints)
 
-    def test_for_people_it_is_a_line_per_probe(self):
+    def test_for_people_it_is_a_line_per_probe(self):  # [S3.8]
         lines = doctor().stdout.splitlines()
         self.assertTrue(all(line[0] in "✓✗─" for line in lines), lines)
 

@@ -57,7 +57,7 @@ class Limits(SystemTest):
         if not (has_controller("memory") and has_controller("pids")):
             self.skipTest("skipped: no memory and pids controllers here")
 
-    def test_out_of_memory_is_why_it_failed(self):
+    def test_out_of_memory_is_why_it_failed(self):  # [S4.6][E30]
         self.supervisor.run("start", "hog")
         self.supervisor.await_state("hog", "failed")
         status = self.supervisor.status("hog")
@@ -91,7 +91,7 @@ class Limits(SystemTest):
         self.assertIn("over its pressure triggers", self.ok("status", "busy-log"))
         self.ok("stop", *units)
 
-    def test_refused_forks_are_told(self):
+    def test_refused_forks_are_told(self):  # [S4.8][E30]
         self.ok("start", "forks")
         await_true("refused tasks", lambda: self.supervisor.status("forks")["refused_tasks"] > 0)
         self.assertLessEqual(self.supervisor.status("forks")["tasks"], 5)

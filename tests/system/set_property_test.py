@@ -70,7 +70,7 @@ class SetProperty(SystemTest):
     def drop_in(self, unit):
         return self.supervisor.state / f"run/units/{unit}.toml.d/zz-set-property.toml"
 
-    def test_a_running_unit_has_it_at_once_and_after_a_restart(self):
+    def test_a_running_unit_has_it_at_once_and_after_a_restart(self):  # [S4.10]
         self.ok("start", "web")
         pid = self.supervisor.pid("web")
         self.assertEqual(self.limit("web", "memory"), str(256 << 20))
@@ -195,7 +195,7 @@ class SetProperty(SystemTest):
         self.assertNotEqual(self.limit("worker@2", "memory"), str(100 << 20))
         self.ok("stop", "worker@1", "worker@2")
 
-    def test_neither_engine_nor_jailer_forget_it(self):
+    def test_neither_engine_nor_jailer_forget_it(self):  # [S4.10]
         self.ok("start", "survivor")
         pid = self.supervisor.pid("survivor")
         self.set("survivor", "memory_max=222M")

@@ -22,7 +22,7 @@ class Views(SystemTest):
         found = json.loads(self.ok("analyze", "--json", *units))["units"]
         return {one["unit"]: one for one in found}
 
-    def test_exposure_is_what_the_kernel_enforces(self):
+    def test_exposure_is_what_the_kernel_enforces(self):  # [S1.18][S3.6][S4.22][S4.25]
         self.ok("start", "web", "tight", "bare")
         found = self.analyze()
         self.assertEqual(set(found), {"web", "tight", "bare", "quiet"})
@@ -39,13 +39,13 @@ class Views(SystemTest):
         self.assertIn("Whoever takes it over can:", text)
         self.assertIn("no jail at all", text)
 
-    def test_a_bound_makes_it_a_check(self):
+    def test_a_bound_makes_it_a_check(self):  # [S4.25]
         self.ok("start", "tight", "bare")
         self.ok("analyze", "--max", "2", "tight")
         self.assertEqual(self.supervisor.run("analyze", "--max", "2", "bare").returncode, 1)
         self.assertEqual(self.supervisor.run("analyze", "nosuch").returncode, 5)
 
-    def test_processes_are_shown_as_a_tree(self):
+    def test_processes_are_shown_as_a_tree(self):  # [S4.18]
         self.ok("start", "web", "bare")
         for unit in ("web", "bare"):
             def listed():
@@ -66,7 +66,7 @@ class Views(SystemTest):
         self.assertNotIn("web", self.ok("ps"))
         self.assertIn("no process", self.ok("ps", "web"))
 
-    def test_top_measures_between_two_looks(self):
+    def test_top_measures_between_two_looks(self):  # [S4.18]
         self.ok("start", "web")
         text = self.ok("top", "-n", "1", "-d", "0.1")
         self.assertTrue(re.search(r"^web\s+\d+\.\d%", text, re.MULTILINE), text)
