@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "analyze.hpp"
+#include "freeze.hpp"
 #include "processes.hpp"
 
 namespace jailsvc::ctl {
@@ -12,6 +13,7 @@ struct Options {
     AnalyzeOptions analyze;
     ProcessOptions ps;
     TopOptions top;
+    std::vector<std::string> held;
 };
 
 }  // namespace
@@ -25,6 +27,15 @@ void add_views(CLI::App& app, const Context& context, int& exit_code) {
                         "exit code 1 if one is more exposed than this, 0 to 10");
     analyze->callback(
         [options, &context, &exit_code] { exit_code = run_analyze(context, options->analyze); });
+    for (const bool on : {true, false}) {
+        CLI::App* hold =
+            on ? app.add_subcommand("freeze", "Hold all processes of units where they are")
+               : app.add_subcommand("thaw", "Let the processes of frozen units go on");
+        hold->add_option("unit", options->held)->required();
+        hold->callback([options, on, &context, &exit_code] {
+            exit_code = run_freeze(context, options->held, on);
+        });
+    }
     CLI::App* ps = app.add_subcommand("ps", "Show the processes of units as trees");
     ps->add_option("unit", options->ps.units, "none: all that run");
     ps->callback([options, &context, &exit_code] { exit_code = run_ps(context, options->ps); });

@@ -6,7 +6,8 @@
 
 namespace jailsvc::ctl {
 
-/// Adds the commands that look at what runs: analyze, ps, top. They leave their exit code there.
+/// Adds the commands that look at what runs, and hold it: analyze, ps, top, freeze, thaw. They
+/// leave their exit code there.
 void add_views(CLI::App& app, const Context& context, int& exit_code);
 
 }  // namespace jailsvc::ctl

@@ -88,6 +88,8 @@ const Dispatcher::Method* Dispatcher::find_method(std::string_view name) {
         {"Restart", Role::kOperate, "units no_block", &Dispatcher::restart},
         {"Reload", Role::kOperate, "units no_block", &Dispatcher::reload},
         {"Kill", Role::kOperate, "units signal all", &Dispatcher::kill},
+        {"Freeze", Role::kOperate, "units", &Dispatcher::freeze},
+        {"Thaw", Role::kOperate, "units", &Dispatcher::thaw},
         {"ResetFailed", Role::kOperate, "units", &Dispatcher::reset_failed},
         {"Status", Role::kRead, "units", &Dispatcher::status},
         {"Processes", Role::kRead, "units", &Dispatcher::processes},
@@ -215,6 +217,23 @@ void Dispatcher::kill(Request& request) {
     answer(request.client, outcomes_reply(*outcomes));
 }
 
+/// The kernel takes its time for it: `status` tells when it is done.
+void Dispatcher::hold(Request& request, bool on) {
+    auto outcomes = taken(request, naming_.units(request.parameters));
+    if (!outcomes) return;
+    for (UnitOutcome& outcome : *outcomes) {
+        if (!outcome.result.empty()) continue;
+        const auto status = manager_.status(outcome.unit);
+        const bool runs = status && status->record.main_pid > 0;
+        const bool grouped = runs && elsewhere_.is_grouped(outcome.unit);
+        outcome.result = grouped ? "done" : "refused";
+        if (!runs) outcome.message = "no main process runs";
+        if (runs && !grouped) outcome.message = "it has no control group that could be frozen";
+        if (grouped) elsewhere_.freeze(outcome.unit, on);
+    }
+    answer(request.client, outcomes_reply(*outcomes));
+}
+
 void Dispatcher::reset_failed(Request& request) {
     auto outcomes = taken(request, naming_.units(request.parameters));
     if (!outcomes) return;
@@ -236,6 +255,7 @@ Json Dispatcher::status_of(const std::string& unit) const {
     const UnitGroups::Hits hits = pid > 0 ? elsewhere_.hits(unit) : UnitGroups::Hits{};
     json["oom_kills"] = hits.oom_kills;
     json["refused_tasks"] = hits.refused_tasks;
+    json["frozen"] = pid > 0 && elsewhere_.is_frozen(unit);
     if (errors != nullptr) json["errors"] = *errors;
     json["notes"] = notes_of(*status->unit);
     return json;

@@ -10,6 +10,7 @@
 
 #include "engine/engine.hpp"
 #include "engine/process_list.hpp"
+#include "ipc/freezing.hpp"
 
 namespace jailsvc::engine {
 namespace {
@@ -18,6 +19,21 @@ namespace {
 constexpr std::size_t kMaxUnits = 16384;
 
 }  // namespace
+
+bool Engine::is_grouped(std::string_view unit) const {
+    return groups_.processes_of(unit).has_value();
+}
+
+bool Engine::is_frozen(std::string_view unit) const {
+    return groups_.is_frozen(unit);
+}
+
+void Engine::freeze(std::string_view unit, bool on) {
+    const auto status = manager_.status(unit);
+    if (!status) return;
+    launcher_.signal(unit, status->record.main_token, on ? ipc::kFreeze : ipc::kThaw,
+                     service::Whom::kAll);
+}
 
 std::vector<pid_t> Engine::processes(std::string_view unit, pid_t main) const {
     auto members = groups_.processes_of(unit);

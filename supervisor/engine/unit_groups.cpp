@@ -102,6 +102,13 @@ std::optional<std::vector<pid_t>> UnitGroups::processes_of(std::string_view unit
     return all;
 }
 
+bool UnitGroups::is_frozen(std::string_view unit) const {
+    const std::string file = tracker_.file(unit, "freezer.state", "cgroup.events");
+    if (tracker_.v2) return read_counter(file, "frozen").value_or(0) == 1;
+    const auto state = sys::read_file(file, kMaxFile);
+    return state && *state == "FROZEN\n";
+}
+
 UnitGroups::Hits UnitGroups::hits_of(std::string_view unit) const {
     const std::string memory = memory_.file(unit, "memory.oom_control", "memory.events");
     const std::string pids = pids_.file(unit, "pids.events", "pids.events");

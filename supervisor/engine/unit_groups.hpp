@@ -24,6 +24,9 @@ public:
     /// Pids of the unit's processes, each once; nullopt where it has no group.
     [[nodiscard]] std::optional<std::vector<pid_t>> processes_of(std::string_view unit) const;
 
+    /// Whether its processes are held where they are, all of them by now.
+    [[nodiscard]] bool is_frozen(std::string_view unit) const;
+
     /// Since the unit's group was made.
     struct Hits {
         std::uint64_t oom_kills = 0;      ///< processes ended for want of memory

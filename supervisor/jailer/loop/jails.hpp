@@ -67,6 +67,7 @@ struct Jail {
     bool lost_stub = false;      ///< the init has ended, and with it everything in the jail
     bool pid_namespace = false;  ///< the stub's end ends every process
     bool doomed = false;         ///< its init was sent SIGKILL: nothing more can be started in it
+    bool frozen = false;         ///< by us; see Jails::is_frozen
     bool forgotten = false;      ///< its unit left memory: nothing of it is kept
     FlatMap<ipc::Token, std::unique_ptr<Member>> members;
     std::vector<Session> sessions;  ///< of members, where there is no pid namespace
@@ -126,6 +127,13 @@ public:
     /// The limits of a standing jail become those of `next`, the same unit but for them; it counts
     /// as started with them from now on. All or none.
     [[nodiscard]] Attempt adjust(Jail& jail, const LoadedPtr& now, const LoadedPtr& next);
+
+    // jail_freezing.cpp
+    [[nodiscard]] bool is_frozen(const Jail& jail);
+    /// Told in the log if it cannot be done.
+    void freeze(Jail& jail, bool on);
+    /// Before a process is started in it: what ends a run thaws it, what visits it is refused.
+    [[nodiscard]] Attempt thaw_for(Jail& jail, ipc::Purpose purpose);
 
     /// Every process in the jail's control group but the jail's init; nullopt where it has none.
     [[nodiscard]] std::optional<std::vector<Found>> group_members(const Jail& jail);
