@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "commands.hpp"
+#include "views.hpp"
 
 namespace {
 
@@ -258,6 +259,7 @@ int main(int argc, char** argv) {
     add_relations(app, options);
     add_logs(app, options);
     add_tools(app, options);
+    add_views(app, options.context, options.exit_code);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

@@ -109,6 +109,7 @@ void add_state(const Context& context, const Json& unit, Lines& lines) {
     const std::string state = text_field(unit, "state");
     std::string line = paint(context.colour, colour_of(state), state);
     if (state == "running" && !unit.value("ready", true)) line += " (not ready)";
+    if (unit.value("frozen", false)) line += " (frozen)";
     if (const std::string since = ago(unit); since != "-") line += " since " + since;
     add(lines, "state", line);
     if (state != "error") {  // told below, with the others

@@ -47,7 +47,12 @@ TEST_CASE("cgroups: each key is one file of cgroup v2", "[plugin][cgroups][S4.9]
         {"cpus", "1,0,3"s, "cpuset.cpus", "0-1,3"},
         {"tasks_max", std::int64_t{64}, "pids.max", "64"},
         {"io_weight", std::int64_t{10}, "io.weight", "10"},
-        {"io_max", FakeHost::Map{{"8:0", "rbps=1K wiops=5"}}, "io.max", "8:0 rbps=1024 wiops=5"},
+        {"io_max", FakeHost::Map{{"8:0", "rbps=1K wiops=5"}}, "io.max",
+         "8:0 rbps=1024 wbps=max riops=max wiops=5"},
+        {"io_max", FakeHost::Map{{"8:0", "max"}}, "io.max",
+         "8:0 rbps=max wbps=max riops=max wiops=max"},
+        {"io_max", FakeHost::Map{{"8:0", "rbps=max riops=7"}}, "io.max",
+         "8:0 rbps=max wbps=max riops=7 wiops=max"},
     };
     for (const Row& row : rows) {
         INFO(row.key);
@@ -152,7 +157,8 @@ TEST_CASE("cgroups: a value that means nothing is refused with the cure", "[plug
     for (const std::int64_t bad : {-1, 1}) {
         CHECK(refusal({{"tasks_max", bad}}).ends_with("or 0 for no limit"));
     }
-    for (const auto& bad : {""s, "rbps"s, "rbps=0"s, "rbps=-1"s, "speed=5"s, "rbps=1\nx=2"s}) {
+    for (const auto& bad : {""s, "rbps"s, "rbps=0"s, "rbps=-1"s, "rbps=maximum"s, "max=1"s,
+                            "speed=5"s, "rbps=1\nx=2"s}) {
         CHECK(refusal({{"io_max", FakeHost::Map{{"8:0", bad}}}}).starts_with("io_max.8:0: \""));
     }
     CHECK(

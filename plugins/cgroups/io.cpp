@@ -38,18 +38,19 @@ Text number_of(const std::string& device) {
     return std::to_string(major(info.st_rdev)) + ':' + std::to_string(minor(info.st_rdev));
 }
 
-Text limit(std::string_view word) {
+/// The value of "rbps=10M" as the kernel has it; "max" is no limit.
+Text limit(std::string_view word, std::size_t& which) {
     const std::size_t equals = word.find('=');
-    const std::string_view name = word.substr(0, equals);
+    const auto* const name = std::ranges::find(kLimits, word.substr(0, equals));
     const std::string_view number = equals == std::string_view::npos ? "" : word.substr(equals + 1);
     const std::uint64_t value = jsv::parse_bytes(number).value_or(0);
-    const bool known = std::ranges::find(kLimits, name) != std::end(kLimits);
-    if (!known || value == 0) {
+    if (name == std::end(kLimits) || (value == 0 && number != "max")) {
         return std::unexpected("\"" + std::string(word) +
                                "\" is no limit; write rbps, wbps, riops or wiops, \"=\" and a "
-                               "number above 0, such as \"rbps=10M\"");
+                               "number above 0, such as \"rbps=10M\", or \"max\" for none");
     }
-    return std::string(name) + '=' + std::to_string(value);
+    which = static_cast<std::size_t>(name - kLimits);
+    return number == "max" ? std::string(number) : std::to_string(value);
 }
 
 }  // namespace
@@ -57,18 +58,29 @@ Text limit(std::string_view word) {
 Text io_max(const std::string& device, std::string_view limits) {
     Text line = number_of(device);
     if (!line) return line;
+    // All four each time: one that a running unit is to have no more is lifted so.
+    std::string values[std::size(kLimits)];
+    std::ranges::fill(values, "max");
     bool any = false;
     while (!limits.empty()) {
         const std::size_t end = std::min(limits.find(' '), limits.size());
         const std::string_view word = limits.substr(0, end);
         limits.remove_prefix(std::min(end + 1, limits.size()));
         if (word.empty()) continue;
-        const Text one = limit(word);
-        if (!one) return one;
-        *line += ' ' + *one;
         any = true;
+        if (word == "max") continue;
+        std::size_t which = 0;
+        Text one = limit(word, which);
+        if (!one) return one;
+        values[which] = std::move(*one);
     }
-    if (!any) return std::unexpected("\"" + device + "\" has no limit; such as \"rbps=10M\"");
+    if (!any) {
+        return std::unexpected("\"" + device +
+                               "\" has no limit; such as \"rbps=10M\", or \"max\" for none");
+    }
+    for (std::size_t i = 0; i < std::size(kLimits); ++i) {
+        *line += ' ' + std::string(kLimits[i]) + '=' + values[i];
+    }
     return line;
 }
 

@@ -7,6 +7,8 @@
 //   libraries = true                # also the unit's programs, their loader and libraries: "rx"
 //   tcp_bind = ["80"]               # TCP ports to listen on; any, unless said
 //   tcp_connect = []                # TCP ports to connect to; any, unless said; []: none
+//   udp_bind = ["53"]               # the same of UDP
+//   udp_connect = []                # also to send to
 //   scope = "abstract_sockets"      # abstract sockets of others are out of reach
 //
 // Two layers. In the view, a root of the jail's own, nothing else exists (ENOENT), what may not be
@@ -22,6 +24,7 @@
 
 #include <jailsvc_plugin.hpp>
 
+#include "doctor.hpp"
 #include "libraries.hpp"
 #include "permissions.hpp"
 
@@ -43,6 +46,10 @@ constexpr jsv_key kKeys[] = {
         "(rx)."),
     key(JSV_STRING_LIST, "tcp_bind", nullptr, "TCP ports to listen on, and no others."),
     key(JSV_STRING_LIST, "tcp_connect", nullptr, "TCP ports to connect to, and no others."),
+    key(JSV_STRING_LIST, "udp_bind", nullptr,
+        "UDP ports to receive on, and no others; \"0\": one that the kernel chooses, which sending "
+        "from an unbound socket needs too."),
+    key(JSV_STRING_LIST, "udp_connect", nullptr, "UDP ports to send to, and no others."),
     key(JSV_STRING, "scope", "\"none\"",
         "What of other services and the host is out of reach: abstract sockets, also signals "
         "(all); "
@@ -52,7 +59,8 @@ constexpr jsv_key kKeys[] = {
 
 // LANDLOCK_ACCESS_FS_*, _NET_* and LANDLOCK_SCOPE_* of linux/landlock.h.
 constexpr std::uint64_t kAllFs = (1U << 17) - 1;
-constexpr std::uint64_t kBindTcp = 1U << 0, kConnectTcp = 1U << 1;
+constexpr std::uint64_t kBindTcp = 1U << 0, kConnectTcp = 1U << 1, kBindUdp = 1U << 2,
+                        kConnectUdp = 1U << 3;
 constexpr std::uint64_t kAbstractSockets = 1U << 0, kSignals = 1U << 1;
 
 struct Ports {
@@ -66,15 +74,20 @@ std::vector<std::uint64_t> parse_ports(Planner& plan, const char* name,
     std::vector<std::uint64_t> ports;
     for (const auto& text : texts) {
         const auto port = jsv::parse_decimal(text, UINT16_MAX);
-        if (!port || *port == 0) plan.fail(name, "\"" + text + "\" is no port; write 1 to 65535");
+        const bool chosen = port && *port == 0 && std::string_view(name) == "udp_bind";
+        if (!port || (*port == 0 && !chosen)) {
+            plan.fail(name, "\"" + text + "\" is no port; write 1 to 65535");
+        }
         ports.push_back(port.value_or(0));
     }
     return ports;
 }
 
-std::array<Ports, 2> read_ports(Planner& plan) {
-    std::array<Ports, 2> all = {
-        {{"tcp_bind", kBindTcp, std::nullopt}, {"tcp_connect", kConnectTcp, std::nullopt}}};
+std::array<Ports, 4> read_ports(Planner& plan) {
+    std::array<Ports, 4> all = {{{"tcp_bind", kBindTcp, std::nullopt},
+                                 {"tcp_connect", kConnectTcp, std::nullopt},
+                                 {"udp_bind", kBindUdp, std::nullopt},
+                                 {"udp_connect", kConnectUdp, std::nullopt}}};
     for (auto& one : all) {
         if (const auto texts = plan.list(one.key)) one.ports = parse_ports(plan, one.key, *texts);
     }
@@ -231,7 +244,8 @@ constexpr jsv_plugin kPlugin = jsv::plugin(
     {.name = "unveil",
      .version = "1.0",
      .doc = "Which paths, ports and sockets a service can reach; everything else is out of reach.",
-     .plan = plan});
+     .plan = plan,
+     .doctor = unveil::doctor});
 
 }  // namespace
 

@@ -81,6 +81,11 @@ TEST_CASE("unveil: ports and scopes need no paths", "[plugin][unveil]") {
     CHECK(planned({{"scope", "all"s}}).of_kind(JSV_OP_LANDLOCK)[0].number[2] == 3);
     CHECK(planned({{"scope", "all"s}}).of_kind(JSV_OP_LANDLOCK)[0].flags == 0);
     CHECK(planned({{"scope", "none"s}}).ops.empty());
+    const FakeHost datagrams =
+        planned({{"udp_bind", Strings{"0"}}, {"udp_connect", Strings{"53"}}});
+    CHECK(datagrams.of_kind(JSV_OP_LANDLOCK)[0].number[1] == 12);
+    CHECK(datagrams.of_kind(JSV_OP_LANDLOCK_PORT)[0].number[1] == 4);
+    CHECK(datagrams.of_kind(JSV_OP_LANDLOCK_PORT)[1].number[1] == 8);
 }
 
 TEST_CASE("unveil: what is no path, permission or port is refused at its key", "[plugin][unveil]") {
@@ -99,6 +104,7 @@ TEST_CASE("unveil: what is no path, permission or port is refused at its key", "
     for (const auto* bad : {"0", "65536", "http", "-1", ""}) {
         INFO(bad);
         CHECK(refusal({{"tcp_connect", Strings{bad}}}).starts_with("tcp_connect: \""));
+        CHECK(refusal({{"udp_connect", Strings{bad}}}).starts_with("udp_connect: \""));
     }
     CHECK(refusal({{"scope", "some"s}}).starts_with("scope: unknown scope"));
 }

@@ -227,29 +227,8 @@ Ceiling Ceiling::parse(SourceText text, const Schema& schema, Reporter& reporter
             ceiling.read_table("jail", *table, schema, reporter);
         }
     }
-    ceiling.bound_what_undoes_promises();
+    ceiling.bound_what_undoes_promises(schema);
     return ceiling;
-}
-
-/// [jail.pledge] add makes promises too, and on_violation = "log" enforces none of them: a bound on
-/// promises that left them free would be none.
-void Ceiling::bound_what_undoes_promises() {
-    const auto bound_of = [this](std::string_view key) {
-        return std::ranges::find_if(bounds_, [key](const Bound& bound) {
-            return bound.table == "jail.pledge" && bound.key == key;
-        });
-    };
-    const auto promises = bound_of("promises");
-    if (promises == bounds_.end()) return;
-    const Raw limit = promises->limit;
-    if (bound_of("add") == bounds_.end()) {
-        bounds_.push_back({.table = "jail.pledge", .key = "add", .limit = limit});
-    }
-    bound_of("add")->if_written = true;
-    if (bound_of("on_violation") == bounds_.end()) {
-        const Raw enforced{.where = limit.where, .data = std::string("errno kill")};
-        bounds_.push_back({.table = "jail.pledge", .key = "on_violation", .limit = enforced});
-    }
 }
 
 void Ceiling::read_exceptions(const Raw& raw, Reporter& reporter) {
@@ -298,6 +277,7 @@ void Ceiling::check(const std::string& unit, const Document& merged, const Schem
                     Reporter& reporter) const {
     if (excepts(unit)) return;
     for (const Bound& bound : bounds_) check_bound(bound, merged, schema, reporter);
+    check_optional(merged, reporter);
 }
 
 void Ceiling::check_bound(const Bound& bound, const Document& merged, const Schema& schema,

@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "config/document.hpp"
@@ -32,7 +33,11 @@ private:
         bool if_written = false;  ///< a unit without the key is within it
     };
 
-    void bound_what_undoes_promises();
+    // ceiling_implied.cpp
+    void bound_what_undoes_promises(const Schema& schema);
+    void check_optional(const Document& merged, Reporter& reporter) const;
+    [[nodiscard]] const Bound* bound_of(std::string_view table, std::string_view key) const;
+
     [[nodiscard]] bool excepts(const std::string& unit) const;
     void read_exceptions(const Raw& raw, Reporter& reporter);
     void read_table(const std::string& table, const RawTable& keys, const Schema& schema,

@@ -13,6 +13,7 @@
 #include "base/clock.hpp"
 #include "control/varlink.hpp"
 #include "engine/messages.hpp"
+#include "engine/process_list.hpp"
 #include "engine/procfs.hpp"
 #include "engine/relations.hpp"
 #include "engine/roles.hpp"
@@ -89,10 +90,13 @@ const Dispatcher::Method* Dispatcher::find_method(std::string_view name) {
         {"Restart", Role::kOperate, "units no_block", &Dispatcher::restart},
         {"Reload", Role::kOperate, "units no_block", &Dispatcher::reload},
         {"Kill", Role::kOperate, "units signal all", &Dispatcher::kill},
+        {"Freeze", Role::kOperate, "units", &Dispatcher::freeze},
+        {"Thaw", Role::kOperate, "units", &Dispatcher::thaw},
         {"ResetFailed", Role::kOperate, "units", &Dispatcher::reset_failed},
         {"Status", Role::kRead, "units", &Dispatcher::status},
         {"Dependencies", Role::kRead, "units", &Dispatcher::dependencies},
         {"Monitor", Role::kRead, "units", &Dispatcher::monitor},
+        {"Processes", Role::kRead, "units", &Dispatcher::processes},
         {"Show", Role::kRead, "unit effective", &Dispatcher::show},
         {"Plan", Role::kRead, "unit", &Dispatcher::plan},
         {"Logs", Role::kOperate, "unit follow file", &Dispatcher::logs},
@@ -222,6 +226,23 @@ void Dispatcher::kill(Request& request) {
     answer(request.client, outcomes_reply(*outcomes));
 }
 
+/// The kernel takes its time for it: `status` tells when it is done.
+void Dispatcher::hold(Request& request, bool on) {
+    auto outcomes = taken(request, naming_.units(request.parameters));
+    if (!outcomes) return;
+    for (UnitOutcome& outcome : *outcomes) {
+        if (!outcome.result.empty()) continue;
+        const auto status = manager_.status(outcome.unit);
+        const bool runs = status && status->record.main_pid > 0;
+        const bool grouped = runs && elsewhere_.is_grouped(outcome.unit);
+        outcome.result = grouped ? "done" : "refused";
+        if (!runs) outcome.message = "no main process runs";
+        if (runs && !grouped) outcome.message = "it has no control group that could be frozen";
+        if (grouped) elsewhere_.freeze(outcome.unit, on);
+    }
+    answer(request.client, outcomes_reply(*outcomes));
+}
+
 void Dispatcher::reset_failed(Request& request) {
     auto outcomes = taken(request, naming_.units(request.parameters));
     if (!outcomes) return;
@@ -243,6 +264,7 @@ Json Dispatcher::status_of(const std::string& unit) const {
     const UnitGroups::Hits hits = pid > 0 ? elsewhere_.hits(unit) : UnitGroups::Hits{};
     json["oom_kills"] = hits.oom_kills;
     json["refused_tasks"] = hits.refused_tasks;
+    json["frozen"] = pid > 0 && elsewhere_.is_frozen(unit);
     if (errors != nullptr) json["errors"] = *errors;
     json["notes"] = notes_of(*status->unit);
     return json;
@@ -295,6 +317,25 @@ void Dispatcher::monitor(Request& request) {
         units.insert(names->begin(), names->end());
     }
     monitors_.add(std::move(units), request.client);
+}
+
+void Dispatcher::processes(Request& request) {
+    const auto names = taken(request, naming_.units_to_show(request.parameters));
+    if (!names) return;
+    auto list = Json::array();
+    std::size_t room = kMaxProcesses;
+    for (const std::string& name : *names) {
+        const auto status = manager_.status(name);
+        const pid_t main = status ? status->record.main_pid : 0;
+        const auto pids = elsewhere_.processes(name, main);
+        auto processes = list_processes(pids, room);
+        room -= processes.size();
+        list.push_back({{"name", name},
+                        {"pid", main > 0 ? Json(main) : Json()},
+                        {"count", pids.size()},
+                        {"processes", std::move(processes)}});
+    }
+    answer(request.client, {.parameters = {{"units", std::move(list)}}});
 }
 
 void Dispatcher::show(Request& request) {

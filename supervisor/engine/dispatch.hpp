@@ -43,10 +43,14 @@ private:
     void reload(Request& request) { change(request, service::Request::kReload); }
     void change(Request& request, service::Request what);
     void kill(Request& request);
+    void freeze(Request& request) { hold(request, true); }
+    void thaw(Request& request) { hold(request, false); }
+    void hold(Request& request, bool on);
     void reset_failed(Request& request);
     void status(Request& request);
     void dependencies(Request& request);
     void monitor(Request& request);
+    void processes(Request& request);
     void show(Request& request);
     void plan(Request& request);
     void logs(Request& request);

@@ -39,6 +39,14 @@ public:
     [[nodiscard]] virtual std::optional<Usage> usage(std::string_view unit, pid_t main) const = 0;
     /// How often it reached a limit since it began.
     [[nodiscard]] virtual UnitGroups::Hits hits(std::string_view unit) const = 0;
+    /// Everything that runs in its jail, the jail's init among it; without a control group its main
+    /// process and what descends from it.
+    [[nodiscard]] virtual std::vector<pid_t> processes(std::string_view unit, pid_t main) const = 0;
+    /// Whether it has a control group of its own.
+    [[nodiscard]] virtual bool is_grouped(std::string_view unit) const = 0;
+    [[nodiscard]] virtual bool is_frozen(std::string_view unit) const = 0;
+    /// Asks for all of its processes to be held where they are, or to go on.
+    virtual void freeze(std::string_view unit, bool on) = 0;
     /// Every setting of the unit, defaults included.
     [[nodiscard]] virtual Result<std::string> settings(const config::Unit& unit) const = 0;
     virtual void plan(const std::string& unit, ClientRef client) = 0;

@@ -44,6 +44,10 @@ public:
     [[nodiscard]] Extra extra(std::string_view unit) const override;
     [[nodiscard]] std::optional<Usage> usage(std::string_view unit, pid_t main) const override;
     [[nodiscard]] UnitGroups::Hits hits(std::string_view unit) const override;
+    [[nodiscard]] std::vector<pid_t> processes(std::string_view unit, pid_t main) const override;
+    [[nodiscard]] bool is_grouped(std::string_view unit) const override;
+    [[nodiscard]] bool is_frozen(std::string_view unit) const override;
+    void freeze(std::string_view unit, bool on) override;
     [[nodiscard]] Result<std::string> settings(const config::Unit& unit) const override;
     void plan(const std::string& unit, ClientRef client) override;
     void logs(const std::string& unit, bool follow, std::uint64_t file, ClientRef client) override;

@@ -9,6 +9,8 @@
 #include <utility>
 
 #include "engine/engine.hpp"
+#include "engine/process_list.hpp"
+#include "ipc/freezing.hpp"
 
 namespace jailsvc::engine {
 namespace {
@@ -17,6 +19,27 @@ namespace {
 constexpr std::size_t kMaxUnits = 16384;
 
 }  // namespace
+
+bool Engine::is_grouped(std::string_view unit) const {
+    return groups_.processes_of(unit).has_value();
+}
+
+bool Engine::is_frozen(std::string_view unit) const {
+    return groups_.is_frozen(unit);
+}
+
+void Engine::freeze(std::string_view unit, bool on) {
+    const auto status = manager_.status(unit);
+    if (!status) return;
+    launcher_.signal(unit, status->record.main_token, on ? ipc::kFreeze : ipc::kThaw,
+                     service::Whom::kAll);
+}
+
+std::vector<pid_t> Engine::processes(std::string_view unit, pid_t main) const {
+    auto members = groups_.processes_of(unit);
+    if (members) return std::move(*members);
+    return main > 0 ? with_descendants(main) : std::vector<pid_t>();
+}
 
 /// Each once: what keeps every unit from being loaded (a ceiling that is broken) is every unit's.
 void Engine::tell_errors(const FileErrors& all) {

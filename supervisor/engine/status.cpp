@@ -85,7 +85,7 @@ Json blank_status(const std::string& name, std::string_view state, const std::st
             {"last_exit", nullptr},   {"profile", ""},      {"jail", ""},
             {"weakened", 0},          {"stale", false},     {"files", Json::array()},
             {"oom_kills", 0},         {"refused_tasks", 0}, {"errors", Json::array()},
-            {"notes", Json::array()}, {"pressure", 0}};
+            {"notes", Json::array()}, {"pressure", 0},      {"frozen", false}};
 }
 
 }  // namespace

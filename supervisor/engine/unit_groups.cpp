@@ -86,6 +86,29 @@ std::optional<Usage> UnitGroups::usage_of(std::string_view unit) const {
     return Usage{.resident_bytes = *bytes, .cpu_us = *cpu, .threads = *count};
 }
 
+std::optional<std::vector<pid_t>> UnitGroups::processes_of(std::string_view unit) const {
+    const auto list =
+        sys::read_file(tracker_.file(unit, "cgroup.procs", "cgroup.procs"), kMaxTasks);
+    if (!list) return std::nullopt;
+    std::vector<pid_t> all;
+    for (std::string_view rest = *list; !rest.empty();) {
+        const std::size_t end = std::min(rest.find('\n'), rest.size());
+        const auto pid = to_number(rest.substr(0, end));
+        if (pid && *pid > 0) all.push_back(static_cast<pid_t>(*pid));
+        rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
+    std::ranges::sort(all);  // version 1 may name one twice (cgroups.rst of v1, "cgroup.procs")
+    all.erase(std::ranges::unique(all).begin(), all.end());
+    return all;
+}
+
+bool UnitGroups::is_frozen(std::string_view unit) const {
+    const std::string file = tracker_.file(unit, "freezer.state", "cgroup.events");
+    if (tracker_.v2) return read_counter(file, "frozen").value_or(0) == 1;
+    const auto state = sys::read_file(file, kMaxFile);
+    return state && *state == "FROZEN\n";
+}
+
 UnitGroups::Hits UnitGroups::hits_of(std::string_view unit) const {
     const std::string memory = memory_.file(unit, "memory.oom_control", "memory.events");
     const std::string pids = pids_.file(unit, "pids.events", "pids.events");

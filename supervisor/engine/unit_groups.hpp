@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/procfs.hpp"
 #include "ipc/messages.hpp"
@@ -19,6 +20,12 @@ public:
     /// Memory, processor time and tasks of the unit, the jail's init among them; nullopt where it
     /// has no group or a file is missing.
     [[nodiscard]] std::optional<Usage> usage_of(std::string_view unit) const;
+
+    /// Pids of the unit's processes, each once; nullopt where it has no group.
+    [[nodiscard]] std::optional<std::vector<pid_t>> processes_of(std::string_view unit) const;
+
+    /// Whether its processes are held where they are, all of them by now.
+    [[nodiscard]] bool is_frozen(std::string_view unit) const;
 
     /// Since the unit's group was made.
     struct Hits {

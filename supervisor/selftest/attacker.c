@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
@@ -27,6 +28,7 @@
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static int verdict(long result) {
@@ -207,6 +209,62 @@ static int calls_abstract(const char* name) {
     return verdict(connect(fd, (struct sockaddr*)&address, size));
 }
 
+/* One descriptor over a Unix socket, there (send) or back. */
+static int pass_descriptor(int socket, int* descriptor, int there) {
+    char byte = 0;
+    struct iovec part = {&byte, 1};
+    union {
+        struct cmsghdr head;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control;
+    memset(&control, 0, sizeof control);
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof control};
+    control.head.cmsg_level = SOL_SOCKET;
+    control.head.cmsg_type = SCM_RIGHTS;
+    control.head.cmsg_len = CMSG_LEN(sizeof(int));
+    if (there) {
+        memcpy(CMSG_DATA(&control.head), descriptor, sizeof(int));
+        return sendmsg(socket, &message, 0) == 1 ? 0 : -1;
+    }
+    if (recvmsg(socket, &message, 0) != 1 || message.msg_controllen < sizeof control.head)
+        return -1;
+    memcpy(descriptor, CMSG_DATA(&control.head), sizeof(int));
+    return 0;
+}
+
+/* Its root's descriptor, handed to an accomplice at that socket and back when it is elsewhere: from
+ * there upwards, to the file named second. */
+static int trade_root(const char* socket_path, const char* cage, const char* marker) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    strncpy(address.sun_path, socket_path, sizeof address.sun_path - 1);
+    const int accomplice = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC), back = -1;
+    if (root < 0 || connect(accomplice, (struct sockaddr*)&address, sizeof address) < 0 ||
+        pass_descriptor(accomplice, &root, 1) < 0) {
+        return verdict(-1);
+    }
+    close(root);
+    if (cage != NULL && (chroot(cage) < 0 || chdir("/") < 0)) return verdict(-1);
+    if (pass_descriptor(accomplice, &back, 0) < 0 || fchdir(back) < 0) return verdict(-1);
+    for (int i = 0; i < 64; ++i) {
+        if (chdir("..") < 0) return verdict(-1);
+    }
+    return verdict(access(marker + 1, F_OK)); /* from the directory it is in */
+}
+static int trades_root(const char* socket_path) {
+    return trade_root(socket_path, NULL, second_word);
+}
+/* The control: the same with a plain chroot in between, into the directory of the socket. */
+static int trades_root_in_chroot(const char* socket_path) {
+    char cage[128];
+    snprintf(cage, sizeof cage, "%s", socket_path);
+    *strrchr(cage, '/') = 0;
+    return trade_root(socket_path, cage, second_word);
+}
+
 /* Children that all live at once; "done" when as many as asked for came to be. */
 static int forks(const char* count) {
     const int wanted = atoi(count);
@@ -222,6 +280,38 @@ static int forks(const char* count) {
     signal(SIGTERM, SIG_IGN);
     kill(0, SIGTERM); /* its own group */
     return code;
+}
+
+/* Mebibytes, each page of them written to; where that is more than it may have, it is ended. */
+static int uses_memory(const char* mebibytes) {
+    const size_t size = (size_t)atoi(mebibytes) << 20;
+    char* memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) return verdict(-1);
+    for (size_t at = 0; at < size; at += 4096) ((volatile char*)memory)[at] = 1;
+    return verdict(0);
+}
+
+static long long nanoseconds(clockid_t clock) {
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+/* Whether it gets so many per cent of a processor for half a second. */
+static int burns(const char* percent) {
+    const long long wall = 500000000, begin = nanoseconds(CLOCK_MONOTONIC);
+    while (nanoseconds(CLOCK_MONOTONIC) - begin < wall) {
+    }
+    const long long got = nanoseconds(CLOCK_PROCESS_CPUTIME_ID);
+    const long long took = nanoseconds(CLOCK_MONOTONIC) - begin;
+    errno = EAGAIN;
+    return verdict(got * 100 / took >= atoi(percent) ? 0 : -1);
+}
+
+static int opens_many(const char* count) {
+    long result = 0;
+    for (int i = 0; i < atoi(count) && result >= 0; ++i) result = dup(STDOUT_FILENO);
+    return verdict(result);
 }
 
 static int kills_all(const char* unused) {
@@ -401,7 +491,12 @@ static const struct {
                {"sets-groups", sets_groups},
                {"has-capability", has_capability},
                {"calls", calls},
-               {"forks", forks}};
+               {"trades-root", trades_root},
+               {"trades-root-in-chroot", trades_root_in_chroot},
+               {"forks", forks},
+               {"uses-memory", uses_memory},
+               {"burns", burns},
+               {"opens-many", opens_many}};
 
 static int (*find_trick(const char* name))(const char*) {
     for (size_t i = 0; i < sizeof kTricks / sizeof *kTricks; ++i) {

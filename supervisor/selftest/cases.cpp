@@ -231,12 +231,39 @@ std::vector<Case> rights() {
     };
 }
 
+/// More of the machine than a unit is given, by its own tables.
+std::vector<Case> limits() {
+    return {
+        {.name = "memory",
+         .number = "E30",
+         .about = "uses more memory than memory_max",
+         .trick = "uses-memory 96",
+         .jail = "[jail.cgroups]\nmemory_max = \"32M\"\nmemory_swap_max = 0\n"},
+        {.name = "fork-bomb",
+         .number = "E30",
+         .about = "has more processes than tasks_max",
+         .trick = "forks 64",
+         .jail = "[jail.cgroups]\ntasks_max = 16\n"},
+        {.name = "processor",
+         .number = "E30",
+         .about = "uses more processor time than cpu_quota",
+         .trick = "burns 60",
+         .jail = "[jail.cgroups]\ncpu_quota = \"20%\"\n"},
+        {.name = "descriptors",
+         .number = "E30",
+         .about = "opens more files than limits.nofile",
+         .trick = "opens-many 256",
+         .jail = "[jail.identity.limits]\nnofile = \"64\"\n"},
+    };
+}
+
 }  // namespace
 
 const std::vector<Case>& cases() {
     static const std::vector<Case> all = [] {
         std::vector<Case> joined;
-        for (const auto& part : {files_of_the_kernel(), neighbours(), mounts(), rights()}) {
+        for (const auto& part :
+             {files_of_the_kernel(), neighbours(), mounts(), rights(), limits()}) {
             joined.insert(joined.end(), part.begin(), part.end());
         }
         return joined;

@@ -28,6 +28,7 @@ struct Case {
     Control control = Control::kHost;
     std::string control_trick{};  ///< if the words are others there
     std::vector<Except> except{};
+    std::string jail{};  ///< tables that the unit has in every profile
 };
 
 struct Profile {

@@ -16,11 +16,13 @@
 #include "base/sys.hpp"
 #include "config/load.hpp"
 #include "jailer/credentials/job.hpp"
+#include "selftest/own_groups.hpp"
 
 namespace jailsvc::selftest {
 namespace {
 
 constexpr int kLimitMs = 20'000;  ///< for whatever is waited for; passing it is a failure
+constexpr const char* kUnit = "probe";
 constexpr uid_t kDynamicUid = 61999;
 constexpr std::uint32_t kOwnRange = 28000U << 16;  ///< of a user namespace without maps
 
@@ -166,11 +168,17 @@ jailer::Jailed<Fd> read_credentials(const jailer::CompiledPlan& plan, jailer::Re
 /// A jail from its parent's operations to its init; undone at the end.
 struct Jail {
     const jailer::CompiledPlan& plan;
+    jailer::cgroup::Tree* groups = nullptr;  ///< where it has a group
+    jailer::cgroup::Door door{};
     jailer::ResolvedIds ids = ids_of(plan.plan());
     std::optional<Reaped> stub{};
 
     ~Jail() {
         stub.reset();
+        if (groups != nullptr) {
+            groups->kill(kUnit);
+            (void)groups->remove(kUnit);
+        }
         jailer::undo_parent_operations(plan);
     }
     [[nodiscard]] int stub_fd() const { return stub ? stub->get().pidfd.get() : -1; }
@@ -186,16 +194,29 @@ struct Jail {
         for (const auto& one : work->handovers) {
             if (auto given = jailer::hand_over(one); !given) return given.error().message;
         }
+        if (auto why = limit(); !why.empty()) return why;
         if (!plan.needs_stub()) return "";
         auto credentials = read_credentials(plan, ids, context, places);
         if (!credentials) return describe(credentials.error());
-        auto parked =
-            jailer::spawn_stub(context, plan, ids, -1, {}, credentials->get(), work->trees);
+        auto parked = jailer::spawn_stub(context, plan, ids, -1, door.entry(), credentials->get(),
+                                         work->trees);
         if (!parked) return describe(parked.error());
         stub.emplace(std::move(*parked));
         if (auto why = await_ready(plan, stub->get()); !why.empty()) return why;
         const auto seen = jailer::attest_jail(plan, ids, stub_pid());
         return seen ? "" : describe(seen.error());
+    }
+
+private:
+    /// Why its limits are not set; empty if they are.
+    std::string limit() {
+        if (groups == nullptr) return "";
+        const auto made = groups->make(kUnit, {}, plan);
+        if (!made) return jailer::describe(plan.plan(), made.error());
+        auto opened = groups->open_door(kUnit);
+        if (!opened) return opened.error().message;
+        door = std::move(*opened);
+        return "";
     }
 };
 
@@ -212,7 +233,8 @@ Ran run_in(const Jail& jail, const jailer::SpawnContext& context,
                                   .stdout_fd = input.get(),
                                   .stderr_fd = input.get(),
                                   .passed = {}};
-    auto parked = jailer::spawn_program(context, jail.plan, jail.ids, jail.stub_fd(), program);
+    auto parked = jailer::spawn_program(context, jail.plan, jail.ids, jail.stub_fd(), program,
+                                        jail.door.entry());
     if (!parked) return {.error = jailer::describe(plan, parked.error())};
     Reaped process(std::move(*parked));
     input = Fd();
@@ -223,6 +245,10 @@ Ran run_in(const Jail& jail, const jailer::SpawnContext& context,
     const auto seen = jailer::attest_program(jail.plan, jail.ids, jail.stub_pid(),
                                              process.get().pid, 0, evidence);
     if (!seen) return {.error = jailer::describe(plan, seen.error())};
+    if (jail.groups != nullptr) {
+        const auto held = jail.groups->attest(kUnit, jail.plan, process.get().pid);
+        if (!held) return {.error = jailer::describe(plan, held.error())};
+    }
     if (auto why = await_exec(jail.plan, process.get()); !why.empty()) return {.error = why};
     Ran ran{.output = read_all(output.get())};
     ran.status = process.wait();
@@ -242,7 +268,7 @@ OwnDirectory::~OwnDirectory() {
     std::filesystem::remove_all(path_, ignored);
 }
 
-Site::Site()
+Site::Site(Limits limits)
     : places_(expect(Places::from_arguments(
           {"--state", directory() + "/state", "--config", directory() + "/config"}))),
       plugins_(jailer::PluginHost::load(places_)),
@@ -259,6 +285,11 @@ Site::Site()
     context_.stage_directory = directory() + "/stage";
     probe_ = expect(jailer::open_probe());
     context_.probe = probe_.get();
+    if (limits == Limits::kSet) groups_.emplace(own_groups());
+}
+
+Site::~Site() {
+    if (groups_) groups_->end();
 }
 
 Result<jailer::CompiledPlan> Site::plan(const std::string& jail) {
@@ -288,7 +319,8 @@ Ran Site::run(const std::string& jail_tables, const std::string& script) {
 Ran Site::execute(const std::string& jail_tables, const std::vector<std::string>& argv) {
     const auto compiled = plan(jail_tables);
     if (!compiled) return {.error = compiled.error().message};
-    Jail jail{*compiled};
+    const bool limited = groups_ && compiled->find(JSV_OP_CGROUP) != nullptr;
+    Jail jail{*compiled, limited ? &*groups_ : nullptr};
     if (auto why = jail.raise(context_, places_); !why.empty()) return {.error = why};
     return run_in(jail, context_, argv);
 }

@@ -1,10 +1,12 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/places.hpp"
+#include "jailer/cgroup/tree.hpp"
 #include "jailer/jail/jail.hpp"
 #include "jailer/plugin/plugin_host.hpp"
 
@@ -40,7 +42,11 @@ private:
 /// Where its process ends, so do its jails (PR_SET_PDEATHSIG of their inits).
 class Site {
 public:
-    Site();
+    /// Whether jails get a control group with the limits of their plan, where it has any.
+    enum class Limits { kLeftOut, kSet };
+
+    explicit Site(Limits limits = Limits::kLeftOut);
+    ~Site();
     Site(const Site&) = delete;
     Site& operator=(const Site&) = delete;
 
@@ -63,6 +69,7 @@ private:
     Fd stub_program_;
     Fd probe_;
     jailer::SpawnContext context_;
+    std::optional<jailer::cgroup::Tree> groups_;
 };
 
 }  // namespace jailsvc::selftest

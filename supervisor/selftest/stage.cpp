@@ -74,7 +74,8 @@ std::string without_newline(std::string text) {
 }  // namespace
 
 Stage::Stage(const std::string& attacker)
-    : open_(site_.directory() + "/open"),
+    : site_(Site::Limits::kSet),
+      open_(site_.directory() + "/open"),
       program_(open_ + "/attacker"),
       marker_(fmt::format("/run/jailsvc-selftest-{}", ::getpid())),
       socket_name_(fmt::format("jailsvc-selftest-{}", ::getpid())) {
@@ -181,7 +182,8 @@ Try Stage::attempt_in(const Case& what, const Profile& profile) {
     }
     std::string said;
     try {
-        said = say_in("[jail]\nprofile = \"" + profile.name + "\"\n" + profile.more, what.trick);
+        said = say_in("[jail]\nprofile = \"" + profile.name + "\"\n" + profile.more + what.jail,
+                      what.trick);
     } catch (const std::runtime_error& failed) {
         result.why = failed.what();
         return result;

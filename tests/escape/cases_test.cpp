@@ -13,7 +13,7 @@ using namespace jailsvc::selftest;
 
 TEST_CASE("escape: no known way leads out of a jail of a shipped profile",
           "[escape][E2][E12][E13][E15][E16][E17][E18][E19][E20][E21][E22][E24][E26][E27][E28]"
-          "[E29]") {
+          "[E29][E30][E8][E14][S2.14][S3.2]") {
     if (!can_jail()) return;
     Stage stage(JAILSVC_ATTACKER);
     std::vector<Try> all;
@@ -29,6 +29,22 @@ TEST_CASE("escape: no known way leads out of a jail of a shipped profile",
     const Counts counts = count(all);
     CHECK(counts.held > 2 * counts.skipped);
     if (counts.skipped > 0) WARN("skipped: " << last_line(all));
+}
+
+TEST_CASE("escape: what limits hold is free where a unit sets none", "[escape][E30][S2.14]") {
+    if (!can_jail()) return;
+    Stage stage(JAILSVC_ATTACKER);
+    std::size_t limits = 0;
+    for (Case what : cases()) {
+        if (what.jail.empty()) continue;
+        ++limits;
+        what.jail.clear();
+        const auto free = stage.attempt(what, {{"default", ""}});
+        REQUIRE(free.size() == 1);
+        INFO(what.name << ": " << free[0].why);
+        CHECK(free[0].outcome != Try::Outcome::kHeld);  // skipped: the machine is too busy for it
+    }
+    CHECK(limits >= 4);
 }
 
 TEST_CASE("escape: a way out that works is told", "[escape]") {

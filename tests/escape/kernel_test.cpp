@@ -42,7 +42,8 @@ TEST_CASE("escape: the jail's init is closed to every process in the jail", "[es
     CHECK(attack.in(kRoot, "takes-from-child") == kDone);
 }
 
-TEST_CASE("escape: no signal from the jail ends its init or anything outside", "[escape][E31]") {
+TEST_CASE("escape: no signal from the jail ends its init or anything outside",
+          "[escape][E31][S0.11]") {
     NEED_ROOT;
     Attack attack;
     const pid_t sentinel = ::fork();
@@ -73,6 +74,49 @@ TEST_CASE("escape: a second chroot does not lead out", "[escape][E12]") {
     REQUIRE(::mkdir(cage.c_str(), 0755) == 0);
     REQUIRE(::mkdir((cage + "/tmp").c_str(), 0755) == 0);
     CHECK(attack.in(kHost, "breaks-out-of-chroot " + marker + " " + cage) == kDone);
+    ::unlink(marker.c_str());
+}
+
+TEST_CASE("escape: a directory handed to an accomplice outside and back is still the jail's",
+          "[escape][E25]") {
+    NEED_ROOT;
+    Attack attack;
+    const std::string marker = "/run/jailsvc-escape-" + std::to_string(::getpid());
+    std::ofstream(marker) << "outside\n";
+    const std::string path = attack.site().directory() + "/open/trade";
+    const jailsvc::Fd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    REQUIRE(path.size() < sizeof address.sun_path);
+    path.copy(address.sun_path, path.size());
+    REQUIRE(::bind(listener.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+    REQUIRE(::chmod(path.c_str(), 0777) == 0);
+    REQUIRE(::listen(listener.get(), 4) == 0);
+    const pid_t accomplice = ::fork();
+    REQUIRE(accomplice >= 0);
+    if (accomplice == 0) {
+        for (;;) {
+            const jailsvc::Fd peer(::accept(listener.get(), nullptr, nullptr));
+            char byte = 0;
+            iovec part{&byte, 1};
+            alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))]{};
+            msghdr message{};
+            message.msg_iov = &part;
+            message.msg_iovlen = 1;
+            message.msg_control = control;
+            message.msg_controllen = sizeof control;
+            if (::recvmsg(peer.get(), &message, 0) == 1) (void)::sendmsg(peer.get(), &message, 0);
+        }
+    }
+    const std::string words = path + " " + marker;
+    CHECK(attack.in(kDynamic, "trades-root " + words) != kDone);
+    CHECK(attack.in(kRoot, "trades-root " + words) != kDone);
+    // Where it is the host's root, and out of a chroot that is nothing but a chroot, it leads
+    // there.
+    CHECK(attack.in(kHost, "trades-root " + words) == kDone);
+    CHECK(attack.in(kHost, "trades-root-in-chroot " + words) == kDone);
+    ::kill(accomplice, SIGKILL);
+    ::waitpid(accomplice, nullptr, 0);
     ::unlink(marker.c_str());
 }
 

@@ -176,7 +176,7 @@ TEST_CASE("escape: root's command runs in the jail that root named, or not at al
 }
 
 TEST_CASE("escape: whatever an engine says, the jailer runs what root's files say, and goes on",
-          "[escape][E36]") {
+          "[escape][E36][S2.2]") {
     NEED_ROOT;
     JailerWorld world;
     world.write_unit("web", kSleep);

@@ -192,7 +192,7 @@ const std::vector<Scenario>& scenarios() {
 }  // namespace
 
 TEST_CASE("faults: whatever call of a start fails, no program runs but in a whole jail",
-          "[faults][jail][S2.10]") {
+          "[faults][jail][S2.10][E38]") {
     if (!can_sweep()) return;
     for (const Scenario& scenario : scenarios()) {
         // Their calls differ from run to run, so that a sample would not be the same one twice.

@@ -36,6 +36,12 @@ public:
         return nullptr;
     }
     [[nodiscard]] std::vector<std::string> broken_units() const override { return {}; }
+    [[nodiscard]] std::vector<pid_t> processes(std::string_view, pid_t) const override {
+        return {};
+    }
+    [[nodiscard]] bool is_grouped(std::string_view) const override { return true; }
+    [[nodiscard]] bool is_frozen(std::string_view) const override { return false; }
+    void freeze(std::string_view, bool) override {}
     [[nodiscard]] Result<std::string> settings(const config::Unit&) const override { return ""; }
     [[nodiscard]] std::vector<config::Template> templates() const override {
         return {{.name = "t@", .description = {}, .file = {}}};

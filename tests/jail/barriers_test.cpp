@@ -241,7 +241,7 @@ TEST_CASE("jail: a weakened operation is reported and the jail stands", "[jail]"
     CHECK_FALSE(lenient.weakened().empty());
 }
 
-TEST_CASE("escape: a root's /dev that leads to the host stays in the root", "[jail][escape]") {
+TEST_CASE("escape: a root's /dev that leads to the host stays in the root", "[jail][escape][E4]") {
     REQUIRE_JAILS();
     const TempDirectory root, host;
     REQUIRE(::symlink(host.path().c_str(), (root.path() + "/dev").c_str()) == 0);
@@ -251,7 +251,7 @@ TEST_CASE("escape: a root's /dev that leads to the host stays in the root", "[ja
     CHECK(std::system(("test -z \"$(ls -A " + host.path() + ")\"").c_str()) == 0);
 }
 
-TEST_CASE("escape: a mount target swapped for a symlink lands inside", "[jail][escape]") {
+TEST_CASE("escape: a mount target swapped for a symlink lands inside", "[jail][escape][E3]") {
     REQUIRE_JAILS();
     const TempDirectory root;
     REQUIRE(::mkdir((root.path() + "/inside").c_str(), 0755) == 0);
@@ -262,7 +262,8 @@ TEST_CASE("escape: a mount target swapped for a symlink lands inside", "[jail][e
     CHECK(jail.stands());
 }
 
-TEST_CASE("escape: nothing is made on the host through a symlinked parent", "[jail][escape]") {
+TEST_CASE("escape: nothing is made on the host through a symlinked parent",
+          "[jail][escape][E5][E9]") {
     REQUIRE_JAILS();
     const TempDirectory root, host;
     REQUIRE(::symlink(host.path().c_str(), (root.path() + "/link").c_str()) == 0);
@@ -276,7 +277,7 @@ TEST_CASE("escape: nothing is made on the host through a symlinked parent", "[ja
     CHECK(::access((host.path() + "/made").c_str(), F_OK) == 0);
 }
 
-TEST_CASE("escape: a mask does not trust the root's /dev/null", "[jail][escape]") {
+TEST_CASE("escape: a mask does not trust the root's /dev/null", "[jail][escape][E6]") {
     REQUIRE_JAILS();
     const TempDirectory root;
     REQUIRE(::mkdir((root.path() + "/dev").c_str(), 0755) == 0);
@@ -288,7 +289,8 @@ TEST_CASE("escape: a mask does not trust the root's /dev/null", "[jail][escape]"
     CHECK(jail.stands());  // attest found an empty file of ours there
 }
 
-TEST_CASE("directories: made, owned, emptied and never through a symlink", "[jail][S4.3]") {
+TEST_CASE("directories: made, owned, emptied and never through a symlink",
+          "[jail][S4.3][E9][E10]") {
     REQUIRE_JAILS();
     const TempDirectory base, host;
     const std::string path = base.path() + "/a/b";

@@ -298,6 +298,16 @@ TEST_CASE("credentials: a command that fails, hangs or babbles means no start", 
     REQUIRE(secrets.run(secrets.of_command("echo x"), "echo ran").has("ran"));  // control
     CHECK(says(secrets.refusal(secrets.of_command("echo s3cret; exit 3")), "exited with status 3"));
     CHECK(says(secrets.refusal(secrets.of_command("kill -9 $$")), "was ended by signal 9"));
+    CHECK(
+        says(secrets.refusal(secrets.of_command("echo first >&2; echo no vault here >&2; exit 3")),
+             "exited with status 3: no vault here; try it by hand as uid 62996"));
+    const std::string told =
+        secrets.refusal(secrets.of_command("echo s3cret; echo not s3cret enough >&2; exit 1"));
+    CHECK(says(told, "its complaint is withheld"));
+    CHECK(told.find("s3cret") == std::string::npos);
+    // More than the pipe holds does not keep it from its end.
+    CHECK(says(secrets.refusal(secrets.of_command("head -c 300000 /dev/zero >&2; exit 4")),
+               "exited with status 4"));
     const std::string late =
         secrets.refusal(secrets.of_command("echo s3cret; sleep 1000", "300ms"));
     CHECK(says(late, "took too long"));

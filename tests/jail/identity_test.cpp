@@ -103,7 +103,7 @@ constexpr jailer::ResolvedIds kIds{.uid = 7, .gid = 7, .range = 600U << 16, .kee
 }  // namespace
 
 TEST_CASE("identity: a user namespace has host ids that no other unit has, for ever",
-          "[identity][S4.2]") {
+          "[identity][S4.2][S2.8]") {
     if (!can_jail()) return;
     JailerWorld world;
     const std::string sleeps = unit("exec sleep 1000", kMapped);

@@ -80,7 +80,8 @@ void exec_as(JailerWorld& world, uid_t uid, ipc::Token token, const std::string&
 
 }  // namespace
 
-TEST_CASE("jailer: a program runs in a jail, its exit is seen, nothing is left", "[jail][S4.15]") {
+TEST_CASE("jailer: a program runs in a jail, its exit is seen, nothing is left",
+          "[jail][S4.15][S4.20]") {
     if (skipped_without_root()) return;
     JailerWorld world;
     world.write_unit("web", kTrue);

@@ -163,6 +163,37 @@ TEST_CASE("unveil: ports other than those named can be neither bound nor reached
           "bind 47114 went\nconnect 47114 ConnectionRefusedError\n");
 }
 
+TEST_CASE("unveil: UDP ports are closed where the kernel can, and nothing runs where it cannot",
+          "[unveil][S2.10][S2.14]") {
+    NEED_LANDLOCK(1);
+    Site site;
+    const std::string script =
+        "python3 -c '\n"
+        "import socket\n"
+        "def attempt(what, port):\n"
+        "    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+        "    try: getattr(s, what)((\"127.0.0.1\", port)); print(what, port, \"went\")\n"
+        "    except OSError as e: print(what, port, e.__class__.__name__)\n"
+        "for port in 47113, 47114:\n"
+        "    attempt(\"bind\", port); attempt(\"connect\", port)\n'";
+    const std::string all =
+        "bind 47113 went\nconnect 47113 went\nbind 47114 went\nconnect 47114 went\n";
+    CHECK(say(site, "", script) == all);
+    const std::string table =
+        "[jail.unveil]\nudp_bind = [\"47113\", \"0\"]\nudp_connect = [\"47114\"]\n";
+    if (landlock::abi() >= 10) {
+        CHECK(say(site, table, script) ==
+              "bind 47113 went\nconnect 47113 PermissionError\n"
+              "bind 47114 PermissionError\nconnect 47114 went\n");
+        return;
+    }
+    const Ran ran = site.run(table, "echo ran");
+    CHECK(ran.output == "");
+    CHECK_THAT(ran.error, Contains("UDP ports need 10 (Linux 7.2); list \"unveil.landlock\" in"));
+    const Ran without = site.run(table + "[jail]\noptional = [\"unveil.landlock\"]\n", script);
+    CHECK(without.output == all);
+}
+
 TEST_CASE("unveil: abstract sockets of the host are out of reach by their scope",
           "[unveil][S2.14]") {
     NEED_LANDLOCK(6);

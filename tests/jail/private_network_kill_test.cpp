@@ -68,3 +68,28 @@ TEST_CASE("private network: a jailer killed at any step of a start leaves nothin
     chain.down(token, "web");
     CHECK(everything() == before);
 }
+
+TEST_CASE("private network: what a worker leaves that was killed in a teardown is taken away",
+          "[jail][network][chaos][S4.15]") {
+    NEED_NETWORKS;
+    const Machine machine;
+    Chain chain;
+    JailerWorld& world = chain.world;
+    const std::string before = everything();
+    world.start_jailer();
+    const auto end_web = [&](ipc::Token token, int killed) {
+        chain.up(token, "web", 8000);
+        StepTracer tracer = StepTracer::of_workers(world.jailer(), killed);
+        world.teardown(token, "web");
+        world.wait_torn_down(token);
+        REQUIRE(tracer.killed());
+    };
+    end_web(1, 1);  // by the next worker, before the end is told
+    CHECK(everything() == before);
+    end_web(2, 2);
+    CHECK(everything() != before);  // control: it is what they have left
+    world.start(3, "db");
+    world.wait_started(3);
+    chain.down(3, "db");
+    CHECK(everything() == before);
+}

@@ -59,7 +59,7 @@ TEST_CASE("profile: default and trusted run in namespaces of their own, host in 
     }
 }
 
-TEST_CASE("profile: a service sees no process but its own", "[profile][S2.13]") {
+TEST_CASE("profile: a service sees no process but its own", "[profile][S2.13][S0.11]") {
     NEED_ROOT;
     Site site;
     const std::string script = "ls -d /proc/[0-9]* | wc -l; echo $$ > /dev/null; ls -d /proc/1";
@@ -75,7 +75,7 @@ TEST_CASE("profile: a service sees no process but its own", "[profile][S2.13]") 
                !Contains("cannot access '/proc/1'") && Contains("/proc/1\n"));
 }
 
-TEST_CASE("profile: the host's tree is read-only, submounts too", "[profile][S2.5]") {
+TEST_CASE("profile: the host's tree is read-only, submounts too", "[profile][S2.5][E14]") {
     NEED_ROOT;
     Site site;
     // As root with all capabilities, so that nothing but the mounts can be in the way.
@@ -106,7 +106,8 @@ TEST_CASE("profile: the host's tree is read-only, submounts too", "[profile][S2.
     }
 }
 
-TEST_CASE("profile: the supervisor's own directories are seen in no jail", "[profile][S2.3]") {
+TEST_CASE("profile: the supervisor's own directories are seen in no jail",
+          "[profile][S2.3][S2.9]") {
     NEED_ROOT;
     Site site;
     put(site.places().lib + "/secret", "the-secret\n");
@@ -172,7 +173,7 @@ TEST_CASE("profile: a device is there when the unit names it, and only then", "[
           "0\n");
 }
 
-TEST_CASE("profile: a service has no privilege and gets none", "[profile][S4.14]") {
+TEST_CASE("profile: a service has no privilege and gets none", "[profile][S4.14][S1.6]") {
     NEED_ROOT;
     Site site;
     const std::string script = "grep -E '^(Cap|NoNewPrivs|Groups)' /proc/self/status; id -u; id -g";

@@ -55,7 +55,7 @@ void ended(int) {
 /// [tracer] What the target makes is followed if it is the target's own child; else it is let go.
 class Trace {
 public:
-    Trace(pid_t target, int step) : target_(target), left_(step) {}
+    Trace(pid_t target, int step, int workers) : target_(target), left_(step), workers_(workers) {}
 
     [[noreturn]] void run(int ready) {
         ::signal(SIGALRM, ended);
@@ -98,7 +98,11 @@ private:
         constexpr auto kGetInfo = static_cast<__ptrace_request>(0x420e);
         ::ptrace(kGetInfo, pid, sizeof info, &info);
         const bool entry = info.op == 1;
-        if (entry && is_step(info.number) && --left_ <= 0) {
+        const bool step = entry && is_step(info.number) && (workers_ == 0 || pid != target_);
+        if (step && workers_ > 0) {
+            ::kill(pid, SIGKILL);
+            if (--workers_ == 0) ::_exit(kKilled);
+        } else if (step && --left_ <= 0) {
             ::kill(target_, SIGKILL);
             ::_exit(kKilled);
         }
@@ -107,19 +111,22 @@ private:
 
     pid_t target_;
     int left_;
+    int workers_;  ///< to be killed; 0: the target is
     std::set<pid_t> known_;
 };
 
 }  // namespace
 
-StepTracer::StepTracer(pid_t target, int step) {
+StepTracer::StepTracer(pid_t target, int step) : StepTracer(target, step, 0) {}
+
+StepTracer::StepTracer(pid_t target, int step, int workers) {
     int ends[2];
     REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
     const Fd ready(ends[0]);
     Fd tell(ends[1]);
     pid_ = ::fork();
     REQUIRE(pid_ >= 0);
-    if (pid_ == 0) Trace(target, step).run(tell.get());
+    if (pid_ == 0) Trace(target, step, workers).run(tell.get());
     tell = Fd();
     pidfd_ = std::move(*sys::pidfd_open(pid_));
     pollfd waiting{ready.get(), POLLIN, 0};

@@ -12,14 +12,18 @@ namespace jailsvc::test {
 class StepTracer {
 public:
     StepTracer(pid_t target, int step);
+    /// The same of the target's next `workers` children, each at its first step.
+    static StepTracer of_workers(pid_t target, int workers) { return {target, 1, workers}; }
     StepTracer(const StepTracer&) = delete;
     StepTracer& operator=(const StepTracer&) = delete;
     ~StepTracer();
 
-    /// Waits until the target was killed; false if it came to rest before so many steps.
+    /// Waits until it, or they, were killed; false if it came to rest before so many steps.
     [[nodiscard]] bool killed();
 
 private:
+    StepTracer(pid_t target, int step, int workers);
+
     pid_t pid_ = -1;
     Fd pidfd_;
 };

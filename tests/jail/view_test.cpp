@@ -48,7 +48,7 @@ std::string make_tree(const Site& site) {
 
 }  // namespace
 
-TEST_CASE("unveil: what is not listed does not exist", "[unveil][view][S2.5]") {
+TEST_CASE("unveil: what is not listed does not exist", "[unveil][view][S2.5][S0.14]") {
     NEED_ROOT;
     Site site;
     const std::string tree = make_tree(site);
@@ -179,7 +179,7 @@ TEST_CASE("unveil: no way out of the view by /proc, descriptors or a chroot",
     CHECK_THAT(say(site, kRoot, script), Contains("out by /proc/self/root"));  // control
 }
 
-TEST_CASE("unveil: with libraries a program finds what it needs", "[unveil][libraries]") {
+TEST_CASE("unveil: with libraries a program finds what it needs", "[unveil][libraries][S4.5]") {
     NEED_ROOT;
     if (!has_landlock(3)) return;
     Site site;
@@ -189,7 +189,8 @@ TEST_CASE("unveil: with libraries a program finds what it needs", "[unveil][libr
     CHECK_THAT(without.error + without.output, !Contains("runs"));
 }
 
-TEST_CASE("unveil: real programs run with their libraries and little more", "[unveil][libraries]") {
+TEST_CASE("unveil: real programs run with their libraries and little more",
+          "[unveil][libraries][S4.5]") {
     NEED_ROOT;
     if (!has_landlock(3)) return;
     Site site;

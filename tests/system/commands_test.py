@@ -31,7 +31,7 @@ class Commands(SystemTest):
         "worker@": '[service]\nexec_start = ["/bin/sh", "-c", "echo instance %i; sleep 1000"]\n',
     }
 
-    def test_start_stop_and_status_with_lsb_codes(self):
+    def test_start_stop_and_status_with_lsb_codes(self):  # [S0.6]
         self.assertEqual(self.supervisor.run("status", "sleep").returncode, 3)
         self.ok("start", "sleep")
         self.assertEqual(self.supervisor.run("status", "sleep").returncode, 0)
@@ -54,7 +54,7 @@ class Commands(SystemTest):
         self.assertFalse(alive(before))
         self.ok("stop", "sleep")
 
-    def test_a_requirement_comes_first_and_goes_last(self):
+    def test_a_requirement_comes_first_and_goes_last(self):  # [S0.5]
         self.ok("start", "web")
         self.assertEqual(self.supervisor.status("db")["state"], "running")
         self.ok("stop", "db")
@@ -129,7 +129,7 @@ class Commands(SystemTest):
         self.supervisor.await_state("sleep", "failed")
         self.ok("reset-failed", "sleep")
 
-    def test_show_and_plan(self):
+    def test_show_and_plan(self):  # [S1.12]
         text = self.ok("show", "web")
         self.assertIn("exec_start", text)
         self.assertIn("profile", text)
@@ -251,7 +251,7 @@ class Reload(SystemTest):
             orphan.rmdir()
             self.supervisor.run("daemon-reload")
 
-    def test_verify_names_file_line_and_column(self):
+    def test_verify_names_file_line_and_column(self):  # [S3.19]
         path = self.supervisor.folder / "wrong.toml"
         path.write_text('[service]\nexec_start = ["/bin/true"]\nrestart = "allways"\n')
         result = self.supervisor.run("--config", self.supervisor.folder / "config", "verify", path)
@@ -311,7 +311,7 @@ class Clients(SystemTest):
     def as_nobody(self, *arguments):
         return self.supervisor.run(*arguments, user=65534, group=65534, extra_groups=[])
 
-    def test_anybody_may_ask_but_only_root_may_change(self):
+    def test_anybody_may_ask_but_only_root_may_change(self):  # [E35]
         self.assertEqual(self.as_nobody("status", "sleep").returncode, 3)
         # Whoever may only look brings no instance into being.
         self.assertEqual(self.as_nobody("status", "worker@looked").returncode, 4)

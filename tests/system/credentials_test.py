@@ -87,7 +87,7 @@ class Credentials(SystemTest):
         await_true("the credentials to be gone", lambda: device not in mounts())
         self.assertFalse(path.exists())
 
-    def test_told_nowhere(self):
+    def test_told_nowhere(self):  # [S0.15]
         self.ok("start", "web")
         pid = self.supervisor.pid("web")
         said = "".join(self.ok(*words) for words in (
@@ -109,7 +109,7 @@ class Credentials(SystemTest):
                 [line.split()[-1] for line in self.ok("logs", "shows").splitlines()]))
         self.assertEqual(lines, [str(len(SECRET)), "5"])
 
-    def test_missing_secret_refuses_to_start(self):
+    def test_missing_secret_refuses_to_start(self):  # [S0.15]
         result = self.supervisor.run("start", "broken")
         self.assertNotEqual(result.returncode, 0)
         self.assertIn("broken: failed: credentials: credential: db: ", result.stderr)
@@ -235,7 +235,7 @@ class Redis(SystemTest):
         return subprocess.run(["redis-cli", "-s", path, "--no-auth-warning", *words],
                               capture_output=True, text=True, check=False, timeout=30).stdout
 
-    def test_password_from_a_credential(self):
+    def test_password_from_a_credential(self):  # [S0.15]
         secrets = self.supervisor.folder / "secrets"
         secrets.mkdir()
         conf = secrets / "redis.conf"

@@ -20,14 +20,14 @@ def findings(done):
 
 
 class Doctor(unittest.TestCase):
-    def test_a_program_runs_in_every_shipped_profile(self):
+    def test_a_program_runs_in_every_shipped_profile(self):  # [S3.8][S3.21]
         before = set(pathlib.Path("/run").glob("jailsvc-doctor-*"))
         done = doctor("--json")
         found = findings(done)
         for profile in ("default", "host", "trusted"):
             one = found["core", f"a program in profile {profile}"]
             self.assertEqual(one["outcome"], "works", one["hint"])
-        for owner in ("chroot", "identity", "namespaces", "network", "pledge"):
+        for owner in ("chroot", "identity", "namespaces", "network", "pledge", "unveil"):
             outcomes = {one["outcome"] for (who, _), one in found.items() if who == owner}
             self.assertIn("works", outcomes, owner)
         failed = [key for key, one in found.items() if one["outcome"] == "fails"]
@@ -35,7 +35,20 @@ class Doctor(unittest.TestCase):
         left = set(pathlib.Path("/run").glob("jailsvc-doctor-*")) - before
         self.assertEqual(left, set(), "it left its trials' folders")
 
-    def test_the_same_probes_fail_for_whoever_may_do_nothing(self):
+    def test_landlock_is_tried_as_far_as_the_kernel_has_it(self):  # [S3.8][S4.16]
+        found = findings(doctor("--json"))
+        version = found["unveil", "Landlock"]
+        if version["outcome"] != "works":
+            self.skipTest("skipped: this kernel has no Landlock")
+        abi = int(version["hint"].split()[-1])
+        for since, what in ((3, "confines to paths"), (4, "confines to TCP ports"),
+                            (6, "scopes abstract sockets"), (10, "confines to UDP ports")):
+            one = found["unveil", f"Landlock {what}"]
+            self.assertEqual(one["outcome"], "works" if abi >= since else "absent", one)
+            if abi < since:
+                self.assertIn('optional = ["unveil.landlock"]', one["hint"])
+
+    def test_the_same_probes_fail_for_whoever_may_do_nothing(self):  # [S3.8]
         done = subprocess.run(
             ["setpriv", "--bounding-set", "-all", "--inh-caps", "-all", CLIENT, "doctor", "--json"],
             capture_output=True, text=True, timeout=120)
@@ -61,7 +74,7 @@ class Doctor(unittest.TestCase):
         self.assertTrue(any("short.so" in hint for hint in hints), hints)
         self.assertTrue(any("SIGSEGV" in hint for hint in hints), hints)
 
-    def test_for_people_it_is_a_line_per_probe(self):
+    def test_for_people_it_is_a_line_per_probe(self):  # [S3.8]
         lines = doctor().stdout.splitlines()
         self.assertTrue(all(line[0] in "✓✗─" for line in lines), lines)
 

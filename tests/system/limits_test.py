@@ -1,5 +1,6 @@
 """What a unit's control group tells: use, limits that were hit, why it ended."""
 import os
+import time
 
 from harness import SystemTest, await_true, main
 
@@ -17,6 +18,8 @@ for i in range(8):
 time.sleep(1000)
 """]
 '''
+
+SPIN = '[service]\nexec_start = ["/bin/sh", "-c", "while :; do :; done"]\n'
 
 # More processes than processors; says when it got the signal, which does nothing before it listens.
 BUSY = '''[service]
@@ -43,6 +46,8 @@ class Limits(SystemTest):
     UNITS = {
         "hog": HOG + '[jail.cgroups]\nmemory_max = "32M"\nmemory_swap_max = 0\n',
         "free-hog": HOG,
+        "half": SPIN + '[jail.cgroups]\ncpu_quota = "50%"\n',
+        "whole": SPIN,
         "forks": FORKS + '[jail.cgroups]\ntasks_max = 5\n',
         "free-forks": FORKS,
         "told": HOG + 'exec_stop_post = ["/bin/sh", "-c", "echo ended: $SERVICE_RESULT"]\n'
@@ -57,7 +62,7 @@ class Limits(SystemTest):
         if not (has_controller("memory") and has_controller("pids")):
             self.skipTest("skipped: no memory and pids controllers here")
 
-    def test_out_of_memory_is_why_it_failed(self):
+    def test_out_of_memory_is_why_it_failed(self):  # [S4.6][E30]
         self.supervisor.run("start", "hog")
         self.supervisor.await_state("hog", "failed")
         status = self.supervisor.status("hog")
@@ -69,6 +74,13 @@ class Limits(SystemTest):
                    lambda: self.supervisor.status("free-hog")["last_exit"] is not None)
         self.assertEqual(self.supervisor.status("free-hog")["last_exit"],
                          {"kind": "exited", "code": 0})
+
+    def test_what_it_was_given_and_what_it_hit_is_logged(self):  # [S4.19]
+        self.supervisor.run("start", "hog")
+        self.supervisor.await_state("hog", "failed")
+        self.assertRegex(self.supervisor.said(), r"hog: uid \d+ is its own from now on")
+        self.assertRegex(self.supervisor.said(), r"hog: .*out of memory")
+        self.assertNotIn("never-started: uid", self.supervisor.said())  # control
 
     def test_exec_stop_post_hears_of_it(self):
         self.supervisor.run("start", "told")
@@ -91,7 +103,29 @@ class Limits(SystemTest):
         self.assertIn("over its pressure triggers", self.ok("status", "busy-log"))
         self.ok("stop", *units)
 
-    def test_refused_forks_are_told(self):
+    def test_half_a_processor_is_half_a_processor(self):  # [S4.7]
+        if not has_controller("cpu"):
+            self.skipTest("skipped: no cpu controller here")
+
+        def share(unit):
+            """Of one processor, over two seconds."""
+            before, begin = self.supervisor.status(unit)["cpu"], time.monotonic()
+            await_true("two seconds to pass", lambda: time.monotonic() - begin > 2)
+            after, end = self.supervisor.status(unit)["cpu"], time.monotonic()
+            return (after - before) / 1e6 / (end - begin)
+
+        self.ok("start", "half")
+        half = share("half")
+        self.ok("stop", "half")
+        self.assertLessEqual(half, 0.55)
+        self.ok("start", "whole")
+        whole = share("whole")
+        self.ok("stop", "whole")
+        if whole < 0.9:  # control
+            self.skipTest(f"skipped: the machine is too busy: {whole:.2f} of a processor unlimited")
+        self.assertGreaterEqual(half, 0.45)
+
+    def test_refused_forks_are_told(self):  # [S4.8][E30]
         self.ok("start", "forks")
         await_true("refused tasks", lambda: self.supervisor.status("forks")["refused_tasks"] > 0)
         self.assertLessEqual(self.supervisor.status("forks")["tasks"], 5)

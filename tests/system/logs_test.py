@@ -69,7 +69,7 @@ class Logs(SystemTest):
     def json_lines(self, *arguments):
         return [json.loads(line) for line in self.ok("logs", *arguments, "--json").splitlines()]
 
-    def test_rotated_files_are_compressed_and_read_as_one(self):
+    def test_rotated_files_are_compressed_and_read_as_one(self):  # [S1.15]
         self.ok("start", "count")
         self.assertEqual(self.numbers(self.ok("logs", "count")), list(range(1, 20001)))
         self.assertGreater(len(self.archive("count")), 10)
@@ -164,7 +164,7 @@ class Logs(SystemTest):
         self.assertEqual(kept + dropped, 20000)
         self.assertLess(kept, 3000)
 
-    def test_a_line_of_100_megabytes(self):
+    def test_a_line_of_100_megabytes(self):  # [E30]
         self.ok("start", "long")
         pieces = self.ok("logs", "long", timeout=120).splitlines()
         self.assertEqual(sum(piece.count("y") for piece in pieces), 100_000_000)

@@ -148,7 +148,7 @@ class Mistakes(SystemTest):
         self.assertTrue(self.start("needs-broken").startswith(
             "dependency: no-program failed: /no/such/program: No such file or directory"))
 
-    def test_limits_say_how_to_raise_them(self):
+    def test_limits_say_how_to_raise_them(self):  # [S4.21]
         self.supervisor.run("start", "crashes")
         self.supervisor.await_state("crashes", "failed")
         self.assertEqual(self.because("crashes"),

@@ -80,7 +80,7 @@ class Pledged(SystemTest):
         await_true(f"the end of {name}",
                    lambda: self.supervisor.status(name)["state"] == "failed")
 
-    def test_nginx(self):
+    def test_nginx(self):  # [S0.13]
         folder = pathlib.Path(tempfile.mkdtemp(prefix="jailsvc-test.", dir="/var/lib"))
         self.addCleanup(shutil.rmtree, folder)
         folder.chmod(0o755)
@@ -101,7 +101,7 @@ class Pledged(SystemTest):
                 self.supervisor.run("start", "nginx")
                 self.await_failure("nginx")
 
-    def test_redis(self):
+    def test_redis(self):  # [S0.13]
         port = free_port()
         unit = f'''[service]
 exec_start = ["{PROGRAMS["redis"]}", "--port", "{port}", "--bind", "127.0.0.1", "--save", "",

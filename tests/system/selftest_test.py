@@ -32,7 +32,7 @@ class Selftest(InstalledTest):
         self.assertEqual(traces(process.pid), [])
         return subprocess.CompletedProcess(words, process.returncode, stdout, stderr)
 
-    def test_every_way_out_is_held(self):
+    def test_every_way_out_is_held(self):  # [S2.14]
         done = self.run_it("selftest")
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         last = done.stdout.splitlines()[-1]

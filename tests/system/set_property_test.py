@@ -31,7 +31,8 @@ while True:
 """]
 '''
 LIMIT_FILES = {"memory": ("memory.limit_in_bytes", "memory.max"), "pids": ("pids.max",) * 2,
-               "cpu": ("cpu.cfs_quota_us", "cpu.max")}
+               "cpu": ("cpu.cfs_quota_us", "cpu.max"),
+               "blkio": ("blkio.throttle.read_bps_device", "io.max"), "io": ("", "io.max")}
 
 
 def group_file(pid, controller):
@@ -55,6 +56,7 @@ class SetProperty(SystemTest):
         "at-rest": SLEEP,
         "survivor": SLEEP,
         "worker@": SLEEP,
+        "disk": SLEEP,
     }
 
     def setUp(self):
@@ -70,7 +72,7 @@ class SetProperty(SystemTest):
     def drop_in(self, unit):
         return self.supervisor.state / f"run/units/{unit}.toml.d/zz-set-property.toml"
 
-    def test_a_running_unit_has_it_at_once_and_after_a_restart(self):
+    def test_a_running_unit_has_it_at_once_and_after_a_restart(self):  # [S4.10]
         self.ok("start", "web")
         pid = self.supervisor.pid("web")
         self.assertEqual(self.limit("web", "memory"), str(256 << 20))
@@ -140,6 +142,34 @@ class SetProperty(SystemTest):
         self.fails(5, "set-property", "nobody", "memory_max=1G")
         self.assertFalse(list((self.supervisor.state / "run/set-property").iterdir()))
 
+    def test_one_limit_of_a_disk_is_lifted_and_the_other_stays(self):  # [S4.10]
+        disks = [path.read_text().strip() for path in pathlib.Path("/sys/block").glob("*/dev")]
+        name = next((one for one in ("blkio", "io") if has_controller(one)), None)
+        if name is None or not disks:
+            self.skipTest("skipped: no blkio or io controller, or no disk here")
+        self.ok("start", "disk")
+
+        def limits():
+            file = group_file(self.supervisor.pid("disk"), name)
+            text = file.read_text()
+            if name == "blkio":
+                text += file.with_name("blkio.throttle.read_iops_device").read_text()
+            return text
+
+        def set_disk(words):
+            self.set("disk", f'io_max={{"{disks[0]}" = "{words}"}}')
+
+        set_disk("rbps=10M riops=500")
+        self.assertIn("10485760", limits())
+        set_disk("rbps=max riops=500")
+        self.assertNotIn("10485760", limits())
+        self.assertIn("500", limits())  # control
+        set_disk("rbps=20M")
+        self.assertIn("20971520", limits())
+        self.assertNotIn("500", limits())
+        set_disk("max")
+        self.assertNotIn("20971520", limits())
+
     def test_what_it_uses_cannot_be_taken_from_it(self):
         if os.path.exists("/sys/fs/cgroup/cgroup.controllers"):
             self.skipTest("skipped: cgroup v2 takes it, and ends processes if it has to")
@@ -195,7 +225,7 @@ class SetProperty(SystemTest):
         self.assertNotEqual(self.limit("worker@2", "memory"), str(100 << 20))
         self.ok("stop", "worker@1", "worker@2")
 
-    def test_neither_engine_nor_jailer_forget_it(self):
+    def test_neither_engine_nor_jailer_forget_it(self):  # [S4.10]
         self.ok("start", "survivor")
         pid = self.supervisor.pid("survivor")
         self.set("survivor", "memory_max=222M")

@@ -35,7 +35,7 @@ class Siege(harness.SystemTest):
         self.ok("status", "calm", timeout=PATIENCE)
         return time.monotonic() - begun
 
-    def test_a_storm_of_exits_leaves_room_for_others(self):
+    def test_a_storm_of_exits_leaves_room_for_others(self):  # [E30]
         self.ok("start", "calm")
         self.supervisor.run("start", "--no-block", "storm")
         storm = harness.await_true(
@@ -47,7 +47,7 @@ class Siege(harness.SystemTest):
         self.assertEqual(self.supervisor.status("calm")["state"], "running")
         self.ok("stop", "calm")
 
-    def test_a_flood_of_output_leaves_room_for_others(self):
+    def test_a_flood_of_output_leaves_room_for_others(self):  # [E30]
         self.ok("start", "calm", "flood")
         for _ in range(20):
             self.assertLess(self.answers_in_time(), PATIENCE)

@@ -334,7 +334,7 @@ class End(unittest.TestCase):
         if os.geteuid() != 0:
             self.skipTest("skipped: needs root")
 
-    def test_stop_is_in_reverse_order_and_leaves_nothing(self):
+    def test_stop_is_in_reverse_order_and_leaves_nothing(self):  # [S0.5][S4.15]
         def unit(name, requires):
             return ('[unit]\n' + (f'requires = ["{requires}"]\n' if requires else "") +
                     '[service]\nexec_start = ["/bin/sleep", "infinity"]\n'

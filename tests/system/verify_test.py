@@ -31,7 +31,7 @@ class Verify(SystemTest):
     def places(self, lines):
         return [re.sub(r"^(warning: )?([^:]*):(\d+):.*", r"\2:\3", line) for line in lines]
 
-    def test_core_and_plugins_are_told_together_by_line(self):
+    def test_core_and_plugins_are_told_together_by_line(self):  # [S3.19]
         said = self.verify(1, web='[service]\nexec_start = ["/bin/sleep"]\nrestart = "sometimes"\n'
                            'success_exit_status = [300, "a"]\n'
                            '[jail.cgroups]\ncpu_quota = "x"\nmemory_max = "much"\n'

@@ -83,6 +83,10 @@ public:
     /// SIGKILL to everything in the unit's group, whatever forks meanwhile.
     void kill(const std::string& unit);
 
+    /// Holds every process of the unit where it is, and lets them go on.
+    [[nodiscard]] Result<void> freeze(const std::string& unit, bool on);
+    [[nodiscard]] bool is_frozen(const std::string& unit);
+
     /// Removes the unit's groups; false while processes are in one of them.
     bool remove(const std::string& unit);
 

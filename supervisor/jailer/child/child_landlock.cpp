@@ -132,12 +132,22 @@ bool is_allowed_port(const ProgramJob& job, std::uint64_t right, unsigned port) 
     return false;
 }
 
+/// What is tried of one protocol's rights, if any of these are handled.
+struct NetTrial {
+    std::uint64_t bind, connect;
+    int type;
+};
+constexpr NetTrial kNetTrials[] = {
+    {landlock::kBindTcp, landlock::kConnectTcp, SOCK_STREAM},
+    {landlock::kBindUdp, landlock::kConnectUdp, SOCK_DGRAM},
+};
+
 /// The confinement is asked before anything else is done (security_socket_bind and its kin).
-bool is_net_denied(const LandlockState& state) noexcept {
-    const bool bind = (state.handled.net & landlock::kBindTcp) != 0;
+bool is_net_denied(const LandlockState& state, const NetTrial& trial) noexcept {
+    if ((state.handled.net & (trial.bind | trial.connect)) == 0) return true;
+    const bool bind = (state.handled.net & trial.bind) != 0;
     unsigned port = 65535;
-    while (port > 1024 &&
-           is_allowed_port(*state.job, bind ? landlock::kBindTcp : landlock::kConnectTcp, port)) {
+    while (port > 1024 && is_allowed_port(*state.job, bind ? trial.bind : trial.connect, port)) {
         --port;
     }
     sockaddr_in address{};
@@ -145,7 +155,7 @@ bool is_net_denied(const LandlockState& state) noexcept {
     address.sin_port = static_cast<std::uint16_t>((port & 0xff) << 8 | port >> 8);
     address.sin_addr.s_addr = 0x0100007f;  // 127.0.0.1, in network order
     const raw::Handle socket(
-        raw::call_int(SYS_socket, AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+        raw::call_int(SYS_socket, AF_INET, trial.type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     return raw::call(bind ? SYS_bind : SYS_connect, socket.get(), &address, sizeof address) ==
            -EACCES;
 }
@@ -157,7 +167,7 @@ Outcome probe(LandlockState& state) noexcept {
         if (denied) state.evidence |= landlock::kProbedFs;
     }
     if (denied && state.handled.net != 0) {
-        denied = is_net_denied(state);
+        for (const NetTrial& trial : kNetTrials) denied = denied && is_net_denied(state, trial);
         if (denied) state.evidence |= landlock::kProbedNet;
     }
     if (denied && (state.handled.scoped & landlock::kScopeAbstractSockets) != 0) {

@@ -21,8 +21,10 @@ inline constexpr std::uint64_t kFileRights =
 inline constexpr std::uint64_t kRefinements = kIoctlDev | kResolveUnix;
 
 // LANDLOCK_ACCESS_NET_*
-inline constexpr std::uint64_t kBindTcp = 1U << 0, kConnectTcp = 1U << 1;
-inline constexpr std::uint64_t kAllNet = kBindTcp | kConnectTcp;
+inline constexpr std::uint64_t kBindTcp = 1U << 0, kConnectTcp = 1U << 1, kBindUdp = 1U << 2,
+                               kConnectUdp = 1U << 3;  ///< also to send to an address
+inline constexpr std::uint64_t kTcp = kBindTcp | kConnectTcp, kUdp = kBindUdp | kConnectUdp;
+inline constexpr std::uint64_t kAllNet = kTcp | kUdp;
 
 // LANDLOCK_SCOPE_*
 inline constexpr std::uint64_t kScopeAbstractSockets = 1U << 0, kScopeSignals = 1U << 1;
@@ -38,10 +40,11 @@ constexpr Rights known_rights(long abi) noexcept {
     if (abi >= 1) known.fs = kRefer - 1;
     if (abi >= 2) known.fs |= kRefer;
     if (abi >= 3) known.fs |= kTruncate;
-    if (abi >= 4) known.net = kAllNet;
+    if (abi >= 4) known.net = kTcp;
     if (abi >= 5) known.fs |= kIoctlDev;
     if (abi >= 6) known.scoped = kAllScopes;
     if (abi >= 9) known.fs |= kResolveUnix;
+    if (abi >= 10) known.net |= kUdp;
     return known;
 }
 

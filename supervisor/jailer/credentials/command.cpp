@@ -12,6 +12,7 @@
 #include <climits>
 
 #include "base/sys.hpp"
+#include "jailer/credentials/complaint.hpp"
 #include "jailer/plan/credential_limits.hpp"
 
 namespace jailsvc::jailer {
@@ -171,14 +172,25 @@ private:
     Parked program_;
 };
 
-Result<void> check_end(int status, const std::string& shown) {
+/// With what it said of it, if it did.
+Result<void> check_end(int status, const std::string& shown, const std::string& said) {
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};
-    return fail(WIFEXITED(status)
-                    ? fmt::format("{}: exited with status {}; try it by hand as uid {}", shown,
-                                  WEXITSTATUS(status), kCommandUid)
-                    : fmt::format("{}: was ended by signal {}", shown, WTERMSIG(status)),
-                EIO);
+    std::string how = WIFEXITED(status)
+                          ? fmt::format("{}: exited with status {}", shown, WEXITSTATUS(status))
+                          : fmt::format("{}: was ended by signal {}", shown, WTERMSIG(status));
+    if (!said.empty()) how += ": " + said;
+    return fail(how + fmt::format("; try it by hand as uid {}", kCommandUid), EIO);
 }
+
+/// A pipe for what it writes.
+struct Outlet {
+    Fd output, input;
+    [[nodiscard]] static Result<Outlet> make(int flags) {
+        int ends[2] = {-1, -1};
+        if (::pipe2(ends, O_CLOEXEC | flags) == -1) return fail_errno("pipe2");
+        return Outlet{Fd(ends[0]), Fd(ends[1])};
+    }
+};
 
 }  // namespace
 
@@ -190,22 +202,23 @@ Result<Secret> run_command(const CommandPlace& place, const SecretCommand& comma
     const std::string& shown = program.argv.front();
     program.environment = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                            "JAILSVC_UNIT=" + command.unit, "JAILSVC_CREDENTIAL=" + command.name};
-    int ends[2] = {-1, -1};
-    if (::pipe2(ends, O_CLOEXEC) == -1) return fail_errno("pipe2");
-    const Fd output(ends[0]);
-    Fd input(ends[1]);
-    program.stdout_fd = input.get();
+    TRY(Outlet output, Outlet::make(0));
+    // Read when it has ended: beyond what the pipe holds its complaints are refused (EAGAIN), so
+    // that it does not wait for a reader.
+    TRY(Outlet errors, Outlet::make(O_NONBLOCK));
+    program.stdout_fd = output.input.get();
+    program.stderr_fd = errors.input.get();
 
     TRY(CompiledPlan plan, CompiledPlan::make(plan_of(place, command.unit)));
     CommandJail jail(place, std::move(plan), deadline);
     TRY_VOID(jail.build());
     auto started = jail.start(program);
     if (!started) return fail_in(shown, std::move(started).error());
-    input = Fd();
-    TRY(Secret secret, read_secret(output.get(), kMaxCredential, shown, deadline));
+    output.input = Fd();
+    TRY(Secret secret, read_secret(output.output.get(), kMaxCredential, shown, deadline));
     const auto status = jail.finish();
     if (!status) return fail_in(shown, status.error());
-    TRY_VOID(check_end(*status, shown));
+    TRY_VOID(check_end(*status, shown, complaint(errors.output.get(), secret.bytes())));
     return secret;
 }
 

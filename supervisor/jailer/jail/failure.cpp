@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "jailer/jail/landlock_cure.hpp"
+
 namespace jailsvc::jailer {
 namespace {
 
@@ -75,10 +77,9 @@ std::string_view part_name(About about) {
 }
 
 /// What to do about a path that is not there; empty where the error says enough.
-std::string_view cure(const Op& op, About about, int code) {
+std::string cure(const Op& op, About about, int code) {
     if (op.kind == JSV_OP_LANDLOCK && code == EOPNOTSUPP) {
-        return "the running kernel's Landlock lacks a part of this; list \"unveil.landlock\" in "
-               "[jail] optional to do without";
+        return landlock_cure({op.number[0], op.number[1], op.number[2]}, landlock::abi());
     }
     if (op.kind == JSV_OP_LANDLOCK && code == EPERM) {
         return "set no_new_privileges = true in [jail.identity], without which Landlock needs "
@@ -145,7 +146,7 @@ JailFailure from_report(const Plan& plan, const GateReport& report) {
     JailFailure result =
         failed(report.op, fmt::format("{}{}", part_name(report.about), path_of(op, report.about)),
                report.code);
-    const std::string_view help = cure(op, report.about, report.code);
+    const std::string help = cure(op, report.about, report.code);
     if (!help.empty()) result.text += fmt::format("; {}", help);
     return result;
 }

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/sys.hpp"
+#include "ipc/freezing.hpp"
 
 namespace jailsvc::jailer {
 namespace {
@@ -61,9 +62,15 @@ void deliver(Jails& jails, const ipc::Signal& request) {
     Jail* jail = jails.find(unit);
     // Without a word in the log: what is no unit's name may be escapes for a terminal.
     if (jail == nullptr) return;
+    const bool freezes = request.signo == ipc::kFreeze || request.signo == ipc::kThaw;
+    if (freezes && request.whom == ipc::Whom::kAll) {
+        return jails.freeze(*jail, request.signo == ipc::kFreeze);
+    }
     if (request.signo < 1 || request.signo > SIGRTMAX) {
         return spdlog::error("{}: signal {} does not exist", unit, request.signo);
     }
+    // Who is frozen takes no signal: a stop would wait for its time limit.
+    if (jails.is_frozen(*jail)) jails.freeze(*jail, false);
     if (request.whom == ipc::Whom::kAll) return signal_all(jails, *jail, request.signo);
     const auto member = jail->members.find(request.token);
     if (member == jail->members.end()) return;

@@ -99,6 +99,8 @@ void Jails::kill_everything(Jail& jail) {
         (void)sys::pidfd_signal(member->pidfd.get(), SIGKILL);
     }
     if (!jail.pid_namespace) core_.groups.kill(jail.unit);
+    // Version 1 lets nobody die who is frozen, and the next start may be in the same group.
+    if (is_frozen(jail)) freeze(jail, false);
 }
 
 void Jails::check_ended(std::string unit) {

@@ -137,7 +137,12 @@ void Jails::number_and_build() {
     std::vector<std::string> units;
     for (const auto& [unit, making] : waiting) units.push_back(unit);
     // If that fails, each one tries for itself and tells what is wrong.
-    (void)core_.uids.allocate(units);
+    if (core_.uids.allocate(units)) {
+        for (const std::string& unit : units) {
+            spdlog::info("{}: uid {} is its own from now on", unit,
+                         core_.uids.allocate(unit).value_or(0));
+        }
+    }
     for (const auto& [unit, weak] : waiting) {
         const auto making = weak.lock();
         if (!making || !is_current(unit, making)) continue;

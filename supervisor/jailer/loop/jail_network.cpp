@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <utility>
+
 #include "base/sys.hpp"
 #include "jailer/jail/failure.hpp"
 #include "jailer/jail/namespaces.hpp"
@@ -16,6 +18,8 @@
 
 namespace jailsvc::jailer {
 namespace {
+
+constexpr int kRemovals = 2;  ///< times that a unit's network is tried to be taken away
 
 const Op* network_op(const CompiledPlan& plan) {
     const Op* own = plan.find(JSV_OP_NETWORK);
@@ -92,7 +96,7 @@ void Jails::connect(Jail& jail, Making& making) {
         return core_.private_networks.state();
     };
     auto done = [this, weak, unit = jail.unit](Result<std::string> result) {
-        core_.private_networks.remember(result);
+        note_network(result);
         const auto self = weak.lock();
         const auto current = making_.find(unit);
         if (!self || current == making_.end() || current->second != self) return;  // given up
@@ -129,7 +133,7 @@ void Jails::check_rules(Jail& jail) {
         return core_.private_networks.state();
     };
     core_.network_jobs.add(std::move(body), [this, weak, unit = jail.unit](auto result) {
-        core_.private_networks.remember(result);
+        note_network(result);
         const auto self = weak.lock();
         const auto current = making_.find(unit);
         if (!self || current == making_.end() || current->second != self) return;  // given up
@@ -143,15 +147,33 @@ void Jails::check_rules(Jail& jail) {
 /// What the unit's network has on the host goes before its end is told.
 void Jails::disconnect(const std::string& unit) {
     if (!core_.private_networks.has(unit)) return ended(unit);
+    remove_network(unit, kRemovals);
+}
+
+/// A process that died over it has left something: another one tries again. One that took too long
+/// is not waited for twice.
+void Jails::remove_network(const std::string& unit, int attempts) {
     const auto remove = [this, unit]() -> Result<std::string> {
         core_.private_networks.remove(unit);
         return core_.private_networks.state();
     };
-    core_.network_jobs.add(remove, [this, unit](Result<std::string> result) {
-        core_.private_networks.remember(result);
-        if (!result) spdlog::error("{}: its network stays: {}", unit, result.error().message);
+    core_.network_jobs.add(remove, [this, unit, attempts](Result<std::string> result) {
+        note_network(result);
+        const bool again = !result && result.error().code != ETIMEDOUT && attempts > 1;
+        if (again) return remove_network(unit, attempts - 1);
+        if (!result) {
+            network_left_ = true;
+            spdlog::error("{}: its network stays for now: {}", unit, result.error().message);
+        }
         ended(unit);
     });
+}
+
+/// Of a change that was made, or not. The first that is shows that there is somebody again to take
+/// away what others have left.
+void Jails::note_network(const Result<std::string>& result) {
+    core_.private_networks.remember(result);
+    if (result && std::exchange(network_left_, false)) sweep_networks();
 }
 
 void Jails::sweep_networks() {
@@ -163,7 +185,8 @@ void Jails::sweep_networks() {
     core_.network_jobs.add(sweep, [this](Result<std::string> result) {
         core_.private_networks.remember(result);
         if (result) return;
-        spdlog::error("networks of an earlier jailer stay: {}", result.error().message);
+        network_left_ = true;
+        spdlog::error("networks that are nobody's stay for now: {}", result.error().message);
     });
 }
 

@@ -67,6 +67,7 @@ struct Jail {
     bool lost_stub = false;      ///< the init has ended, and with it everything in the jail
     bool pid_namespace = false;  ///< the stub's end ends every process
     bool doomed = false;         ///< its init was sent SIGKILL: nothing more can be started in it
+    bool frozen = false;         ///< by us; see Jails::is_frozen
     bool forgotten = false;      ///< its unit left memory: nothing of it is kept
     FlatMap<ipc::Token, std::unique_ptr<Member>> members;
     std::vector<Session> sessions;  ///< of members, where there is no pid namespace
@@ -127,6 +128,13 @@ public:
     /// as started with them from now on. All or none.
     [[nodiscard]] Attempt adjust(Jail& jail, const LoadedPtr& now, const LoadedPtr& next);
 
+    // jail_freezing.cpp
+    [[nodiscard]] bool is_frozen(const Jail& jail);
+    /// Told in the log if it cannot be done.
+    void freeze(Jail& jail, bool on);
+    /// Before a process is started in it: what ends a run thaws it, what visits it is refused.
+    [[nodiscard]] Attempt thaw_for(Jail& jail, ipc::Purpose purpose);
+
     /// Every process in the jail's control group but the jail's init; nullopt where it has none.
     [[nodiscard]] std::optional<std::vector<Found>> group_members(const Jail& jail);
 
@@ -174,6 +182,8 @@ private:
     void connected(const std::string& unit, const Result<std::string>& result);
     void check_rules(Jail& jail);
     void disconnect(const std::string& unit);
+    void remove_network(const std::string& unit, int attempts);
+    void note_network(const Result<std::string>& result);
     void sweep_networks();
     Jailed<Fd> network_for(Jail& jail, Making& making);
     static Jailed<Fd> private_network(const CompiledPlan& plan, Making& making);
@@ -218,6 +228,7 @@ private:
     /// Planned, without a uid yet: many units at once get theirs by one write to the disk.
     std::vector<std::pair<std::string, std::weak_ptr<Making>>> unnumbered_;
     std::function<void(const std::string&)> ending_hook_;
+    bool network_left_ = false;  ///< of a unit that has ended, see note_network
     /// Above every init's that the keeper may know: one that was killed is its until it is reaped,
     /// and an interrupted start is made again with its own token.
     ipc::Token next_stub_ = 0;

@@ -70,7 +70,7 @@ void NetworkJobs::finish(bool late) {
     Result<std::string> result;
     if (outcome == SharedReport::Outcome::kDone && end && end->succeeded()) {
         result = job.report.text();
-    } else if (outcome == SharedReport::Outcome::kError) {
+    } else if (end && outcome == SharedReport::Outcome::kError) {
         result = fail(job.report.text(), static_cast<int>(job.report.step()));
     } else if (late) {
         result = fail(fmt::format("the process that makes it took over {} s", kLimit), ETIMEDOUT);

@@ -192,6 +192,7 @@ void Starts::place(Job& job) {
     }
     const bool enterable = jail != nullptr && !jail->lost_stub && !jail->doomed;
     if (!enterable) return fail_job(job, not_running(job.unit));
+    if (auto moves = jails_.thaw_for(*jail, purpose); !moves) return fail_job(job, moves.error());
     make_and_launch(job, *jail);
 }
 
@@ -227,9 +228,8 @@ void Starts::make_and_launch(Job& job, Jail& jail) {
 
 Result<void> Starts::give_log(Program& program, OutputFiles& files, Jail& jail) {
     const auto plan = jail.loaded->plan.whole();
-    const ResolvedIds owner{
-        .uid = host_uid(*plan, jail.ids, jail.ids.uid).value_or(jail.ids.uid),
-        .gid = host_gid(*plan, jail.ids, jail.ids.gid).value_or(jail.ids.gid)};
+    const ResolvedIds owner{.uid = host_uid(*plan, jail.ids, jail.ids.uid).value_or(jail.ids.uid),
+                            .gid = host_gid(*plan, jail.ids, jail.ids.gid).value_or(jail.ids.gid)};
     return give_output(core_, jail.unit, *jail.loaded->unit.logging, owner, program, files);
 }
 

@@ -65,7 +65,9 @@ constexpr Named kLandlockFs[] = {
     {landlock::kResolveUnix, "resolve_unix"},
 };
 constexpr Named kLandlockNet[] = {{landlock::kBindTcp, "bind_tcp"},
-                                  {landlock::kConnectTcp, "connect_tcp"}};
+                                  {landlock::kConnectTcp, "connect_tcp"},
+                                  {landlock::kBindUdp, "bind_udp"},
+                                  {landlock::kConnectUdp, "connect_udp"}};
 constexpr Named kLandlockScopes[] = {{landlock::kScopeAbstractSockets, "abstract_sockets"},
                                      {landlock::kScopeSignals, "signals"}};
 constexpr Named kLandlockFlags[] = {{JSV_LANDLOCK_SCOPE_IF_KNOWN, "if_known"}};

@@ -10,9 +10,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <span>
+#include <utility>
 
 #include "base/sys.hpp"
 
@@ -62,6 +64,33 @@ bool close_others(std::span<const int> kept) {
     ::_exit(0);
 }
 
+/// One that was killed is gone within this, unless the kernel does not let it go: a hung disk, a
+/// debugger.
+constexpr std::chrono::milliseconds kDying{200};
+
+/// Such as are not gone yet, so that nobody waits for them. One for which there is no room stays a
+/// zombie, until our own end.
+std::array<Fd, 64> lingering;
+
+bool reap(int pidfd, int flags, siginfo_t& info) noexcept {
+    info = {};
+    const auto id = static_cast<id_t>(pidfd);
+    // __WALL: a child without a termination signal is not waited for otherwise (wait(2)).
+    return ::waitid(P_PIDFD, id, &info, WEXITED | flags | __WALL) == 0 && info.si_pid != 0;
+}
+
+void reap_lingering() noexcept {
+    siginfo_t info{};
+    for (Fd& pidfd : lingering) {
+        if (pidfd && reap(pidfd.get(), WNOHANG, info)) pidfd = Fd();
+    }
+}
+
+void linger(Fd pidfd) noexcept {
+    const auto free = std::ranges::find_if(lingering, [](const Fd& fd) { return !fd; });
+    if (free != lingering.end()) *free = std::move(pidfd);
+}
+
 }  // namespace
 
 bool ProcessEnd::succeeded() const {
@@ -78,6 +107,7 @@ std::string ProcessEnd::describe() const {
 
 Result<WorkerProcess> WorkerProcess::start(const std::function<void()>& body,
                                            std::vector<int> kept) {
+    reap_lingering();
     std::ranges::sort(kept);
     int pidfd = -1;
     clone_args arguments{};
@@ -99,18 +129,16 @@ WorkerProcess& WorkerProcess::operator=(WorkerProcess&& other) noexcept {
     return *this;
 }
 
-std::optional<ProcessEnd> WorkerProcess::poll() {
+std::optional<ProcessEnd> WorkerProcess::poll() noexcept {
     if (ended_ || !pidfd_) return ended_;
     siginfo_t info{};
-    // __WALL: a child without a termination signal is not waited for otherwise (wait(2)).
-    const auto id = static_cast<id_t>(pidfd_.get());
-    if (::waitid(P_PIDFD, id, &info, WEXITED | WNOHANG | __WALL) == 0 && info.si_pid != 0) {
+    if (reap(pidfd_.get(), WNOHANG, info)) {
         ended_ = ProcessEnd{.how = info.si_code, .status = info.si_status};
     }
     return ended_;
 }
 
-std::optional<ProcessEnd> WorkerProcess::wait(std::chrono::milliseconds limit) {
+std::optional<ProcessEnd> WorkerProcess::wait(std::chrono::milliseconds limit) noexcept {
     pollfd watched{.fd = pidfd_.get(), .events = POLLIN, .revents = 0};
     const auto deadline = std::chrono::steady_clock::now() + limit;
     for (;;) {
@@ -124,11 +152,7 @@ std::optional<ProcessEnd> WorkerProcess::wait(std::chrono::milliseconds limit) {
 void WorkerProcess::end() noexcept {
     if (!pidfd_ || ended_) return;
     static_cast<void>(::syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGKILL, nullptr, 0));
-    siginfo_t info{};
-    const auto id = static_cast<id_t>(pidfd_.get());
-    while (::waitid(P_PIDFD, id, &info, WEXITED | __WALL) == -1 && errno == EINTR) {
-    }
-    ended_ = ProcessEnd{.how = info.si_code, .status = info.si_status};
+    if (!wait(kDying)) linger(std::move(pidfd_));
 }
 
 }  // namespace jailsvc::jailer

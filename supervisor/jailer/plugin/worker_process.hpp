@@ -44,10 +44,11 @@ public:
     [[nodiscard]] pid_t pid() const { return pid_; }
 
     /// How it ended; nullopt while it runs. Once it has ended the same answer each time.
-    [[nodiscard]] std::optional<ProcessEnd> poll();
+    [[nodiscard]] std::optional<ProcessEnd> poll() noexcept;
     /// The same, after at most `limit`.
-    [[nodiscard]] std::optional<ProcessEnd> wait(std::chrono::milliseconds limit);
-    /// Kills it if it still runs, and reaps it.
+    [[nodiscard]] std::optional<ProcessEnd> wait(std::chrono::milliseconds limit) noexcept;
+    /// Kills it if it still runs, and reaps it. One that the kernel does not let go (input or
+    /// output that hangs) is not waited for: it is reaped when it has ended and another is made.
     void end() noexcept;
 
 private:

@@ -104,9 +104,36 @@ TEST_CASE("ceiling: a bound on promises holds for added ones, and asks that they
                   "on_violation: \"log\" is not among them; the site allows errno kill"));
     CHECK(refuses(ceiling, "[jail.pledge]\npromises = \"any\"\n", "\"any\" is not among them"));
     CHECK(refuses(ceiling, "", "promises: it is not set"));
+    // Until main the loader has what it needs, promised or not.
+    CHECK(under(ceiling, unit + "stage = \"exec\"\n") == "loaded");
+    CHECK(refuses(ceiling, unit + "stage = \"main\"\n",
+                  "stage: \"main\" is not among them; the site allows exec"));
+    CHECK(under(ceiling, unit + "drop = \"rpath\"\n") == "loaded");  // less is always within
     // Unless the site says otherwise.
+    CHECK(under(ceiling + "stage = [\"exec\", \"main\"]\n", unit + "stage = \"main\"\n") ==
+          "loaded");
     CHECK(under(ceiling + "on_violation = [\"log\"]\nadd = \"inet\"\n",
                 unit + "on_violation = \"log\"\nadd = \"inet\"\n") == "loaded");
+}
+
+TEST_CASE("ceiling: what is bounded cannot be given up", "[config][S2.10]") {
+    const std::string ceiling =
+        "[jail.identity]\nuser = \"web\"\n[jail.identity.limits]\nnofile = 9\n";
+    const std::string within = "[jail.identity]\nuser = \"web\"\nlimits = { nofile = \"9\" }\n";
+    const auto giving_up = [&](const char* what) {
+        return "[jail]\noptional = [\"" + std::string(what) + "\"]\n" + within;
+    };
+    CHECK(under(ceiling, within) == "loaded");
+    CHECK(refuses(ceiling, giving_up("identity"),
+                  "etc/web.toml:4:13: [jail] optional: \"identity\" would give up what the site "
+                  "bounds by [jail.identity]"));
+    CHECK(refuses(ceiling, giving_up("identity.umask"), "\"identity.umask\" would give up"));
+    CHECK(under(ceiling, giving_up("chroot")) == "loaded");  // control: not bounded
+    CHECK(under(ceiling, giving_up("pledge")) == "loaded");
+    // The site itself may say what is not needed.
+    const std::string free = "[jail]\noptional = [\"identity\"]\n" + ceiling;
+    CHECK(under(free, giving_up("identity")) == "loaded");
+    CHECK(refuses(free, giving_up("chroot"), "\"chroot\" is not among them"));
 }
 
 TEST_CASE("ceiling: named units and instances of named templates are free", "[config]") {

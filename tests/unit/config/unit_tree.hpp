@@ -67,6 +67,8 @@ inline const Schema& test_schema() {
              .doc = "What the program may call.",
              .keys = {{.name = "promises", .doc = ""},
                       {.name = "add", .doc = ""},
+                      {.name = "drop", .doc = ""},
+                      {.name = "stage", .fallback = "\"exec\"", .doc = ""},
                       {.name = "on_violation", .fallback = "\"errno\"", .doc = ""}},
              .plugin = "pledge"});
         schema.tables.push_back(

@@ -61,7 +61,7 @@ TEST_CASE("control: a frame of exactly the cap passes and one more byte does not
     }
 }
 
-TEST_CASE("control: a frame of 10 MB is refused after one megabyte", "[control]") {
+TEST_CASE("control: a frame of 10 MB is refused after one megabyte", "[control][E35]") {
     FrameBuffer buffer;
     const std::string block(64U << 10, ' ');
     std::size_t taken = 0;

@@ -34,7 +34,7 @@ bool answers(FakeRest& rest) {
 
 }  // namespace
 
-TEST_CASE("control server: hostile clients are cut and others are served", "[engine]") {
+TEST_CASE("control server: hostile clients are cut and others are served", "[engine][E35][E36]") {
     FakeRest rest;
     rest.boot();
     REQUIRE(answers(rest));
@@ -156,7 +156,7 @@ TEST_CASE("control server: templates are listed, and told apart from units", "[e
     CHECK(call("DaemonReload", Json::object()).parameters["errors"].size() == 1);
 }
 
-TEST_CASE("control server: a stranger may ask and not act", "[engine]") {
+TEST_CASE("control server: a stranger may ask and not act", "[engine][E35]") {
     if (::geteuid() != 0) {
         WARN("skipped: needs root to become somebody else");
         return;

@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "base/sys.hpp"
+#include "jailer/credentials/complaint.hpp"
 #include "jailer/credentials/declared.hpp"
 #include "jailer/credentials/encrypted_file.hpp"
 #include "jailer/credentials/secret_file.hpp"
@@ -299,4 +300,28 @@ TEST_CASE("credentials: a view shows them and Landlock lets them be read", "[cre
     std::vector<Op> none{op_of(JSV_OP_VIEW, {})};
     open_to_credentials(none);
     CHECK(none.size() == 1);
+}
+
+TEST_CASE("credentials: what a command complains of is told, but nothing that it wrote",
+          "[jailer][S0.15]") {
+    const auto told = [](const std::string& complaint, const std::string& output) {
+        int ends[2];
+        REQUIRE(::pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0);
+        const Fd reader(ends[0]);
+        const Fd writer(ends[1]);  // still open: nothing is waited for
+        REQUIRE(::write(ends[1], complaint.data(), complaint.size()) ==
+                static_cast<ssize_t>(complaint.size()));
+        return jailer::complaint(
+            reader.get(), {reinterpret_cast<const unsigned char*>(output.data()), output.size()});
+    };
+    CHECK(told("", "") == "");
+    CHECK(told(" \n\n", "x") == "");
+    CHECK(told("one\ntwo three\n \n", "") == "two three");
+    CHECK(told("bell \a and \xc3\xa9\n", "") == "bell ? and ??");
+    CHECK(told(std::string(1000, 'x'), "").size() == jailer::kMaxComplaint);
+    const std::string withheld = "its complaint is withheld, since it repeats what it wrote";
+    CHECK(told("got s3cret, wanted more", "s3cret\n") == withheld);
+    CHECK(told("of two: s3cret2", "user s3cret2\n") == withheld);
+    CHECK(told("pin is 12", "12\n") == withheld);  // a short one, which is all there is
+    CHECK(told("no key for it", "a no key1") == "no key for it");  // control: short words may be
 }

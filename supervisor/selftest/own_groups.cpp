@@ -1,4 +1,4 @@
-#include "own_groups.hpp"
+#include "selftest/own_groups.hpp"
 
 #include <unistd.h>
 
@@ -8,7 +8,9 @@
 #include "jailer/cgroup/supervisor_name.hpp"
 #include "jailer/loop/processes.hpp"
 
-namespace jailsvc::jailer::test {
+namespace jailsvc::selftest {
+
+namespace cgroup = jailer::cgroup;
 
 cgroup::Tree own_groups() {
     const auto mounts = sys::read_file("/proc/self/mountinfo", 16U << 20);
@@ -18,8 +20,8 @@ cgroup::Tree own_groups() {
     if (!found) throw std::runtime_error(found.error().message);
     cgroup::Supervisor self = cgroup::own_supervisor();
     self.keeper = ::getpid();
-    self.start = start_time_of(self.keeper);
+    self.start = jailer::start_time_of(self.keeper);
     return {std::move(*found), cgroup::to_name(self)};
 }
 
-}  // namespace jailsvc::jailer::test
+}  // namespace jailsvc::selftest
