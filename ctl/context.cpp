@@ -112,6 +112,11 @@ Result<control::Answer> checked(Result<control::Answer> answer) {
 Result<control::Answer> ask(const Context& context, std::string_view method,
                             const Json& parameters) {
     TRY(control::Client client, connect(context));
+    return ask_on(context, client, method, parameters);
+}
+
+Result<control::Answer> ask_on(const Context& context, control::Client& client,
+                               std::string_view method, const Json& parameters) {
     if (auto sent = client.send(method, parameters); !sent) {
         return checked(std::unexpected(std::move(sent).error()));
     }

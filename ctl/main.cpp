@@ -23,6 +23,7 @@ struct Options {
     StatusOptions status;
     LogsOptions logs;
     ExecOptions exec;
+    ShutdownOptions shutdown;
     std::string unit;
     std::string profile;
     ShowOptions show;
@@ -184,9 +185,13 @@ void add_tools(CLI::App& app, Options& options) {
     app.add_subcommand("version", "Print versions")->callback([&options] {
         options.exit_code = run_version(options.context);
     });
-    app.add_subcommand("shutdown", "Stop all units and end the supervisor")->callback([&options] {
-        options.exit_code = run_shutdown(options.context);
-    });
+    CLI::App* shutdown = app.add_subcommand(
+        "shutdown", "Stop all units and end the supervisor; exit code 0 when it has ended");
+    shutdown->add_flag("--no-block", options.shutdown.no_block, "do not wait for its end");
+    shutdown->add_option("--timeout", options.shutdown.timeout,
+                         "wait no longer than \"90s\": then exit code 1, and it goes on ending");
+    shutdown->callback(
+        [&options] { options.exit_code = run_shutdown(options.context, options.shutdown); });
 }
 
 /// --json before the arguments are understood, for errors in them.

@@ -98,7 +98,7 @@ void Engine::from_keeper(ipc::Packet& packet) {
     } else if (const auto* heartbeat = packet.as<ipc::Heartbeat>()) {
         keeper_.send(*heartbeat);
     } else if (const auto* shutdown = packet.as<ipc::Shutdown>()) {
-        if (ready_) announce_deadline();
+        if (ready_) answer_shutdown();
         begin_shutdown({shutdown->kind, 0});
     } else {
         spdlog::error("keeper: an unexpected message was ignored");
@@ -326,7 +326,7 @@ void Engine::go() {
     listen();
     if (!ending_) ending_ = records_->ending();  // of an engine before us
     if (ending_) {
-        announce_deadline();
+        announce_shutdown(ending_->kind);
         return begin_shutdown(*ending_);
     }
     if (!records_->booted()) start_wanted();
@@ -427,8 +427,10 @@ void Engine::set_property(const std::string& unit, const std::map<std::string, s
 
 bool Engine::shutdown(std::string_view kind) {
     const auto known = shutdown_kind(kind);
-    if (known) begin_shutdown({*known, 0});
-    return known.has_value();
+    if (!known) return false;
+    announce_shutdown(*known);
+    begin_shutdown({*known, 0});
+    return true;
 }
 
 void Engine::begin_shutdown(Records::Ending ending) {
@@ -449,12 +451,25 @@ void Engine::begin_shutdown(Records::Ending ending) {
 }
 
 /// So that the keeper cuts no stop short that the units' timeouts allow.
-void Engine::announce_deadline() {
+std::uint64_t Engine::stop_deadline_ns() const {
     const auto bound =
         std::min(static_cast<std::uint64_t>(manager_.stop_bound().count()), ipc::kLongestStopNs);
+    return boottime_ns() + bound + kShutdownSlackNs;
+}
+
+/// The keeper's own wish, for a signal.
+void Engine::answer_shutdown() {
     auto stopping = ipc::make<ipc::Stopping>();
-    stopping.deadline_ns = boottime_ns() + bound + kShutdownSlackNs;
+    stopping.deadline_ns = stop_deadline_ns();
     keeper_.send(stopping);
+}
+
+/// Someone else's: the keeper bounds it from now on, and goes on with it though no engine does.
+void Engine::announce_shutdown(ipc::ShutdownKind kind) {
+    auto shutdown = ipc::make<ipc::Shutdown>();
+    shutdown.kind = kind;
+    shutdown.deadline_ns = stop_deadline_ns();
+    keeper_.send(shutdown);
 }
 
 void Engine::settle() {
@@ -463,6 +478,7 @@ void Engine::settle() {
         launcher_.flush();
         for (const auto& [job, result] : reporter_.take_settled()) jobs_.settled(job, result);
         if (const auto code = reporter_.take_end()) {
+            announce_shutdown(ipc::ShutdownKind::kExit);
             begin_shutdown({ipc::ShutdownKind::kExit, static_cast<std::uint16_t>(*code)});
         }
     }

@@ -95,7 +95,9 @@ private:
     void settle();
     void trim();
     void begin_shutdown(Records::Ending ending);
-    void announce_deadline();
+    [[nodiscard]] std::uint64_t stop_deadline_ns() const;
+    void answer_shutdown();
+    void announce_shutdown(ipc::ShutdownKind kind);
 
     struct ev_loop* loop_;
     config::Sources sources_;

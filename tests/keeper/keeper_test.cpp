@@ -9,6 +9,7 @@
 #include <fstream>
 #include <iostream>
 
+#include "base/clock.hpp"
 #include "harness.hpp"
 
 using namespace jailsvc;
@@ -423,6 +424,42 @@ TEST_CASE("keeper: without an answer a second signal hurries, and what is left i
     CHECK(WEXITSTATUS(status) == 1);
     CHECK(test::has_ended(service));
     CHECK(test::has_ended(unregistered));
+}
+
+TEST_CASE("keeper: an end that the engine announces is bounded, and no signal's hurry",
+          "[keeper]") {
+    Keeper keeper;
+    const test::Role jailer = greeted(keeper, "jailer", kJailer);
+    const test::Role engine = greeted(keeper, "engine", kEngine);
+    const test::Role logger = keeper.started("logger");
+    Fd service;
+    jailer.say(intent(1));
+    const int pid = jailer.ask("g", &service);
+    jailer.say(registration(1, pid), {service.get()});
+    roundtrip(jailer, engine, "web");
+
+    auto shutdown = ipc::make<ipc::Shutdown>();
+    shutdown.deadline_ns = jailsvc::boottime_ns() + 1'000'000'000'000;
+    engine.say(shutdown);
+    engine.drained();
+    SECTION("the first signal asks the engine again and leaves it its time") {
+        ipc::Packet packet;
+        keeper.signal(SIGTERM);
+        engine.next(packet);
+        CHECK(as<ipc::Shutdown>(packet).deadline_ns == shutdown.deadline_ns);
+        engine.say(ipc::make<ipc::ShutdownDone>());
+        const int status = keeper.wait();
+        REQUIRE(WIFEXITED(status));
+        CHECK(WEXITSTATUS(status) == 0);
+    }
+    SECTION("when its time is over, what is left is ended") {
+        shutdown.deadline_ns = jailsvc::boottime_ns();
+        engine.say(shutdown);
+        const int status = keeper.wait();
+        REQUIRE(WIFEXITED(status));
+        CHECK(WEXITSTATUS(status) == 1);
+    }
+    CHECK(test::has_ended(service));
 }
 
 TEST_CASE("keeper: refuses to start beside a living one and replaces a dead one's socket",
