@@ -405,8 +405,8 @@ void Engine::plan(const std::string& unit, ClientRef client) {
     asks_.plan(unit, std::move(client));
 }
 
-void Engine::logs(const std::string& unit, bool follow, std::uint64_t file, ClientRef client) {
-    asks_.logs(unit, follow, file, std::move(client));
+void Engine::logs(const LogQuestion& question, ClientRef client) {
+    asks_.logs(question, std::move(client));
 }
 
 void Engine::exec(const std::string& unit, service::Token main_token, Fd socket, ClientRef client) {

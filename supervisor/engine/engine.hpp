@@ -45,7 +45,7 @@ public:
     [[nodiscard]] UnitGroups::Hits hits(std::string_view unit) const override;
     [[nodiscard]] Result<std::string> settings(const config::Unit& unit) const override;
     void plan(const std::string& unit, ClientRef client) override;
-    void logs(const std::string& unit, bool follow, std::uint64_t file, ClientRef client) override;
+    void logs(const LogQuestion& question, ClientRef client) override;
     void exec(const std::string& unit, service::Token main_token, Fd socket,
               ClientRef client) override;
     void set_property(const std::string& unit, const std::map<std::string, std::string>& pairs,

@@ -514,7 +514,7 @@ struct LogOpen {
     std::uint64_t file;    ///< which of the unit's files; 0: the current one
     std::uint32_t follow;  ///< 1: the current one, and a pipe that carries what is written from now
                            ///< on
-    std::uint32_t reserved;
+    std::uint32_t kept;    ///< 1: ENOENT where no log of the unit is kept; 0: one is begun then
     char unit[kNameSize];
 };
 
