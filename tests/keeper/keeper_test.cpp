@@ -495,6 +495,22 @@ TEST_CASE("keeper: refuses directories in which others could exchange its own", 
     (void)keeper.started("engine");
 }
 
+TEST_CASE("keeper: refuses directories that its engine and logger cannot get through", "[keeper]") {
+    Keeper keeper;
+    (void)keeper.started("engine");
+    keeper.crash();
+    const std::string closed = keeper.folder() + "/closed";
+    REQUIRE(::mkdir(closed.c_str(), 0700) == 0);
+    for (const char* option : {"--state", "--config"}) {
+        if (::geteuid() != 0) continue;  // all of it runs as one user then
+        CHECK(test::run(keeper.program(), {"--state", keeper.state(), option, closed + "/inner"}) ==
+              1);
+    }
+    REQUIRE(::chmod(closed.c_str(), 0711) == 0);  // the control
+    keeper.start(closed + "/inner");
+    (void)keeper.started("engine");
+}
+
 TEST_CASE("keeper: is static and small", "[keeper]") {
     std::ifstream file(KEEPER_PROGRAM, std::ios::binary);
     Elf64_Ehdr header{};
