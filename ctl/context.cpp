@@ -62,6 +62,7 @@ Error explain(const control::Reply& reply) {
         return {text_of(details, "message"),
                 details.value("not_found", false) ? kNotFound : kNotExecutable};
     }
+    if (name == "InvalidProperty") return {text_of(details, "message"), kUsage};
     if (name == "Failed") return {text_of(details, "message"), kFailure};
     return {fmt::format("{} {}", name, details.dump()), kFailure};
 }

@@ -419,10 +419,13 @@ void Engine::exec(const std::string& unit, service::Token main_token, Fd socket,
 void Engine::set_property(const std::string& unit, const std::map<std::string, std::string>& pairs,
                           ClientRef client) {
     const auto overlay = config::to_overlay(*schema_, pairs);
-    if (overlay) return asks_.set_property(unit, *overlay, std::move(client));
+    const auto read =
+        overlay ? config::parse_overlay(*schema_, *overlay) : std::unexpected(overlay.error());
+    if (read) return asks_.set_property(unit, *overlay, std::move(client));
     std::vector<std::string> errors;
-    for (const auto& error : overlay.error()) errors.push_back(error.message);
-    answer(client, control::failed(fmt::format("{}", fmt::join(errors, "; "))));
+    for (const auto& error : read.error()) errors.push_back(error.message);
+    answer(client, control::error_reply("InvalidProperty",
+                                        {{"message", fmt::format("{}", fmt::join(errors, "; "))}}));
 }
 
 bool Engine::shutdown(std::string_view kind) {

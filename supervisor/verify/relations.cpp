@@ -110,26 +110,31 @@ Names members_of(std::string_view cycle) {
     return members;
 }
 
-/// The key of `unit` that says that `later` comes after `earlier`; nullptr: another unit says so.
-const char* key_of_edge(const config::Unit& unit, const std::string& later,
-                        const std::string& earlier) {
+/// The key of `unit` that says that it comes after `earlier`; nullptr: another unit says so.
+const char* key_after(const config::Unit& unit, const std::string& earlier) {
     const auto& table = unit.unit;
-    if (unit.name == later) {
-        if (contains(table.requires_, earlier)) return "requires";
-        if (contains(table.binds_to, earlier)) return "binds_to";
-        if (contains(table.after, earlier)) return "after";
-        if (unit.is_target && contains(table.wants, earlier)) return "wants";
-    }
-    return unit.name == earlier && contains(table.before, later) ? "before" : nullptr;
+    if (contains(table.requires_, earlier)) return "requires";
+    if (contains(table.binds_to, earlier)) return "binds_to";
+    if (contains(table.after, earlier)) return "after";
+    return unit.is_target && contains(table.wants, earlier) ? "wants" : nullptr;
 }
 
 /// The key of `unit` that makes an edge of the cycle to or from `member`.
 const char* key_of_cycle(const config::Unit& unit, const Names& cycle, const std::string& member) {
-    for (std::size_t i = 0; i + 1 < cycle.size(); ++i) {
-        if (cycle[i] != member && cycle[i + 1] != member) continue;
-        if (const char* key = key_of_edge(unit, cycle[i], cycle[i + 1])) return key;
-    }
-    return nullptr;
+    const auto each_edge = [&](auto key_of) -> const char* {
+        for (std::size_t i = 0; i + 1 < cycle.size(); ++i) {
+            if (cycle[i] != member && cycle[i + 1] != member) continue;
+            if (const char* key = key_of(cycle[i], cycle[i + 1])) return key;
+        }
+        return nullptr;
+    };
+    const char* key = each_edge([&](const std::string& later, const std::string& earlier) {
+        return later == unit.name ? key_after(unit, earlier) : nullptr;
+    });
+    if (key != nullptr) return key;
+    return each_edge([&](const std::string& later, const std::string& earlier) {
+        return earlier == unit.name && contains(unit.unit.before, later) ? "before" : nullptr;
+    });
 }
 
 /// A cycle where the unit itself says so, else where one given beside it puts it there.
