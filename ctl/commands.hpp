@@ -78,7 +78,14 @@ int run_exec(const Context& context, const ExecOptions& options);
 
 int run_daemon_reload(const Context& context);
 int run_version(const Context& context);
-int run_shutdown(const Context& context);
+
+struct ShutdownOptions {
+    bool no_block = false;
+    std::string timeout;  ///< "90s"; empty: as long as it takes
+};
+/// 0 when the supervisor has ended, with no_block when it has begun to.
+int run_shutdown(const Context& context, const ShutdownOptions& options);
+
 struct VerifyOptions {
     std::vector<std::string> files;
     bool strict = false;  ///< warnings make the exit code 1 too

@@ -62,6 +62,7 @@ Error explain(const control::Reply& reply) {
         return {text_of(details, "message"),
                 details.value("not_found", false) ? kNotFound : kNotExecutable};
     }
+    if (name == "InvalidProperty") return {text_of(details, "message"), kUsage};
     if (name == "Failed") return {text_of(details, "message"), kFailure};
     return {fmt::format("{} {}", name, details.dump()), kFailure};
 }
@@ -112,6 +113,11 @@ Result<control::Answer> checked(Result<control::Answer> answer) {
 Result<control::Answer> ask(const Context& context, std::string_view method,
                             const Json& parameters) {
     TRY(control::Client client, connect(context));
+    return ask_on(context, client, method, parameters);
+}
+
+Result<control::Answer> ask_on(const Context& context, control::Client& client,
+                               std::string_view method, const Json& parameters) {
     if (auto sent = client.send(method, parameters); !sent) {
         return checked(std::unexpected(std::move(sent).error()));
     }

@@ -45,6 +45,9 @@ struct Context {
                                           const Json& parameters);
 
 /// The same on a connection that is already there.
+[[nodiscard]] Result<control::Answer> ask_on(const Context& context, control::Client& client,
+                                             std::string_view method, const Json& parameters);
+/// Of an answer that was waited for.
 [[nodiscard]] Result<control::Answer> checked(Result<control::Answer> answer);
 
 /// "jailsvc: MESSAGE" on stderr, or for --json an object {"error", "message"} on stdout; the exit

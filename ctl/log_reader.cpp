@@ -124,11 +124,13 @@ Result<bool> LogReader::read_more() {
 
 Result<bool> LogReader::next_raw() {
     if (!kept_.empty()) {
-        kept_line_ = std::move(kept_.front());
+        kept_line_ = std::move(kept_.front().line);
+        note_ = std::move(kept_.front().note);
         kept_.pop_front();
         take(kept_line_);
         return true;
     }
+    if (newest_) note_ = std::exchange(newest_, nullptr);
     for (;;) {
         if (const auto line = lines_.next()) {
             take(*line);
@@ -148,13 +150,13 @@ void LogReader::take(std::string_view raw) {
     line_ = parse_log_line(raw);
     if (!line_) return;
     stamp_ = line_->stamp;
+    if (line_->mark == LineMark::kOutput) streams_.together = true;
+    if (line_->mark == LineMark::kStdout || line_->mark == LineMark::kStderr) streams_.apart = true;
     if (line_->mark != LineMark::kLogger || !options_->clocks) return;
     const auto note = parse_clock_note(line_->text);
     const auto time = parse_stamp(line_->stamp);
     if (!note || !time) return;
-    note_us_ = *time;
-    note_boottime_us_ = note->boottime_us;
-    note_boot_ = note->boot;
+    note_ = std::make_shared<const Note>(*time, note->boottime_us, std::string(note->boot));
 }
 
 Result<bool> LogReader::advance() {
@@ -171,19 +173,21 @@ Result<bool> LogReader::advance() {
 
 std::optional<ClockNote> LogReader::clock() const {
     const auto time = line_ ? parse_stamp(line_->stamp) : std::nullopt;
-    if (!time || note_us_ == 0 || *time + note_boottime_us_ < note_us_) return std::nullopt;
-    return ClockNote{*time - note_us_ + note_boottime_us_, note_boot_};
+    if (!time || !note_ || *time + note_->boottime_us < note_->us) return std::nullopt;
+    return ClockNote{*time - note_->us + note_->boottime_us, note_->boot};
 }
 
-Result<std::deque<std::string>> LogReader::newest_of(std::uint64_t number, std::size_t count) {
+Result<std::deque<LogReader::Kept>> LogReader::newest_of(std::uint64_t number, std::size_t count) {
     constexpr std::size_t kNotes = 16;  // lines that are not shown, and hardly ever so many
     TRY_VOID(open_number(number));
-    if (number == current_ && !options_->filter.selects() && count < SIZE_MAX - kNotes) {
+    // Which boot a line is of, only the lines before it tell.
+    const bool skips = !options_->filter.selects() && !options_->clocks;
+    if (number == current_ && skips && count < SIZE_MAX - kNotes) {
         TRY(const std::uint64_t offset,
             offset_of_last_lines(current_file_.get(), current_size_, count + kNotes));
         if (file_ && offset > offset_) TRY_VOID(file_->skip(offset - offset_));
     }
-    std::deque<std::string> newest;
+    std::deque<Kept> newest;
     lines_ = {};
     while (file_) {
         TRY(const std::string_view bytes, file_->read());
@@ -194,7 +198,7 @@ Result<std::deque<std::string>> LogReader::newest_of(std::uint64_t number, std::
             const bool note =
                 line_ && line_->mark == LineMark::kLogger && parse_clock_note(line_->text);
             if (note || !options_->filter.wants(line_, line_ ? line_->text : *raw)) continue;
-            newest.emplace_back(*raw);
+            newest.emplace_back(std::string(*raw), note_);
             if (newest.size() > count) newest.pop_front();
         }
     }
@@ -203,12 +207,15 @@ Result<std::deque<std::string>> LogReader::newest_of(std::uint64_t number, std::
 
 Result<void> LogReader::only_newest(std::size_t count) {
     const std::uint64_t first = number_;
-    std::deque<std::string> newest;
+    std::deque<Kept> newest;
     std::uint64_t number = current_;
     LineBuffer open_line;
     for (; newest.size() < count; --number) {
         TRY(auto more, newest_of(number, count - newest.size()));
-        if (number == current_) open_line = std::move(lines_);
+        if (number == current_) {
+            open_line = std::move(lines_);
+            newest_ = note_;
+        }
         newest.insert(newest.begin(), std::make_move_iterator(more.begin()),
                       std::make_move_iterator(more.end()));
         if (number <= first) break;
@@ -234,7 +241,7 @@ Result<void> LogReader::drop_oldest(std::vector<LogReader>& readers, std::size_t
         for (auto& reader : readers) {
             if (reader.kept_.empty()) continue;
             const auto stamp = [](const LogReader& one) {
-                return std::string_view(one.kept_.front()).substr(0, kStampLength);
+                return std::string_view(one.kept_.front().line).substr(0, kStampLength);
             };
             if (oldest == nullptr || stamp(reader) < stamp(*oldest)) oldest = &reader;
         }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -46,6 +47,13 @@ public:
     /// Time of the line since which boot [µs].
     [[nodiscard]] std::optional<ClockNote> clock() const;
 
+    /// Which kinds of the service's lines there were, wanted or not.
+    struct Streams {
+        bool together = false;  ///< of both streams, not told apart
+        bool apart = false;
+    };
+    [[nodiscard]] const Streams& streams() const noexcept { return streams_; }
+
     /// To wait for more of a followed log: a readable pipe.
     [[nodiscard]] int pipe() const noexcept { return pipe_.get(); }
     /// Takes what the pipe has. Where it has ended, since we were too slow or the logger was
@@ -53,6 +61,17 @@ public:
     [[nodiscard]] Result<void> read_pipe();
 
 private:
+    /// What ties stamps to a boot of the machine: the last such line of the log before others.
+    struct Note {
+        std::uint64_t us = 0;  ///< its stamp
+        std::uint64_t boottime_us = 0;
+        std::string boot;
+    };
+    struct Kept {
+        std::string line;
+        std::shared_ptr<const Note> note;
+    };
+
     explicit LogReader(std::string unit, const Options& options)
         : unit_(std::move(unit)), options_(&options) {}
 
@@ -63,8 +82,7 @@ private:
     [[nodiscard]] Result<void> open_number(std::uint64_t number);
     [[nodiscard]] Result<bool> read_more();
     [[nodiscard]] Result<bool> next_raw();
-    [[nodiscard]] Result<std::deque<std::string>> newest_of(std::uint64_t number,
-                                                            std::size_t count);
+    [[nodiscard]] Result<std::deque<Kept>> newest_of(std::uint64_t number, std::size_t count);
     [[nodiscard]] Result<void> go_on_in_files();
     void take(std::string_view raw);
 
@@ -80,16 +98,16 @@ private:
     std::uint64_t number_ = 0;     ///< the file in which what was read last is
     std::uint64_t offset_ = 0;     ///< in it; beyond its end, in the next
     LineBuffer lines_;
-    std::deque<std::string> kept_;  ///< lines that come first
+    std::deque<Kept> kept_;  ///< lines that come first
     std::string kept_line_;
     bool past_ = false;  ///< --until is reached
 
     std::string_view raw_;
     std::optional<LogLine> line_;
     std::string stamp_;
-    std::uint64_t note_us_ = 0;  ///< stamp of the last note of clocks
-    std::uint64_t note_boottime_us_ = 0;
-    std::string note_boot_;
+    std::shared_ptr<const Note> note_;    ///< of the line that was read last
+    std::shared_ptr<const Note> newest_;  ///< the note of what comes after kept_
+    Streams streams_;
 };
 
 }  // namespace jailsvc::ctl

@@ -14,7 +14,20 @@ namespace {
 constexpr std::uint64_t kSecond = 1'000'000;
 constexpr std::uint64_t kDay = 86400 * kSecond;
 
-Result<std::uint64_t> duration_of(std::string_view text) {
+/// The stamp that the given start of one leads to.
+std::string completed(std::string_view text) {
+    std::string stamp(text);
+    if (stamp.size() > 10 && stamp[10] == ' ') stamp[10] = 'T';
+    if (stamp.ends_with('Z')) stamp.pop_back();
+    constexpr std::string_view kRest = "0000-01-01T00:00:00.000000Z";
+    // A fraction may have any number of digits; what else is cut within a field is no time.
+    if (stamp.size() < kRest.size()) stamp += kRest.substr(stamp.size());
+    return stamp;
+}
+
+}  // namespace
+
+Result<std::uint64_t> parse_span(std::string_view text) {
     struct Unit {
         std::string_view name;
         std::uint64_t seconds;
@@ -41,19 +54,6 @@ Result<std::uint64_t> duration_of(std::string_view text) {
     return total * kSecond;
 }
 
-/// The stamp that the given start of one leads to.
-std::string completed(std::string_view text) {
-    std::string stamp(text);
-    if (stamp.size() > 10 && stamp[10] == ' ') stamp[10] = 'T';
-    if (stamp.ends_with('Z')) stamp.pop_back();
-    constexpr std::string_view kRest = "0000-01-01T00:00:00.000000Z";
-    // A fraction may have any number of digits; what else is cut within a field is no time.
-    if (stamp.size() < kRest.size()) stamp += kRest.substr(stamp.size());
-    return stamp;
-}
-
-}  // namespace
-
 Result<std::uint64_t> parse_time(std::string_view text, std::uint64_t now_us) {
     if (text == "now") return now_us;
     if (text == "today") return now_us - now_us % kDay;
@@ -65,7 +65,7 @@ Result<std::uint64_t> parse_time(std::string_view text, std::uint64_t now_us) {
         char again[kStampLength];
         if (time) write_stamp(again, *time);
         if (time && stamp == std::string_view(again, sizeof again)) return *time;
-    } else if (const auto past = duration_of(text); past && !text.empty()) {
+    } else if (const auto past = parse_span(text); past && !text.empty()) {
         return now_us > *past ? now_us - *past : 0;
     }
     return fail(

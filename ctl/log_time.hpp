@@ -11,4 +11,7 @@ namespace jailsvc::ctl {
 /// "today", "yesterday", or a date or time in UTC as ISO 8601 writes it, as much of it as is given.
 [[nodiscard]] Result<std::uint64_t> parse_time(std::string_view text, std::uint64_t now_us);
 
+/// "10min", "1h 5min" [µs].
+[[nodiscard]] Result<std::uint64_t> parse_span(std::string_view text);
+
 }  // namespace jailsvc::ctl

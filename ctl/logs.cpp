@@ -117,6 +117,55 @@ Result<void> wait_for_more(std::vector<LogReader>& readers) {
     return {};
 }
 
+/// A setting of [logging], as the supervisor prints it; empty: it does not say.
+std::string logging_setting(const std::string& unit_text, const std::string& key) {
+    const std::size_t table = unit_text.find("[logging]\n");
+    if (table == std::string::npos) return {};
+    const std::size_t end = unit_text.find("\n[", table);
+    const std::string line = "\n" + key + " = ";
+    const std::size_t at = unit_text.find(line, table);
+    if (at >= end) return {};
+    const std::size_t begin = at + line.size();
+    std::string setting = unit_text.substr(begin, unit_text.find('\n', begin) - begin);
+    std::erase(setting, '"');
+    return setting;
+}
+
+/// Whether "log" is one of the sinks that a setting names, as in "journal+log".
+bool is_kept(const std::string& setting) {
+    return setting.empty() || ('+' + setting + '+').find("+log+") != std::string::npos;
+}
+
+/// Where the output of a unit with an empty log goes, if not there.
+void explain_empty(const Context& context, const std::string& unit) {
+    const auto answer = ask(context, "Show", {{"unit", unit}, {"effective", true}});
+    if (!answer) return;  // a unit that is no more
+    const std::string text = answer->reply.parameters.value("text", "");
+    const std::string to = logging_setting(text, "stdout");
+    const std::string errors = logging_setting(text, "stderr");
+    if (is_kept(to) || is_kept(errors)) return;
+    std::fprintf(stderr,
+                 "jailsvc: %s: its output goes to %s%s%s, not to a log; [logging] stdout = \"log\" "
+                 "keeps it here\n",
+                 unit.c_str(), printable(to).c_str(), to == errors ? "" : " and ",
+                 to == errors ? "" : printable(errors).c_str());
+}
+
+/// Why there is nothing to see, where that is the unit's own doing.
+void explain_silence(const Context& context, const LogsOptions& options,
+                     const std::vector<LogReader>& readers) {
+    for (const auto& reader : readers) {
+        const auto& [together, apart] = reader.streams();
+        if (!together && !apart) explain_empty(context, reader.unit());
+        if (options.stream.empty() || !together || apart) continue;
+        std::fprintf(
+            stderr,
+            "jailsvc: %s: its log does not tell output from errors; [logging] split = true "
+            "makes it, from its next start on\n",
+            reader.unit().c_str());
+    }
+}
+
 Result<std::vector<LogReader>> open_readers(const LogsOptions& options,
                                             const LogReader::Options& reading) {
     std::vector<LogReader> readers;
@@ -150,9 +199,10 @@ Result<void> show_logs(const Context& context, const LogsOptions& options) {
     }
     const LinePrinter printer(context.json, ::isatty(STDOUT_FILENO) != 0, readers.size() > 1);
     Merge merge(readers);
-    for (;;) {
+    for (bool first = true;; first = false) {
         TRY_VOID(merge.print(printer));
         if (std::fflush(stdout) != 0) return fail_errno("standard output");
+        if (first) explain_silence(context, options, readers);
         if (!options.follow) return {};
         TRY_VOID(wait_for_more(readers));
     }

@@ -16,6 +16,23 @@ namespace {
 
 using namespace jailsvc::ctl;
 
+constexpr const char* kFooter = R"(`jailsvc help COMMAND` says more.
+
+Exit codes, as those of init scripts (LSB):
+  0  done; status: all named units run
+  1  failed, or nobody answers
+  2  wrong usage
+  3  status: a named unit does not run
+  4  not permitted; status: a named unit is unknown or its file has errors
+  5  no such unit
+  6  the unit's file has errors
+  7  the unit does not run
+exec has the command's own, 126 and 127 as a shell has them, and 128 + N for signal N.
+
+Every command but verify, explain, creds, doctor, selftest, pledge learn and version needs a running
+supervisor. One that does not answer is told of after some seconds and given up after 90; `exec` waits
+on, since its command may still run.)";
+
 struct Options {
     Context context;
     ActionOptions action;
@@ -24,6 +41,7 @@ struct Options {
     StatusOptions status;
     LogsOptions logs;
     ExecOptions exec;
+    ShutdownOptions shutdown;
     std::string unit;
     std::string profile;
     ShowOptions show;
@@ -40,6 +58,31 @@ void add_places(CLI::App& app, Options& options) {
     app.add_option("--state", options.context.state, "the supervisor's --state directory");
     app.add_option("--config", options.context.config, "a --config directory, for verify");
     app.add_flag("--json", options.context.json, "print JSON");
+}
+
+/// `jailsvc help COMMAND`.
+void add_help(CLI::App& app, Options& options) {
+    CLI::App* help = app.add_subcommand("help", "Explain a command");
+    help->add_option("command", options.words, "as in `jailsvc help pledge learn`");
+    help->callback([&app, &options] {
+        const CLI::App* about = &app;
+        std::string name = "jailsvc";
+        for (const std::string& word : options.words) {
+            const auto found = about->get_subcommands(
+                [&](const CLI::App* each) { return each->get_name() == word; });
+            if (found.empty()) {
+                options.exit_code =
+                    report(options.context,
+                           {"no command \"" + word + "\"; `jailsvc help` lists them", kUsage});
+                return;
+            }
+            about = found.front();
+            name += " " + word;
+        }
+        // Not help(): that is the help of the command which was called, this one.
+        const auto mode = CLI::AppFormatMode::Normal;
+        std::fputs(about->get_formatter()->make_help(about, name, mode).c_str(), stdout);
+    });
 }
 
 void add_actions(CLI::App& app, Options& options) {
@@ -78,14 +121,23 @@ void add_set_property(CLI::App& app, Options& options) {
     set->add_option("key=value", options.set_property.assignments,
                     "keys of [jail.cgroups]: memory_max=512M tasks_max=200 cpu_quota=50%")
         ->required();
+    set->footer(
+        "0 lifts memory_max, memory_high and tasks_max. A table is written as TOML has it:\n"
+        "  jailsvc set-property web 'io_max={\"/dev/sda\" = \"rbps=10M\"}'\n"
+        "All of them hold in the running unit when it returns, or none does. Exit code 2: there is "
+        "no such\nkey, or the value is none of its kind; 1: it was refused, by the site's ceiling, "
+        "the machine, or what\nthe unit uses already.");
     set->callback([&options] {
         options.exit_code = run_set_property(options.context, options.set_property);
     });
 }
 
 void add_questions(CLI::App& app, Options& options) {
-    CLI::App* status = app.add_subcommand(
-        "status", "Show units; exit code 0: all run, 3: one does not, 4: one is unknown");
+    CLI::App* status =
+        app.add_subcommand("status", "Show units; all of them, with exit code 0, if none is named");
+    status->footer(
+        "Exit codes: 0 all named units run (or none was named), 3 one does not, 4 one is unknown "
+        "or has\nerrors in its file, or nobody answers.");
     status->add_option("unit", options.status.units);
     status->add_option("--value", options.status.value, "print this one field only (\"pid\")");
     status->add_flag("--table", options.status.table, "one line per unit");
@@ -152,6 +204,10 @@ void add_tools(CLI::App& app, Options& options) {
     exec->add_option("unit", options.exec.unit)->required();
     exec->add_option("command", options.exec.command)->required();
     exec->positionals_at_end(true);
+    exec->footer(
+        "Where standard input and output are both a terminal, the command gets a terminal of its "
+        "own, and\nwhat is typed and shown is relayed; otherwise it has the three descriptors as "
+        "they are.");
     exec->callback([&options] {
         // CLI11 leaves a separator that follows the first positional among the values.
         auto& command = options.exec.command;
@@ -210,9 +266,13 @@ void add_tools(CLI::App& app, Options& options) {
     app.add_subcommand("version", "Print versions")->callback([&options] {
         options.exit_code = run_version(options.context);
     });
-    app.add_subcommand("shutdown", "Stop all units and end the supervisor")->callback([&options] {
-        options.exit_code = run_shutdown(options.context);
-    });
+    CLI::App* shutdown = app.add_subcommand(
+        "shutdown", "Stop all units and end the supervisor; exit code 0 when it has ended");
+    shutdown->add_flag("--no-block", options.shutdown.no_block, "do not wait for its end");
+    shutdown->add_option("--timeout", options.shutdown.timeout,
+                         "wait no longer than \"90s\": then exit code 1, and it goes on ending");
+    shutdown->callback(
+        [&options] { options.exit_code = run_shutdown(options.context, options.shutdown); });
 }
 
 /// --json before the arguments are understood, for errors in them.
@@ -245,14 +305,10 @@ int main(int argc, char** argv) {
     options.context.colour = ::isatty(STDOUT_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr;
     CLI::App app("Starts, stops and shows services, each in its own jail.", "jailsvc");
     app.require_subcommand(1);
-    app.footer(
-        "Every command but verify, explain, creds, doctor, selftest, pledge learn and version "
-        "needs "
-        "a\nrunning supervisor. One that does not answer is told of after some seconds and given "
-        "up "
-        "after\n90; `exec` waits on, since its command may still run.");
+    app.set_version_flag("--version", "jailsvc " JAILSVC_VERSION, "Print the client's version");
     app.fallthrough();  // --json and --state may stand behind the command too
     add_places(app, options);
+    add_help(app, options);
     add_actions(app, options);
     add_set_property(app, options);
     add_questions(app, options);
@@ -260,6 +316,7 @@ int main(int argc, char** argv) {
     add_logs(app, options);
     add_tools(app, options);
     add_views(app, options.context, options.exit_code);
+    app.footer(kFooter);  // of the whole; commands added after it would have it too
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

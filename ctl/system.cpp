@@ -138,13 +138,6 @@ int run_version(const Context& context) {
     return kOk;
 }
 
-int run_shutdown(const Context& context) {
-    const auto answer = ask(context, "Shutdown", {{"kind", "exit"}});
-    if (!answer) return report(context, answer.error());
-    if (context.json) print_json(answer->reply.parameters);
-    return kOk;
-}
-
 int run_verify(const Context& context, const VerifyOptions& options) {
     std::vector<std::string> arguments = with_places(context, "verify");
     if (context.json) arguments.emplace(arguments.begin() + 1, "--json");

@@ -77,6 +77,7 @@ std::vector<std::string> table_row(const Context& context, const Json& unit) {
     const std::string state = text_field(unit, "state");
     const std::string because = text_field(unit, "because");
     std::string last = text_field(unit, "profile");
+    if (last.empty()) last = "-";  // a target, or a file with errors
     if (last == "host") last = paint(context.colour, Colour::kYellow, "unconfined");
     if (!because.empty()) last += "  " + because;
     if (unit.value("stale", false)) last += "  (file changed)";

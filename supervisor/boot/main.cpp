@@ -62,7 +62,9 @@ void raise_limit(Options& options) noexcept {
 
 /// Returns only after an error, which was reported.
 void become_keeper(Options& options) noexcept {
-    if (options.config != nullptr && !is_trusted(options.config)) return;
+    const char* config = options.config;
+    if (config != nullptr && (!is_trusted(config) || !is_reachable(config))) return;
+    if (!is_reachable(options.run)) return;
     Fd made[5];
     made[0] = lock_run_directory(options.run);
     if (!made[0]) return;

@@ -105,6 +105,25 @@ bool is_trusted(const char* directory) noexcept {
     return false;
 }
 
+bool is_reachable(const char* directory) noexcept {
+    if (::geteuid() != 0) return true;  // then they run as we do
+    char part[PATH_MAX];
+    std::snprintf(part, sizeof part, "%s/", directory);
+    for (char* slash = std::strchr(part + 1, '/'); slash; slash = std::strchr(slash + 1, '/')) {
+        *slash = '\0';
+        struct stat info{};
+        if (::stat(part, &info) < 0) return true;  // we make it, or those who read it tell
+        if ((info.st_mode & S_IXOTH) == 0) {
+            log("%s: closed to the engine and the logger, who are not root; chmod o+x it, or use "
+                "another directory",
+                part);
+            return false;
+        }
+        *slash = '/';
+    }
+    return true;
+}
+
 Fd lock_run_directory(const char* path) noexcept {
     char parent[PATH_MAX];
     std::snprintf(parent, sizeof parent, "%s", path);

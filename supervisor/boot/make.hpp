@@ -17,9 +17,13 @@ void prepare_process() noexcept;
 
 /// Whether nobody but root and ourselves can put other things in place of what is in a directory:
 /// it belongs to one of the two, and others may not write there, or not touch what is not theirs
-/// (the sticky bit, inode(7)); a missing one is left to those who read it. If not, or if it cannot be
-/// looked at, that was reported.
+/// (the sticky bit, inode(7)); a missing one is left to those who read it. If not, or if it cannot
+/// be looked at, that was reported.
 [[nodiscard]] bool is_trusted(const char* directory) noexcept;
+
+/// Whether everybody can get through to what is in a directory, as the engine and the logger have
+/// to, who are not root. If not, that was reported.
+[[nodiscard]] bool is_reachable(const char* directory) noexcept;
 
 /// The run directory, made if missing and locked for PID 1's lifetime against a second supervisor.
 [[nodiscard]] Fd lock_run_directory(const char* path) noexcept;

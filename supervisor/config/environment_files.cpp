@@ -32,7 +32,7 @@ std::string why_not_found(int code) {
 /// Why the file cannot be used; empty: it can.
 std::string objection(const struct stat& info, Trust trust, const std::string& path) {
     if (S_ISLNK(info.st_mode)) return "is a symbolic link; name the file itself";
-    if (!S_ISREG(info.st_mode)) return "is not a regular file";
+    if (!S_ISREG(info.st_mode)) return "is not a regular file; name one";
     return trust == Trust::kAny ? std::string() : trust_objection(info, path);
 }
 

@@ -217,6 +217,22 @@ std::string hint(const std::string& near, std::string_view before, std::string_v
                         : fmt::format("; did you mean {}{}{}?", before, near, after);
 }
 
+constexpr std::size_t kMaxTableName = 64;  // nobody misspells longer ones; bounds the work
+
+/// A short name may be half wrong, and still be none of the others; or cut short.
+std::string nearest_table(std::string_view name, const std::vector<std::string>& names) {
+    const std::string* best = nullptr;
+    std::size_t least = name.size() / 2 + 1;
+    for (const std::string& each : names) {
+        const bool is_start = name.size() >= 3 && each.starts_with(name);
+        const std::size_t distance = is_start ? 0 : edit_distance(name, each);
+        if (distance >= least) continue;
+        least = distance;
+        best = &each;
+    }
+    return best != nullptr ? *best : std::string();
+}
+
 /// Below [jail] only the last part of the names is compared: the prefix is always right.
 void unknown_table(const std::string& name, const Where& where, const Schema& schema,
                    Reporter& reporter) {
@@ -225,7 +241,10 @@ void unknown_table(const std::string& name, const Where& where, const Schema& sc
     for (const Table& table : schema.tables) {
         if (table.name.starts_with(prefix)) names.push_back(table.name.substr(prefix.size()));
     }
-    const std::string near = nearest(std::string_view(name).substr(prefix.size()), names);
+    std::string near;
+    if (name.size() <= kMaxTableName) {
+        near = nearest_table(std::string_view(name).substr(prefix.size()), names);
+    }
     reporter.add(where, fmt::format("[{}]: table not known by this build{}", plain(name),
                                     hint(near, fmt::format("[{}", prefix), "]")));
 }

@@ -28,7 +28,9 @@ Result<Fd> open_checked(Fd fd, mode_t type, Trust trust, const std::string& path
     struct stat info{};
     if (::fstat(fd.get(), &info) == -1) return why(errno);
     if ((info.st_mode & S_IFMT) != type) {
-        return fail(type == S_IFDIR ? "is not a directory" : "is not a regular file", EINVAL);
+        return fail(type == S_IFDIR ? "is not a directory; name one, or remove it"
+                                    : "is not a regular file; put a file here, or remove it",
+                    EINVAL);
     }
     if (trust == Trust::kAny) return fd;
     const std::string objection = trust_objection(info, path);

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "base/clock.hpp"
 #include "base/fd.hpp"
 #include "ending/ending.hpp"
 #include "pid1/log.hpp"
@@ -24,7 +25,7 @@ enum class Whom {
 struct Step {
     Whom whom;
     int signo;  ///< 0: their channels' end tells them
-    long wait_s;
+    std::uint64_t wait_s;
 };
 constexpr Step kSteps[] = {
     {Whom::kRest, SIGTERM, 2},  {Whom::kRest, SIGKILL, 8},  {Whom::kThree, 0, 1},
@@ -32,12 +33,6 @@ constexpr Step kSteps[] = {
     {Whom::kAll, SIGKILL, 2},
 };
 constexpr long kTickNs = 100'000'000;  ///< looking again for what became ours without a signal
-
-std::int64_t now_ns() noexcept {
-    timespec now{};
-    ::clock_gettime(CLOCK_BOOTTIME, &now);
-    return now.tv_sec * 1'000'000'000L + now.tv_nsec;
-}
 
 /// Our children, zombies included (proc_pid_children(5)); empty: no /proc, or one that counts the
 /// pids of another namespace. The kernel may leave some out while others end: ask again.
@@ -136,9 +131,9 @@ void end_processes(pid1::End& end) noexcept {
         (void)processes.signal(step.whom, step.signo);
         // SIGKILL again and again: the children of what was killed are ours now.
         const int again = step.signo == SIGKILL ? SIGKILL : 0;
-        const std::int64_t until_ns = now_ns() + step.wait_s * 1'000'000'000L;
+        const std::uint64_t until_ns = boottime_ns() + step.wait_s * 1'000'000'000;
         processes.reap();
-        while (processes.signal(step.whom, again) != 0 && now_ns() < until_ns) {
+        while (processes.signal(step.whom, again) != 0 && boottime_ns() < until_ns) {
             wait_a_little();
             processes.reap();
         }

@@ -55,7 +55,7 @@ void Asks::set_property(const std::string& unit, const std::string& overlay, Cli
 }
 
 void Asks::on_property_set(const ipc::SetPropertyReply& reply, const std::string& text) {
-    const ClientRef client = properties_.answered(reply.serial);
+    const ClientRef client = properties_.answered(reply.serial).client;
     answer(client, reply.ok != 0 ? control::Reply{} : control::failed(text));
 }
 
@@ -66,12 +66,13 @@ void Asks::end_log_line(std::string_view unit) {
     logger_.send(message);
 }
 
-void Asks::logs(const std::string& unit, bool follow, std::uint64_t file, ClientRef client) {
+void Asks::logs(const LogQuestion& question, ClientRef client) {
     auto request = ipc::make<ipc::LogOpen>();
-    request.follow = follow ? 1 : 0;
-    request.file = file;
-    ipc::set_text(request.unit, unit);
-    logs_.ask(request, std::move(client));
+    request.follow = question.follow ? 1 : 0;
+    request.kept = question.if_none ? 1 : 0;
+    request.file = question.file;
+    ipc::set_text(request.unit, question.unit);
+    logs_.ask(request, std::move(client), {}, question.if_none);
 }
 
 void Asks::exec(const std::string& unit, service::Token token, service::Token main_token, Fd socket,
@@ -127,7 +128,7 @@ void Asks::on_plan_reply(ipc::Packet& packet) {
     const auto* message = packet.as<ipc::PlanReply>();
     if (message == nullptr) return;
     const Fd memfd(packet.take_fd(0));
-    const ClientRef client = plans_.answered(message->serial);
+    const ClientRef client = plans_.answered(message->serial).client;
     const auto text = sys::read_memfd(memfd.get(), kMaxPlan);
     answer(client, text ? plan_reply(message->ok != 0, *text)
                         : control::failed("the jailer's plan: " + text.error().message));
@@ -138,7 +139,8 @@ void Asks::on_log_opened(ipc::Packet& packet) {
     if (message == nullptr) return;
     std::vector<Fd> fds;
     for (std::size_t i = 0; i < packet.fd_count(); ++i) fds.emplace_back(packet.take_fd(i));
-    const ClientRef client = logs_.answered(message->serial);
+    const auto [client, if_none] = logs_.answered(message->serial);
+    if (message->code == ENOENT && if_none) return answer(client, *if_none);
     if (message->code != 0) {
         return answer(client, control::failed(fmt::format("its log cannot be opened: {}",
                                                           std::strerror(message->code))));

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "engine/client.hpp"
+#include "engine/elsewhere.hpp"
 #include "engine/link.hpp"
 #include "engine/questions.hpp"
 #include "service/types.hpp"
@@ -23,7 +24,7 @@ public:
          std::function<void(service::Token)> on_exec);
 
     void plan(const std::string& unit, ClientRef client);
-    void logs(const std::string& unit, bool follow, std::uint64_t file, ClientRef client);
+    void logs(const LogQuestion& question, ClientRef client);
     /// `overlay`: see config/overlay.hpp.
     void set_property(const std::string& unit, const std::string& overlay, ClientRef client);
     /// Tells the logger that a program of the unit's has ended.

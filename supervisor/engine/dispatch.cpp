@@ -11,6 +11,7 @@
 #include <set>
 
 #include "base/clock.hpp"
+#include "config/names.hpp"
 #include "control/varlink.hpp"
 #include "engine/messages.hpp"
 #include "engine/process_list.hpp"
@@ -362,8 +363,10 @@ void Dispatcher::plan(Request& request) {
 }
 
 void Dispatcher::logs(Request& request) {
-    const auto name = unit(request);
-    if (!name) return;
+    const auto named = taken(request, naming_.logged(request.parameters));
+    if (!named) return;
+    const auto& [name, refusal] = *named;
+    if (refusal && !config::is_unit_name(name)) return answer(request.client, *refusal);
     const auto follow = taken(request, flag(request.parameters, "follow"));
     if (!follow) return;
     const auto file = request.parameters.find("file");
@@ -371,7 +374,11 @@ void Dispatcher::logs(Request& request) {
     if (numbered && (*follow || !file->is_number_unsigned())) {
         return answer(request.client, control::invalid_parameter("file"));
     }
-    elsewhere_.logs(*name, *follow, numbered ? file->get<std::uint64_t>() : 0, request.client);
+    elsewhere_.logs({.unit = name,
+                     .follow = *follow,
+                     .file = numbered ? file->get<std::uint64_t>() : 0,
+                     .if_none = refusal},
+                    request.client);
 }
 
 void Dispatcher::exec(Request& request) {

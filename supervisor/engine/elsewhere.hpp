@@ -19,6 +19,15 @@ struct ReloadReport {
     std::vector<std::string> added, changed, removed, stale, errors, warnings;
 };
 
+/// Which log a client wants.
+struct LogQuestion {
+    std::string unit;
+    bool follow = false;
+    std::uint64_t file = 0;  ///< 0: the current one
+    /// The answer where no log of it is kept: of what is no unit, or none any more.
+    std::optional<control::Reply> if_none = {};
+};
+
 /// What methods need that is done by other processes or touches files. Answers may come later.
 class Elsewhere {
 public:
@@ -50,8 +59,7 @@ public:
     /// Every setting of the unit, defaults included.
     [[nodiscard]] virtual Result<std::string> settings(const config::Unit& unit) const = 0;
     virtual void plan(const std::string& unit, ClientRef client) = 0;
-    virtual void logs(const std::string& unit, bool follow, std::uint64_t file,
-                      ClientRef client) = 0;
+    virtual void logs(const LogQuestion& question, ClientRef client) = 0;
     virtual void exec(const std::string& unit, service::Token main_token, Fd socket,
                       ClientRef client) = 0;
     /// Keys of [jail.cgroups] and their values as typed, to hold from now on.

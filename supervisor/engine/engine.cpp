@@ -99,7 +99,7 @@ void Engine::from_keeper(ipc::Packet& packet) {
     } else if (const auto* heartbeat = packet.as<ipc::Heartbeat>()) {
         keeper_.send(*heartbeat);
     } else if (const auto* shutdown = packet.as<ipc::Shutdown>()) {
-        if (ready_) announce_deadline();
+        if (ready_) answer_shutdown();
         begin_shutdown({shutdown->kind, 0});
     } else {
         spdlog::error("keeper: an unexpected message was ignored");
@@ -327,7 +327,7 @@ void Engine::go() {
     listen();
     if (!ending_) ending_ = records_->ending();  // of an engine before us
     if (ending_) {
-        announce_deadline();
+        announce_shutdown(ending_->kind);
         return begin_shutdown(*ending_);
     }
     if (!records_->booted()) start_wanted();
@@ -406,8 +406,8 @@ void Engine::plan(const std::string& unit, ClientRef client) {
     asks_.plan(unit, std::move(client));
 }
 
-void Engine::logs(const std::string& unit, bool follow, std::uint64_t file, ClientRef client) {
-    asks_.logs(unit, follow, file, std::move(client));
+void Engine::logs(const LogQuestion& question, ClientRef client) {
+    asks_.logs(question, std::move(client));
 }
 
 void Engine::exec(const std::string& unit, service::Token main_token, Fd socket, ClientRef client) {
@@ -420,16 +420,21 @@ void Engine::exec(const std::string& unit, service::Token main_token, Fd socket,
 void Engine::set_property(const std::string& unit, const std::map<std::string, std::string>& pairs,
                           ClientRef client) {
     const auto overlay = config::to_overlay(*schema_, pairs);
-    if (overlay) return asks_.set_property(unit, *overlay, std::move(client));
+    const auto read =
+        overlay ? config::parse_overlay(*schema_, *overlay) : std::unexpected(overlay.error());
+    if (read) return asks_.set_property(unit, *overlay, std::move(client));
     std::vector<std::string> errors;
-    for (const auto& error : overlay.error()) errors.push_back(error.message);
-    answer(client, control::failed(fmt::format("{}", fmt::join(errors, "; "))));
+    for (const auto& error : read.error()) errors.push_back(error.message);
+    answer(client, control::error_reply("InvalidProperty",
+                                        {{"message", fmt::format("{}", fmt::join(errors, "; "))}}));
 }
 
 bool Engine::shutdown(std::string_view kind) {
     const auto known = shutdown_kind(kind);
-    if (known) begin_shutdown({*known, 0});
-    return known.has_value();
+    if (!known) return false;
+    announce_shutdown(*known);
+    begin_shutdown({*known, 0});
+    return true;
 }
 
 void Engine::begin_shutdown(Records::Ending ending) {
@@ -450,12 +455,25 @@ void Engine::begin_shutdown(Records::Ending ending) {
 }
 
 /// So that the keeper cuts no stop short that the units' timeouts allow.
-void Engine::announce_deadline() {
+std::uint64_t Engine::stop_deadline_ns() const {
     const auto bound =
         std::min(static_cast<std::uint64_t>(manager_.stop_bound().count()), ipc::kLongestStopNs);
+    return boottime_ns() + bound + kShutdownSlackNs;
+}
+
+/// The keeper's own wish, for a signal.
+void Engine::answer_shutdown() {
     auto stopping = ipc::make<ipc::Stopping>();
-    stopping.deadline_ns = boottime_ns() + bound + kShutdownSlackNs;
+    stopping.deadline_ns = stop_deadline_ns();
     keeper_.send(stopping);
+}
+
+/// Someone else's: the keeper bounds it from now on, and goes on with it though no engine does.
+void Engine::announce_shutdown(ipc::ShutdownKind kind) {
+    auto shutdown = ipc::make<ipc::Shutdown>();
+    shutdown.kind = kind;
+    shutdown.deadline_ns = stop_deadline_ns();
+    keeper_.send(shutdown);
 }
 
 void Engine::settle() {
@@ -466,6 +484,7 @@ void Engine::settle() {
         monitors_.end_lost();
         for (const auto& [job, result] : reporter_.take_settled()) jobs_.settled(job, result);
         if (const auto code = reporter_.take_end()) {
+            announce_shutdown(ipc::ShutdownKind::kExit);
             begin_shutdown({ipc::ShutdownKind::kExit, static_cast<std::uint16_t>(*code)});
         }
     }

@@ -50,7 +50,7 @@ public:
     void freeze(std::string_view unit, bool on) override;
     [[nodiscard]] Result<std::string> settings(const config::Unit& unit) const override;
     void plan(const std::string& unit, ClientRef client) override;
-    void logs(const std::string& unit, bool follow, std::uint64_t file, ClientRef client) override;
+    void logs(const LogQuestion& question, ClientRef client) override;
     void exec(const std::string& unit, service::Token main_token, Fd socket,
               ClientRef client) override;
     void set_property(const std::string& unit, const std::map<std::string, std::string>& pairs,
@@ -100,7 +100,9 @@ private:
     void settle();
     void trim();
     void begin_shutdown(Records::Ending ending);
-    void announce_deadline();
+    [[nodiscard]] std::uint64_t stop_deadline_ns() const;
+    void answer_shutdown();
+    void announce_shutdown(ipc::ShutdownKind kind);
 
     struct ev_loop* loop_;
     config::Sources sources_;

@@ -119,15 +119,24 @@ Naming::Answered<Strings> Naming::names(const Json& parameters) {
     return names;
 }
 
-Naming::Answered<std::string> Naming::unit(const Json& parameters) {
+Naming::Answered<std::pair<std::string, std::optional<Reply>>> Naming::logged(
+    const Json& parameters) {
     const auto found = parameters.find("unit");
     if (found == parameters.end() || !found->is_string()) {
         return std::unexpected(control::invalid_parameter("unit"));
     }
     auto name = found->get<std::string>();
     load_missing({name});
-    if (const auto fault = fault_of(name)) return std::unexpected(reply_of(*fault));
-    return name;
+    std::optional<Reply> refusal;
+    if (const auto fault = fault_of(name)) refusal = reply_of(*fault);
+    return std::pair{std::move(name), std::move(refusal)};
+}
+
+Naming::Answered<std::string> Naming::unit(const Json& parameters) {
+    auto named = logged(parameters);
+    if (!named) return std::unexpected(std::move(named).error());
+    if (named->second) return std::unexpected(std::move(*named->second));
+    return std::move(named->first);
 }
 
 Naming::Answered<std::vector<UnitOutcome>> Naming::units(const Json& parameters) {

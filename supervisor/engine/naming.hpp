@@ -31,6 +31,11 @@ public:
     /// The unit that "unit" names.
     [[nodiscard]] Answered<std::string> unit(const control::Json& parameters);
 
+    /// The name in "unit" whose log may be kept, and where it is no unit's, what to answer if it is
+    /// not: logs stay when units go.
+    [[nodiscard]] Answered<std::pair<std::string, std::optional<control::Reply>>> logged(
+        const control::Json& parameters);
+
     /// One entry for each of "units", at least one, in their order. Of several, those that are no
     /// units have their outcome already; one alone is refused.
     [[nodiscard]] Answered<std::vector<UnitOutcome>> units(const control::Json& parameters);

@@ -28,15 +28,16 @@ Questions::Questions(struct ev_loop* loop, Link& link, std::string who, OnLoss o
       patience_seconds_(patience),
       patience_(loop, [this] { give_up(); }) {}
 
-void Questions::put(Link::Message message, ClientRef client) {
+void Questions::put(Link::Message message, Asked asked) {
     if (pending_.size() >= kMaxPending) {
         return answer(
-            client, control::error_reply(
-                        "LimitReached",
-                        {{"what", fmt::format("too many questions to the {}; try again", who_)}}));
+            asked.client,
+            control::error_reply(
+                "LimitReached",
+                {{"what", fmt::format("too many questions to the {}; try again", who_)}}));
     }
     auto& question = pending_[last_serial_];
-    question = {.message = std::move(message), .client = std::move(client)};
+    question = {.message = std::move(message), .asked = std::move(asked)};
     if (link_.up()) return send(question);
     if (!patience_.running()) patience_.start(patience_seconds_);
 }
@@ -47,19 +48,19 @@ void Questions::send(Question& question) {
     link_.send(Link::Message{question.message.bytes, {}});
 }
 
-ClientRef Questions::answered(std::uint64_t serial) {
+Questions::Asked Questions::answered(std::uint64_t serial) {
     const auto at = pending_.find(serial);
     if (at == pending_.end()) return {};
-    ClientRef client = std::move(at->second.client);
+    Asked asked = std::move(at->second.asked);
     pending_.erase(at);
-    return client;
+    return asked;
 }
 
 void Questions::lost() {
     std::vector<ClientRef> failed;  // told last: an answer lets a client's next call in
     for (auto at = pending_.begin(); at != pending_.end();) {
         const bool fails = at->second.sent && on_loss_ == OnLoss::kFail;
-        if (fails) failed.push_back(std::move(at->second.client));
+        if (fails) failed.push_back(std::move(at->second.asked.client));
         at->second.sent = false;
         at = fails ? pending_.erase(at) : std::next(at);
     }
@@ -71,7 +72,7 @@ void Questions::lost() {
 
 void Questions::back() {
     patience_.stop();
-    std::erase_if(pending_, [](const auto& entry) { return entry.second.client.expired(); });
+    std::erase_if(pending_, [](const auto& entry) { return entry.second.asked.client.expired(); });
     std::vector<std::uint64_t> waiting;
     for (const auto& [serial, question] : pending_) {
         if (!question.sent) waiting.push_back(serial);
@@ -84,7 +85,7 @@ void Questions::back() {
 
 void Questions::give_up() {
     for (auto& [serial, question] : std::exchange(pending_, {})) {
-        answer(question.client, peer_is_away(who_, patience_seconds_));
+        answer(question.asked.client, peer_is_away(who_, patience_seconds_));
     }
 }
 

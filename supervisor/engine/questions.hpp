@@ -29,15 +29,21 @@ public:
     Questions(struct ev_loop* loop, Link& link, std::string who, OnLoss on_loss,
               double patience = kPeerPatience);
 
-    /// Sets the message's serial. Refused while too many wait.
+    struct Asked {
+        ClientRef client;
+        std::optional<control::Reply> otherwise;
+    };
+    /// Sets the message's serial. Refused while too many wait. `otherwise` is kept for the answer.
     template <ipc::Message T>
-    void ask(T message, ClientRef client, std::vector<Fd> fds = {}) {
+    void ask(T message, ClientRef client, std::vector<Fd> fds = {},
+             std::optional<control::Reply> otherwise = {}) {
         message.serial = ++last_serial_;
         const auto* begin = reinterpret_cast<const std::byte*>(&message);
-        put({{begin, begin + sizeof message}, std::move(fds)}, std::move(client));
+        put({{begin, begin + sizeof message}, std::move(fds)},
+            {std::move(client), std::move(otherwise)});
     }
     /// Whose question has been answered; empty where nobody waits for that.
-    [[nodiscard]] ClientRef answered(std::uint64_t serial);
+    [[nodiscard]] Asked answered(std::uint64_t serial);
 
     void lost();  ///< the peer died
     void back();  ///< there is another
@@ -45,10 +51,10 @@ public:
 private:
     struct Question {
         Link::Message message;
-        ClientRef client;
+        Asked asked;
         bool sent = false;
     };
-    void put(Link::Message message, ClientRef client);
+    void put(Link::Message message, Asked asked);
     void send(Question& question);
     void give_up();
 

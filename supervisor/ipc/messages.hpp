@@ -256,8 +256,8 @@ struct ExitAck {
 
 enum class ShutdownKind : std::uint16_t { kExit, kPowerOff, kReboot, kHalt, kKexec, kSoftReboot };
 
-/// keeper -> engine: a signal asked for the end (SIGTERM, SIGINT, SIGPWR, Ctrl-Alt-Del). The keeper
-/// goes its own way if kShutdownDone has not come by `deadline_ns`.
+/// keeper -> engine: a signal asked for the end (SIGTERM, SIGINT, SIGPWR, Ctrl-Alt-Del). And back,
+/// with signal 0: a client or a unit did. The keeper waits for ShutdownDone until `deadline_ns`.
 struct Shutdown {
     static constexpr Type kType = Type::kShutdown;
     Header header;
@@ -514,7 +514,7 @@ struct LogOpen {
     std::uint64_t file;    ///< which of the unit's files; 0: the current one
     std::uint32_t follow;  ///< 1: the current one, and a pipe that carries what is written from now
                            ///< on
-    std::uint32_t reserved;
+    std::uint32_t kept;    ///< 1: ENOENT where no log of the unit is kept; 0: one is begun then
     char unit[kNameSize];
 };
 

@@ -77,6 +77,12 @@ Result<void> run_loop(const Places& places) {
     TRY(FileLimits limits, raise_file_limit());
     if (places.files != 0) limits.soft = std::min(places.files, limits.hard);
     TRY_VOID(reduce_effective_capabilities());
+    if (const std::string lacking = lacking_for_jails(); !lacking.empty()) {
+        spdlog::warn(
+            "uid {} has no capabilities {}: no unit can be started; run jailsvc-init as "
+            "root",
+            ::geteuid(), lacking);
+    }
     // What a process inherits when its unit names no umask; our own files are given their modes.
     ::umask(022);
     ignore_no_signals();

@@ -21,11 +21,11 @@ constexpr std::uint64_t kStopNs = 100 * kSecond;  ///< for an engine that does n
 
 void request_shutdown(Keeper& keeper, int signo) noexcept {
     const std::uint64_t now_ns = boottime_ns();
-    if (keeper.phase == Phase::kRunning) {
+    if (keeper.signal == 0) {  // the first one, though the engine may be ending by itself already
+        if (keeper.phase == Phase::kRunning) keeper.deadline_ns = now_ns + kStopNs;
         keeper.phase = Phase::kStopping;
         keeper.kind = pid1::kind_of_signal(pid1::own_rank(), signo);
         keeper.signal = signo;
-        keeper.deadline_ns = now_ns + kStopNs;
     } else if (signo != SIGPWR && keeper.deadline_ns > now_ns + kHurryNs) {
         keeper.deadline_ns = now_ns + kHurryNs;
         log("signal %d again: %u s left", signo, static_cast<unsigned>(kHurryNs / kSecond));
@@ -80,13 +80,6 @@ void check_deadline(Keeper& keeper) noexcept {
 }
 
 }  // namespace
-
-std::uint64_t boottime_ns() noexcept {
-    timespec now{};
-    ::clock_gettime(CLOCK_BOOTTIME, &now);
-    return static_cast<std::uint64_t>(now.tv_sec) * kSecond +
-           static_cast<std::uint64_t>(now.tv_nsec);
-}
 
 void run(Keeper& keeper) noexcept {
     keeper.reap_due = true;  // what became ours before the exec

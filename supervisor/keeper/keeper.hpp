@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/clock.hpp"
 #include "keeper/registry.hpp"
 #include "keeper/store.hpp"
 #include "keeper/strays.hpp"
@@ -8,7 +9,8 @@ namespace jailsvc::keeper {
 
 /// The keeper's life; it ends by executing jailsvc-end:
 ///   kRunning   keeps engine, jailer and logger alive; reaps; keeps exits and descriptors
-///   kStopping  a signal asked for the end, the engine stops the services (Shutdown); still keeping
+///   kStopping  a signal or the engine's client asked for the end (Shutdown), and the engine stops
+///              the services; still keeping
 ///   kEnding    the engine is done, or its time is over
 enum class Phase { kRunning, kStopping, kEnding };
 
@@ -37,7 +39,7 @@ struct Keeper {
     Phase phase{};
     std::uint64_t deadline_ns{};  ///< of kStopping
     ipc::ShutdownKind kind{};
-    int signal{};  ///< that asked for the end
+    int signal{};  ///< that asked for the end; 0: none did
     int exit_code{};
     Registry registry{};
     Store store{};
@@ -74,7 +76,6 @@ void drain(Keeper& keeper, ipc::Role role) noexcept;
 void pump(Keeper& keeper, ipc::Role role) noexcept;
 
 inline constexpr std::uint64_t kSecond = 1'000'000'000;  ///< [ns]
-[[nodiscard]] std::uint64_t boottime_ns() noexcept;
 
 inline constexpr std::uint64_t kHurryNs = 2 * kSecond;  ///< to stop, after a second signal
 inline constexpr std::uint64_t kFirstDelayNs = kSecond / 10;

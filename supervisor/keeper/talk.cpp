@@ -23,7 +23,8 @@ bool greet(Keeper& keeper, Role role, const ipc::Hello& hello) noexcept {
     Member& who = keeper.member(role);
     if (hello.role != role || who.greeted) return false;
     who.greeted = who.end_due = true;
-    who.shutdown_due = role == Role::kEngine && keeper.phase == Phase::kStopping;
+    // An end that the engine itself announced is in its records, and so known to its successor.
+    who.shutdown_due = role == Role::kEngine && keeper.signal != 0;
     keeper.store.kept.mark_snapshot(role);
     keeper.registry.processes.mark_snapshot(role);
     return true;
@@ -50,17 +51,25 @@ bool handle_from_jailer(Keeper& keeper, ipc::Packet& packet) noexcept {
     return message != nullptr && pidfd && take_register(keeper, *message, pidfd.get());
 }
 
+/// The engine stops everything, for a signal or for a client or unit of its own. It has as long as
+/// the units' timeouts allow, within bounds. What a signal wants to follow the end stands.
+bool stop(Keeper& keeper, ipc::ShutdownKind kind, const auto& message) noexcept {
+    if (kind > ipc::ShutdownKind::kSoftReboot) return false;
+    const std::uint64_t now_ns = boottime_ns();
+    const bool hurries = keeper.signal != 0 && keeper.deadline_ns <= now_ns + kHurryNs;
+    if (!hurries) keeper.deadline_ns = std::min(message.deadline_ns, now_ns + ipc::kLongestStopNs);
+    if (keeper.signal == 0) keeper.kind = kind;
+    keeper.phase = Phase::kStopping;
+    return true;
+}
+
 bool handle_from_engine(Keeper& keeper, const ipc::Packet& packet) noexcept {
     if (const auto* ack = packet.as<ipc::ExitAck>()) {
         keeper.registry.acknowledge(ack->token);  // may come twice after a snapshot: no error
         return true;
     }
-    if (const auto* stopping = packet.as<ipc::Stopping>()) {
-        const std::uint64_t last_ns = boottime_ns() + ipc::kLongestStopNs;
-        const bool hurries = keeper.deadline_ns <= boottime_ns() + kHurryNs;
-        if (!hurries) keeper.deadline_ns = std::min(stopping->deadline_ns, last_ns);
-        return true;
-    }
+    if (const auto* its = packet.as<ipc::Stopping>()) return stop(keeper, keeper.kind, *its);
+    if (const auto* its = packet.as<ipc::Shutdown>()) return stop(keeper, its->kind, *its);
     const auto* done = packet.as<ipc::ShutdownDone>();
     if (done == nullptr || done->kind > ipc::ShutdownKind::kSoftReboot) return false;
     keeper.kind = done->kind;

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
@@ -36,6 +37,10 @@ void take_name(std::string_view name, std::map<std::uint64_t, ArchivedFile>& fil
 
 std::string log_path(std::string_view directory, std::string_view unit) {
     return fmt::format("{}/{}.log", directory, unit);
+}
+
+bool is_kept(std::string_view directory, std::string_view unit) {
+    return ::access(log_path(directory, unit).c_str(), F_OK) == 0;
 }
 
 std::string archive_path(std::string_view directory, std::string_view unit) {

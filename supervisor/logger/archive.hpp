@@ -24,6 +24,9 @@ struct ArchivedFile {
 [[nodiscard]] std::string archive_path(std::string_view directory, std::string_view unit);
 [[nodiscard]] std::string archived_name(std::uint64_t number);  ///< "00000017.log"
 
+/// Whether there is a file of the unit.
+[[nodiscard]] bool is_kept(std::string_view directory, std::string_view unit);
+
 /// By number; empty where there is no such directory.
 [[nodiscard]] Result<std::vector<ArchivedFile>> list_archive(const std::string& path);
 

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/sys.hpp"
+#include "logger/archive.hpp"
 
 namespace jailsvc::logger {
 namespace {
@@ -329,6 +330,9 @@ Result<std::size_t> Loop::open_for(const ipc::LogOpen& request, UnitLog::Reader&
                                    Fd& follower) {
     const std::string_view unit = ipc::get_text(request.unit);
     if (!is_file_name(unit)) return fail_errno("unit name", EINVAL);
+    if (request.kept != 0 && find(unit) == nullptr && !is_kept(shared_.directory, unit)) {
+        return fail_errno("its log", ENOENT);
+    }
     UnitOutput& output = find_or_add(unit);
     pump(output);  // what was written before the question
     TRY(reader, output.log.open_reader(shared_, output.settings(), request.file));

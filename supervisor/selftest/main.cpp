@@ -89,11 +89,11 @@ int run(const Options& options) {
 int main(int argc, char** argv) {
     Options options;
     if (const auto wrong = parse({argv + 1, argv + argc}, options); !wrong.empty()) {
-        fmt::print(stderr, "jailsvc-selftest: {}\n", wrong);
+        fmt::print(stderr, "jailsvc selftest: {}\n", wrong);
         return kUsage;
     }
     if (::geteuid() != 0) {
-        fmt::print(stderr, "jailsvc-selftest: making jails takes root; run it as root\n");
+        fmt::print(stderr, "jailsvc selftest: making jails takes root; run it as root\n");
         return kNotPermitted;
     }
     spdlog::set_level(spdlog::level::err);  // what a profile lacks here, the results tell
@@ -101,7 +101,7 @@ int main(int argc, char** argv) {
     try {
         return run(options);
     } catch (const std::exception& failed) {
-        fmt::print(stderr, "jailsvc-selftest: {}\n", failed.what());
+        fmt::print(stderr, "jailsvc selftest: {}\n", failed.what());
         return kNotHeld;
     }
 }

@@ -117,6 +117,8 @@ std::optional<Status> Manager::status(std::string_view unit) const {
     status.unit = entry->loaded.get();
     status.record = record;
     status.because = because_of(*entry);
+    // A start would be refused, and says so; who only looks is to know it too.
+    if (status.because.empty() && record.state == State::kInactive) status.because = *entry->broken;
     if (record.state == State::kBackoff) status.next_restart_ns = record.backoff_until_ns;
     if (!entry->life.jobs.empty()) status.job = entry->life.jobs.front().id;
     const bool differs = !std::ranges::equal(record.digest, entry->loaded->digest);

@@ -15,6 +15,7 @@ namespace {
 using Names = std::vector<std::string>;
 
 constexpr std::size_t kMaxLookups = 4096;
+constexpr std::string_view kCycle = "cycle: ";  ///< how the graph begins to tell one
 
 bool contains(const auto& names, const std::string& name) {
     return std::ranges::find(names, name) != names.end();
@@ -95,18 +96,60 @@ config::Diagnostic at(const Known& known, std::string_view key, const std::strin
     return at_key(known, "unit", key, message);
 }
 
-/// The key by which the unit comes after another of its cycle.
-std::string key_of_cycle(const config::Unit& unit, const std::string& cycle) {
+/// The units of "cycle: a -> b -> a; …", the first again at the end; each comes after the next.
+Names members_of(std::string_view cycle) {
+    constexpr std::string_view kArrow = " -> ";
+    cycle.remove_prefix(std::min(cycle.size(), kCycle.size()));
+    cycle = cycle.substr(0, cycle.find(';'));
+    Names members;
+    while (!cycle.empty()) {
+        const std::string_view one = cycle.substr(0, cycle.find(kArrow));
+        members.emplace_back(one);
+        cycle.remove_prefix(std::min(cycle.size(), one.size() + kArrow.size()));
+    }
+    return members;
+}
+
+/// The key of `unit` that says that it comes after `earlier`; nullptr: another unit says so.
+const char* key_after(const config::Unit& unit, const std::string& earlier) {
     const auto& table = unit.unit;
-    const auto is_in_cycle = [&](const std::string& name) {
-        return name != unit.name && cycle.find(fmt::format(" {} ", name)) != std::string::npos;
+    if (contains(table.requires_, earlier)) return "requires";
+    if (contains(table.binds_to, earlier)) return "binds_to";
+    if (contains(table.after, earlier)) return "after";
+    return unit.is_target && contains(table.wants, earlier) ? "wants" : nullptr;
+}
+
+/// The key of `unit` that makes an edge of the cycle to or from `member`.
+const char* key_of_cycle(const config::Unit& unit, const Names& cycle, const std::string& member) {
+    const auto each_edge = [&](auto key_of) -> const char* {
+        for (std::size_t i = 0; i + 1 < cycle.size(); ++i) {
+            if (cycle[i] != member && cycle[i + 1] != member) continue;
+            if (const char* key = key_of(cycle[i], cycle[i + 1])) return key;
+        }
+        return nullptr;
     };
-    if (std::ranges::any_of(table.requires_, is_in_cycle)) return "requires";
-    if (std::ranges::any_of(table.binds_to, is_in_cycle)) return "binds_to";
-    if (std::ranges::any_of(table.after, is_in_cycle)) return "after";
-    if (std::ranges::any_of(table.before, is_in_cycle)) return "before";
-    if (contains(table.requires_, unit.name)) return "requires";
-    return contains(table.binds_to, unit.name) ? "binds_to" : "after";
+    const char* key = each_edge([&](const std::string& later, const std::string& earlier) {
+        return later == unit.name ? key_after(unit, earlier) : nullptr;
+    });
+    if (key != nullptr) return key;
+    return each_edge([&](const std::string& later, const std::string& earlier) {
+        return earlier == unit.name && contains(unit.unit.before, later) ? "before" : nullptr;
+    });
+}
+
+/// A cycle where the unit itself says so, else where one given beside it puts it there.
+config::Diagnostic cycle_at(const Known& known, const std::vector<Known>& given,
+                            const std::string& why) {
+    const Names cycle = members_of(why);
+    if (const char* key = key_of_cycle(known.unit, cycle, known.unit.name)) {
+        return at(known, key, why);
+    }
+    for (const Known& other : given) {
+        if (const char* key = key_of_cycle(other.unit, cycle, known.unit.name)) {
+            return at(other, key, why);
+        }
+    }
+    return {.file = known.file, .message = why};
 }
 
 /// Every requirement that is not there to be started; whether there is one.
@@ -124,10 +167,9 @@ bool tell_missing(const Known& known, const Units& units, config::Diagnostics& f
 }
 
 /// What the graph has against the unit, at the key that says it.
-config::Diagnostic broken(const Known& known, const std::string& why) {
-    if (why.starts_with("cycle: ")) {
-        return at(known, key_of_cycle(known.unit, fmt::format(" {} ", why.substr(7))), why);
-    }
+config::Diagnostic broken(const Known& known, const std::vector<Known>& given,
+                          const std::string& why) {
+    if (why.starts_with(kCycle)) return cycle_at(known, given, why);
     return at(known, "requires", why);
 }
 
@@ -159,31 +201,38 @@ void check_conflicts(const Known& known, const graph::Graph& graph, config::Diag
 
 }  // namespace
 
-config::Diagnostics find_missing_wants(const std::vector<Known>& given, const Lookup& lookup) {
+config::Diagnostics find_missing_units(const std::vector<Known>& given,
+                                       const std::vector<NamedUnit>& named, const Lookup& lookup) {
     std::set<std::string> known;
     for (const Known& one : given) {
         known.insert(one.unit.name);
         known.insert(one.unit.install.wanted_by.begin(), one.unit.install.wanted_by.end());
     }
     config::Diagnostics found;
-    for (const Known& one : given) {
-        const auto check = [&](const char* key, const List<std::string>& names) {
-            for (const std::string& name : names) {
-                if (known.contains(name)) continue;
-                const auto unit = lookup(name);
-                // With errors in its file it does exist; those of a missing one name no place.
-                if (unit || unit.error().front().line != 0) continue;
-                found.push_back(at(one, key,
-                                   fmt::format("{} {}, which does not exist; add it or drop the "
-                                               "line",
-                                               key, name)));
-            }
-        };
-        check("wants", one.unit.unit.wants);
-        check("on_failure", one.unit.unit.on_failure);
-        check("on_success", one.unit.unit.on_success);
+    for (const NamedUnit& one : named) {
+        if (known.contains(one.name)) continue;
+        const auto unit = lookup(one.name);
+        // With errors in its file it does exist; those of a missing one name no place.
+        if (unit || unit.error().front().line != 0) continue;
+        found.push_back(one.where);
+        found.back().message +=
+            fmt::format("{}, which does not exist; add it or drop the line", one.name);
     }
     return found;
+}
+
+config::Diagnostics find_missing_wants(const std::vector<Known>& given, const Lookup& lookup) {
+    std::vector<NamedUnit> named;
+    for (const Known& one : given) {
+        const auto add = [&](const char* key, const List<std::string>& names) {
+            const auto where = at(one, key, fmt::format("{} ", key));
+            for (const std::string& name : names) named.push_back({name, where});
+        };
+        add("wants", one.unit.unit.wants);
+        add("on_failure", one.unit.unit.on_failure);
+        add("on_success", one.unit.unit.on_success);
+    }
+    return find_missing_units(given, named, lookup);
 }
 
 config::Diagnostics check_relations(const std::vector<Known>& given, const Lookup& lookup) {
@@ -196,7 +245,7 @@ config::Diagnostics check_relations(const std::vector<Known>& given, const Looku
         if (node->broken.empty()) {
             check_conflicts(known, graph, found);
         } else {
-            found.push_back(broken(known, node->broken));
+            found.push_back(broken(known, given, node->broken));
         }
     }
     return found;

@@ -22,4 +22,13 @@ using Lookup = std::function<config::Checked<config::Unit>(const std::string& na
 [[nodiscard]] config::Diagnostics find_missing_wants(const std::vector<Known>& given,
                                                      const Lookup& lookup);
 
+/// The same of units that are named elsewhere, each told where it is.
+struct NamedUnit {
+    std::string name;
+    config::Diagnostic where;  ///< its message goes before the name: "wants: wants "
+};
+[[nodiscard]] config::Diagnostics find_missing_units(const std::vector<Known>& given,
+                                                     const std::vector<NamedUnit>& named,
+                                                     const Lookup& lookup);
+
 }  // namespace jailsvc::verify

@@ -20,6 +20,7 @@
 #include "verify/pointless.hpp"
 #include "verify/relations.hpp"
 #include "verify/report.hpp"
+#include "verify/sources.hpp"
 #include "verify/weaknesses.hpp"
 
 namespace jailsvc::verify {
@@ -31,6 +32,7 @@ constexpr int kValid = 0;
 constexpr int kInvalid = 1;
 constexpr int kUsage = 2;
 constexpr std::string_view kSuffix = ".toml";
+constexpr std::string_view kDropIns = ".toml.d";
 
 std::string file_of(const std::string& path) {
     return path.substr(path.rfind('/') + 1);
@@ -45,17 +47,6 @@ void rename(const std::string& from, const std::string& to, config::Inspection& 
     for (auto& [key, place] : seen.places) rename_one(place);
 }
 
-/// The unit that the file would be, loaded from its own folder; a template stands for an instance.
-/// nullopt where its name is no unit's, as a drop-in's is not.
-std::optional<std::string> unit_name_of(const std::string& path) {
-    const std::string file = file_of(path);
-    if (!file.ends_with(kSuffix)) return std::nullopt;
-    std::string name = file.substr(0, file.size() - kSuffix.size());
-    if (config::is_template_name(name)) name += config::kStandIn;
-    if (!config::is_unit_name(name)) return std::nullopt;
-    return name;
-}
-
 std::string folder_of(const std::string& path) {
     const std::size_t slash = path.rfind('/');
     const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
@@ -64,6 +55,28 @@ std::string folder_of(const std::string& path) {
     std::string out = whole;
     std::free(whole);
     return out;
+}
+
+/// The unit that the file would be, or whose drop-in it is, and the folder that a supervisor would
+/// load that unit from. A template stands for an instance.
+struct Owner {
+    std::string unit;
+    std::string folder;
+    bool is_template = false;
+};
+/// nullopt where its name is no unit's.
+std::optional<Owner> owner_of(const std::string& path) {
+    Owner owner{.unit = file_of(path), .folder = folder_of(path)};
+    if (owner.folder.ends_with(kDropIns)) {
+        owner.unit = file_of(owner.folder.substr(0, owner.folder.size() - 2));
+        owner.folder = owner.folder.substr(0, owner.folder.rfind('/'));
+    }
+    if (!owner.unit.ends_with(kSuffix)) return std::nullopt;
+    owner.unit.resize(owner.unit.size() - kSuffix.size());
+    owner.is_template = config::is_template_name(owner.unit);
+    if (owner.is_template) owner.unit += config::kStandIn;
+    if (!config::is_unit_name(owner.unit)) return std::nullopt;
+    return owner;
 }
 
 /// What the plugins have against the unit, or its plan.
@@ -107,13 +120,14 @@ public:
         report_.begin(path);
         const config::Diagnostics errors = config::verify_file(sources_, host_.schema(), path);
         report_.tell(errors);
-        const auto name = unit_name_of(path);
+        check_trust(path);
+        const auto owner = owner_of(path);
         const bool readable = errors.empty() || errors.front().line != 0;
-        if (!name || !readable || config::is_profile_file(sources_, path) ||
+        if (!owner || !readable || config::is_profile_file(sources_, path) ||
             config::is_ceiling_file(sources_, path)) {
             return;
         }
-        add_unit(*name, path);
+        add_unit(*owner, path);
     }
 
     /// After the last file: whether all are fit to be loaded together.
@@ -121,6 +135,7 @@ public:
         const auto lookup = [this](const std::string& name) { return look_up(name); };
         report_.tell(check_relations(given_, lookup));
         report_.tell(find_missing_wants(given_, lookup), Severity::kWarning);
+        report_.tell(find_missing_units(given_, named_, lookup), Severity::kWarning);
     }
 
 private:
@@ -129,20 +144,36 @@ private:
         sources.unit_dirs.insert(sources.unit_dirs.begin(), folder);
         return sources;
     }
-    void add_unit(const std::string& name, const std::string& path) {
-        const std::string folder = folder_of(path);
-        auto seen = config::inspect_unit(sources_from(folder), host_.schema(), name);
-        const bool is_template = path.ends_with("@" + std::string(kSuffix));
-        rename(folder + "/" + file_of(path), path, seen);
-        if (is_template) std::erase_if(seen.errors, config::names_instance);
+    void add_unit(const Owner& owner, const std::string& path) {
+        auto seen = config::inspect_unit(sources_from(owner.folder), host_.schema(), owner.unit);
+        rename(folder_of(path) + "/" + file_of(path), path, seen);
+        if (owner.is_template) std::erase_if(seen.errors, config::names_instance);
         report_.tell(seen.errors);
         if (!seen.unit) return;
         Known known{.unit = *seen.unit, .places = seen.places, .file = path, .fault = {}};
         if (!seen.errors.empty()) known.fault = seen.errors.front();
-        check(known, seen, is_template);
-        if (is_template) return;
-        folders_.push_back(folder);
+        check(known, seen, owner.is_template);
+        if (owner.is_template) return;
+        folders_.push_back(owner.folder);
         given_.push_back(std::move(known));
+    }
+    /// Who may write a file matters where it is loaded from; while it is written it is worth a
+    /// word.
+    void check_trust(const std::string& path) {
+        const std::string folder = folder_of(path);
+        const auto is_source = [&](const std::string& dir) {
+            return folder_of(dir + "/") == folder || folder.starts_with(folder_of(dir + "/") + "/");
+        };
+        const bool loaded = std::ranges::any_of(sources_.unit_dirs, is_source) ||
+                            std::ranges::any_of(sources_.profile_dirs, is_source);
+        const auto tell = [&](const std::string& what) {
+            const std::string why = objection_to(what);
+            if (why.empty()) return;
+            report_.tell({{.file = what, .message = why}},
+                         loaded ? Severity::kError : Severity::kWarning);
+        };
+        tell(path);
+        if (loaded) tell(folder);
     }
     void check(const Known& known, const config::Inspection& seen, bool is_template) {
         const auto tell = [&](config::Diagnostics found, Severity severity) {
@@ -151,11 +182,17 @@ private:
         };
         tell(find_weaknesses(known.unit, known.places, known.file), Severity::kWarning);
         tell(find_pointless(known), Severity::kWarning);
+        tell(find_untrusted_environment(known), Severity::kWarning);
         if (known.unit.is_target) return;
         auto plan = try_plan(host_, known);
-        if (plan) return tell(find_missing_files(known, *plan), Severity::kWarning);
+        if (plan) return check_plan(known, *plan, tell);
         std::erase_if(plan.error(), [&](const auto& one) { return !is_sound(one, seen); });
         tell(std::move(plan).error(), Severity::kError);
+    }
+    void check_plan(const Known& known, const jailer::Plan& plan, const auto& tell) {
+        tell(find_missing_files(known, plan), Severity::kWarning);
+        tell(find_missing_sources(known, plan), Severity::kWarning);
+        std::ranges::move(find_network_units(known, plan), std::back_inserter(named_));
     }
     /// Beside the files given, or where the installation has it.
     [[nodiscard]] config::Checked<config::Unit> look_up(const std::string& name) const {
@@ -168,6 +205,7 @@ private:
     config::Sources sources_;
     std::vector<std::string> folders_;
     std::vector<Known> given_;
+    std::vector<NamedUnit> named_;
     Report& report_;
 };
 

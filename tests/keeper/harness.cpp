@@ -124,6 +124,7 @@ Keeper::Keeper(As as) : as_(as) {
     char name[] = "/tmp/keeper-test-XXXXXX";
     REQUIRE(::mkdtemp(name) != nullptr);
     folder_ = name;
+    REQUIRE(::chmod(name, 0755) == 0);  // through which others than root have to get
     std::filesystem::create_directories(folder_ + "/bin");
     std::filesystem::create_directories(state());
     std::filesystem::copy_file(INIT_PROGRAM, program());
@@ -134,7 +135,7 @@ Keeper::Keeper(As as) : as_(as) {
     start();
 }
 
-void Keeper::start() {
+void Keeper::start(const std::string& config) {
     const Fd log(
         ::open((folder_ + "/log").c_str(), O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600));
 
@@ -146,7 +147,9 @@ void Keeper::start() {
     if (pid_ == 0) {
         ::dup2(log.get(), STDERR_FILENO);
         if (as_ != As::kSubreaper) enter_init_world(as_);
-        ::execl(program().c_str(), "jailsvc-init", "--state", state().c_str(), nullptr);
+        const char* option = config.empty() ? nullptr : "--config";
+        ::execl(program().c_str(), "jailsvc-init", "--state", state().c_str(), option,
+                config.c_str(), nullptr);
         ::_exit(122);
     }
 }

@@ -75,8 +75,8 @@ public:
     [[nodiscard]] std::string program() const { return folder_ + "/bin/jailsvc-init"; }
     /// Ends it with SIGKILL, and what it started.
     void crash();
-    /// Starts it again in the same place.
-    void start();
+    /// Starts it again in the same place; with this --config, if any.
+    void start(const std::string& config = {});
     [[nodiscard]] std::size_t descriptors() const;
     /// One line of smaps_rollup [KiB].
     [[nodiscard]] long memory_kib(const std::string& what) const;

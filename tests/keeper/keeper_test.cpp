@@ -9,6 +9,7 @@
 #include <fstream>
 #include <iostream>
 
+#include "base/clock.hpp"
 #include "harness.hpp"
 
 using namespace jailsvc;
@@ -425,6 +426,42 @@ TEST_CASE("keeper: without an answer a second signal hurries, and what is left i
     CHECK(test::has_ended(unregistered));
 }
 
+TEST_CASE("keeper: an end that the engine announces is bounded, and no signal's hurry",
+          "[keeper]") {
+    Keeper keeper;
+    const test::Role jailer = greeted(keeper, "jailer", kJailer);
+    const test::Role engine = greeted(keeper, "engine", kEngine);
+    const test::Role logger = keeper.started("logger");
+    Fd service;
+    jailer.say(intent(1));
+    const int pid = jailer.ask("g", &service);
+    jailer.say(registration(1, pid), {service.get()});
+    roundtrip(jailer, engine, "web");
+
+    auto shutdown = ipc::make<ipc::Shutdown>();
+    shutdown.deadline_ns = jailsvc::boottime_ns() + 1'000'000'000'000;
+    engine.say(shutdown);
+    engine.drained();
+    SECTION("the first signal asks the engine again and leaves it its time") {
+        ipc::Packet packet;
+        keeper.signal(SIGTERM);
+        engine.next(packet);
+        CHECK(as<ipc::Shutdown>(packet).deadline_ns == shutdown.deadline_ns);
+        engine.say(ipc::make<ipc::ShutdownDone>());
+        const int status = keeper.wait();
+        REQUIRE(WIFEXITED(status));
+        CHECK(WEXITSTATUS(status) == 0);
+    }
+    SECTION("when its time is over, what is left is ended") {
+        shutdown.deadline_ns = jailsvc::boottime_ns();
+        engine.say(shutdown);
+        const int status = keeper.wait();
+        REQUIRE(WIFEXITED(status));
+        CHECK(WEXITSTATUS(status) == 1);
+    }
+    CHECK(test::has_ended(service));
+}
+
 TEST_CASE("keeper: refuses to start beside a living one and replaces a dead one's socket",
           "[keeper]") {
     Keeper keeper;
@@ -455,6 +492,22 @@ TEST_CASE("keeper: refuses directories in which others could exchange its own", 
     // Whose names cannot be exchanged may be written to, as /tmp may.
     REQUIRE(::chmod(keeper.state().c_str(), 01777) == 0);
     keeper.start();
+    (void)keeper.started("engine");
+}
+
+TEST_CASE("keeper: refuses directories that its engine and logger cannot get through", "[keeper]") {
+    Keeper keeper;
+    (void)keeper.started("engine");
+    keeper.crash();
+    const std::string closed = keeper.folder() + "/closed";
+    REQUIRE(::mkdir(closed.c_str(), 0700) == 0);
+    for (const char* option : {"--state", "--config"}) {
+        if (::geteuid() != 0) continue;  // all of it runs as one user then
+        CHECK(test::run(keeper.program(), {"--state", keeper.state(), option, closed + "/inner"}) ==
+              1);
+    }
+    REQUIRE(::chmod(closed.c_str(), 0711) == 0);  // the control
+    keeper.start(closed + "/inner");
     (void)keeper.started("engine");
 }
 

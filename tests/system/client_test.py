@@ -40,6 +40,42 @@ class Client(SystemTest):
         self.assertEqual([error["error"] for error in both["errors"]], ["NoSuchUnit"])
         self.ok("stop", "one")
 
+    def test_help_and_version_need_no_supervisor(self):
+        def said(*words):
+            result = subprocess.run([CLIENT, *words], capture_output=True, text=True, check=False)
+            self.assertEqual((result.returncode, result.stderr), (0, ""), words)
+            return result.stdout
+        self.assertRegex(said("--version"), r"^jailsvc \d+\.\d+\.\d+\n$")
+        for code in ("0  done", "3  status: ", "6  the unit's file has errors", "7  the unit does"):
+            self.assertIn(code, said("--help"))
+            self.assertIn(code, said("help"))
+        status = said("help", "status")
+        self.assertIn("Usage: jailsvc status [OPTIONS]", status)
+        self.assertIn("or none was named", status)
+        self.assertNotIn("7  the unit does", status)
+        self.assertIn("Usage: jailsvc pledge learn", said("help", "pledge", "learn"))
+        self.assertIn('no command "nosuch"', self.fails(2, "help", "nosuch"))
+
+    def test_a_cycle_is_told_to_who_only_looks(self):
+        for one, other in (("ring-a", "ring-b"), ("ring-b", "ring-a")):
+            self.supervisor.write(one, SLEEP + f'[unit]\nrequires = ["{other}"]\n')
+        self.supervisor.write("group", '[unit]\nwants = ["one"]\n')
+        self.fails(1, "daemon-reload")  # of the misspelt one
+        try:
+            status = self.supervisor.status("ring-a")
+            self.assertEqual(status["state"], "inactive")
+            self.assertIn("cycle: ring-a -> ring-b -> ring-a", status["because"])
+            table = self.ok("list").splitlines()
+            [row] = [line for line in table if "● ring-b " in line]
+            self.assertIn("cycle: ring-a -> ring-b -> ring-a", row)
+            [target] = [line for line in table if "● group " in line]
+            self.assertTrue(target.endswith("  -"), target)
+            self.assertEqual(self.supervisor.status("one")["because"], "")  # the control
+        finally:
+            for name in ("ring-a", "ring-b", "group"):
+                (self.supervisor.units / f"{name}.toml").unlink()
+            self.fails(1, "daemon-reload")  # of the misspelt one
+
     def test_what_cannot_be_read_of_a_log_is_a_mistake_of_usage(self):
         self.assertIn('"abc" is no number of lines', self.fails(2, "logs", "-n", "abc", "two"))
         self.assertIn("is no number of lines", self.fails(2, "logs", "-n", "-1", "two"))

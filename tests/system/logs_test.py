@@ -3,7 +3,6 @@
 import json
 import os
 import pathlib
-import random
 import signal
 import subprocess
 import threading
@@ -27,6 +26,14 @@ def oneshot(script, logging=""):
     return ONESHOT.format(script, logging)
 
 
+def watch_for(what, condition):
+    """Looks without a pause: what is waited for may be over in a moment."""
+    end = time.monotonic() + DEADLINE
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError(f"gave up waiting for {what}")
+
+
 def python(code):
     return "exec /usr/bin/python3 -c '" + code + "'"
 
@@ -47,6 +54,8 @@ class Logs(SystemTest):
                         'max_size = "200M"'),
         "binary": oneshot(python('import os; os.write(1, bytes(range(256)) * 16)')),
         "elsewhere": oneshot("echo one; echo two", 'stdout = "log+container"'),
+        "together": oneshot("echo out; echo err >&2"),
+        "nowhere": oneshot("echo out; echo err >&2", 'stdout = "null"\nstderr = "syslog"'),
         "talks": TALKS,
         "followed": TALKS,
     }
@@ -127,6 +136,47 @@ class Logs(SystemTest):
         self.assertGreater(line["boottime_us"], now - 60e6)
         boot = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         self.assertEqual(line["boot"], boot.replace("-", ""))
+
+    def test_the_newest_lines_say_it_too(self):
+        self.ok("start", "plain")
+        [line] = self.json_lines("plain", "-n", 1)
+        [before] = self.json_lines("plain", "-n", 2000)[:1]
+        self.assertEqual(line["boot"], before["boot"])
+        self.assertGreaterEqual(line["boottime_us"], before["boottime_us"])
+        every = {one["message"]: one for one in self.json_lines("plain")}
+        self.assertEqual(line, every[line["message"]])
+        self.assertEqual(before, every[before["message"]])
+
+    def test_a_log_with_nothing_to_see_says_why(self):
+        self.ok("start", "together")
+        result = self.supervisor.run("logs", "together", "--stream", "stderr")
+        self.assertEqual((result.returncode, result.stdout), (0, ""))
+        self.assertIn("together: its log does not tell output from errors; [logging] split = true",
+                      result.stderr)
+        self.ok("start", "both")  # the control
+        result = self.supervisor.run("logs", "both", "--stream", "stderr")
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        self.assertTrue(result.stdout.endswith(" err\n"), result.stdout)
+        self.ok("start", "nowhere")
+        result = self.supervisor.run("logs", "nowhere")
+        self.assertEqual((result.returncode, result.stdout), (0, ""))
+        self.assertIn("nowhere: its output goes to null and syslog, not to a log", result.stderr)
+
+    def test_logs_stay_when_their_unit_goes(self):
+        self.supervisor.write("passing", oneshot("echo I was here"))
+        self.ok("daemon-reload")
+        self.ok("start", "passing")
+        await_true("its end", lambda: self.supervisor.status("passing")["state"] == "inactive")
+        self.supervisor.write("passing", "[service]\n")
+        self.fails(1, "daemon-reload")
+        self.assertIn("I was here", self.ok("logs", "passing"))
+        (self.supervisor.units / "passing.toml").unlink()
+        self.ok("daemon-reload")
+        self.assertIn("I was here", self.ok("logs", "passing", "-n", 1))
+        # What was never there has none, and a question makes none.
+        self.assertIn('no unit "pasing"', self.fails(5, "logs", "pasing"))
+        self.assertFalse((self.directory / "pasing.log").exists())
+        self.fails(5, "logs", "../../passing")
 
     def test_units_are_merged_by_time(self):
         for unit in ("first", "second", "first", "second"):
@@ -216,13 +266,39 @@ class Logs(SystemTest):
             follower.stdout.close()
             self.ok("stop", "followed")
 
+    # Instants of the logger's work: each looks once and gives the condition that tells the next one.
+
+    def names(self):
+        path = self.directory / "talks.old"
+        return {name for name in os.listdir(path)} if path.exists() else set()
+
+    def has_rotated(self):
+        before = self.names()
+        return lambda: any(name.endswith(".log") for name in self.names() - before)
+
+    def compresses(self):
+        before = self.names()
+        return lambda: any(name.endswith(".tmp") for name in self.names() - before)
+
+    def has_compressed(self):
+        before = self.names()
+        return lambda: any(name.endswith(".zst") for name in self.names() - before)
+
+    def writes(self):
+        def size():
+            try:
+                return (self.directory / "talks.log").stat().st_size
+            except FileNotFoundError:  # in the middle of a rotation
+                return 0
+        before = size()
+        return lambda: size() not in (0, before)
+
     def test_no_line_is_lost_when_the_logger_is_killed_while_it_rotates(self):
         self.ok("start", "talks")
-        chance = random.Random(1)
-        for _ in range(5):
+        for instant in (self.has_rotated, self.compresses, self.has_compressed, self.writes,
+                        self.compresses):
             pid = await_true("a logger", lambda: self.supervisor.role("logger"))
-            # At a random instant of its work, which is what is to be hit.
-            time.sleep(chance.random() * 0.1)
+            watch_for(instant.__name__, instant())
             os.kill(pid, signal.SIGKILL)
             await_true("it to be gone", lambda gone=pid: self.supervisor.role("logger") != gone)
         self.ok("stop", "talks")

@@ -1,5 +1,7 @@
 """`jailsvc verify`: everything that is wrong with a file, in its order, and what is likely wrong."""
+import os
 import re
+import shutil
 import unittest
 
 from harness import SystemTest, main
@@ -13,8 +15,7 @@ class Verify(SystemTest):
         self.folder.mkdir(exist_ok=True)
 
     def tearDown(self):
-        for path in self.folder.iterdir():
-            path.unlink()
+        shutil.rmtree(self.folder)
 
     def verify(self, code, *options, **units):
         """What is said of these files, one line for each thing."""
@@ -86,6 +87,75 @@ class Verify(SystemTest):
         said = self.verify(0, web=SLEEP + image.replace("/root", "/later"))
         self.assertEqual(len(said), 1)
         self.assertIn("root: ", said[0])
+
+    def test_a_missing_environment_file_does_not_hide_the_plugins_errors(self):
+        said = self.verify(1, web=SLEEP + '[environment]\nfile = ["/no/such.env"]\n'
+                           '[jail.identity]\numask = "9"\n')
+        self.assertEqual(self.places(said), ["web.toml:4", "web.toml:6"])
+
+    def test_a_drop_in_is_verified_as_part_of_its_unit(self):
+        (self.folder / "web.toml").write_text(SLEEP)
+        drop_ins = self.folder / "web.toml.d"
+        drop_ins.mkdir()
+        path = drop_ins / "10-more.toml"
+
+        def verify(code, text):
+            path.write_text(text)
+            result = self.supervisor.run("verify", path)
+            self.assertEqual(result.returncode, code, result.stdout + result.stderr)
+            return result.stderr
+        self.assertEqual(verify(0, '[service]\nnice = 5\n'), "")
+        said = verify(1, '[service]\nrestart_delay = "2min"\nrestart_delay_max = "1s"\n'
+                      '[jail.identity]\numask = "9"\n')
+        self.assertIn(f"{path}:2:17: restart_delay: ", said)
+        self.assertIn(f"{path}:5:9: [jail.identity] umask: ", said)
+        # Beside no unit it would never be read.
+        (self.folder / "web.toml").unlink()
+        self.assertIn("no such unit: there is no file for it", verify(1, "[service]\nnice = 5\n"))
+
+    def test_what_the_unit_takes_from_the_host_and_is_not_there(self):
+        text = (SLEEP + '[jail.chroot]\nbinds = ["/no/such:/mnt"]\nbinds_ro = ["-/no/such:/srv"]\n'
+                'devices = ["/dev/nosuch"]\n[credentials.file]\none = "/no/such.secret"\n'
+                '[credentials.command]\ntwo = "/no/such/program --of web"\n')
+        said = self.verify(0, web=text)
+        self.assertEqual(self.places(said), [f"web.toml:{line}" for line in (4, 6, 8, 10)])
+        for line, what in zip(said, ('binds: "/no/such"', 'devices: "/dev/nosuch"',
+                                     'file.one: "/no/such.secret"',
+                                     'command.two: "/no/such/program"')):
+            self.assertIn(f"{what} is not there; ", line)
+        # The control: a state directory is made by the start.
+        self.assertEqual(self.verify(0, web=SLEEP + '[jail.chroot]\nstate_directory = ["w"]\n'
+                                     'binds = ["/etc:/mnt"]\n'), [])
+
+    def test_units_that_the_network_names(self):
+        jail = '[jail]\nprofile = "default"\n[jail.namespaces]\nnet = true\n[jail.network]\n'
+        join = SLEEP + jail + 'mode = "join"\njoin = "db"\n'
+        self.assertIn("web.toml:9:8: join: names db, which does not exist",
+                      self.verify(0, web=join)[0])
+        edges = SLEEP + jail + 'mode = "private"\nedges = ["db:5432", "api:80"]\n'
+        said = self.verify(0, web=edges, api=SLEEP)
+        self.assertEqual(len(said), 1, said)
+        self.assertIn("edges: names db, which does not exist", said[0])
+        self.assertEqual(self.verify(0, web=edges, api=SLEEP, db=SLEEP), [])
+
+    def test_files_that_others_could_change(self):
+        path = self.folder / "web.toml"
+        path.write_text(SLEEP)
+        path.chmod(0o666)
+        result = self.supervisor.run("verify", path)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn(f"warning: {path}: writable by group or others (mode 0666); run: chmod go-w",
+                      result.stderr)
+        # Where the supervisor would load it from, and refuse it, that is an error.
+        installed = self.supervisor.units / "loose.toml"
+        installed.write_text(SLEEP)
+        self.addCleanup(installed.unlink)
+        config = ("--config", self.supervisor.folder / "config")
+        self.assertEqual(self.supervisor.run(*config, "verify", installed).returncode, 0)
+        os.chown(installed, 65534, -1)
+        result = self.supervisor.run(*config, "verify", installed)
+        self.assertEqual(result.returncode, 1, result.stderr)
+        self.assertIn(f"{installed}: owned by uid 65534", result.stderr)
 
     def test_a_template_is_tried_as_an_instance(self):
         said = self.verify(1, w_at=SLEEP + '[jail.identity]\numask = "9"\nuser = "%i"\n'

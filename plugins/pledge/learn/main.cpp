@@ -40,8 +40,11 @@ constexpr int kQuiet = 200;  ///< [ms] without a call, after which the record is
 constexpr unsigned kMostUnwritten = 20000;  ///< calls; also where there is never quiet
 constexpr rlim_t kMemory = 256U << 20;      ///< [bytes]
 
+/// Whom a user knows us as, who called `jailsvc pledge`.
+const char* told_as = "jailsvc-learn";
+
 int complain(const std::string& what) {
-    std::fprintf(stderr, "jailsvc-learn: %s\n", what.c_str());
+    std::fprintf(stderr, "%s: %s\n", told_as, what.c_str());
     return EXIT_FAILURE;
 }
 
@@ -166,6 +169,7 @@ int forget(int folder, const std::string& unit) {
 int main(int argc, char** argv) {
     const std::string_view what = argc > 1 ? argv[1] : "";
     if (what == "record" && argc == 6) return record(argv + 2);
+    told_as = "jailsvc pledge";
     if (what == "propose" && argc == 4) return with_folder(argv[2], argv[3], propose_from);
     if (what == "forget" && argc == 4) return with_folder(argv[2], argv[3], forget);
     std::fputs("usage: jailsvc-learn propose|forget DIRECTORY UNIT\n", stderr);

@@ -1,6 +1,7 @@
 #include "jailer/jail/failure.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -119,7 +120,10 @@ std::string name_of(const Plan& plan, std::uint32_t op) {
 }
 
 JailFailure failed(std::uint32_t op, std::string_view what, int code) {
-    const std::string error = error_text(code);
+    std::string error = error_text(code);
+    if (code == EPERM && ::geteuid() != 0) {
+        error += "; the supervisor is not root, which jails need: run jailsvc-init as root";
+    }
     return {op, code, what.empty() ? error : fmt::format("{}: {}", what, error)};
 }
 

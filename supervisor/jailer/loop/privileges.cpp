@@ -59,6 +59,25 @@ Result<void> reduce_effective_capabilities() {
     return {};
 }
 
+std::string lacking_for_jails() {
+    constexpr struct {
+        unsigned number;
+        const char* name;
+    } kVital[] = {{CAP_SYS_ADMIN, "sys_admin"},
+                  {CAP_SETUID, "setuid"},
+                  {CAP_SETGID, "setgid"},
+                  {CAP_SETPCAP, "setpcap"}};
+    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+    __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {};
+    if (::syscall(SYS_capget, &header, sets) == -1) return {};
+    std::string lacking;
+    for (const auto& [number, name] : kVital) {
+        if ((sets[CAP_TO_INDEX(number)].effective & CAP_TO_MASK(number)) != 0) continue;
+        lacking.append(lacking.empty() ? "" : ", ").append(name);
+    }
+    return lacking;
+}
+
 Result<void> keep_capabilities(std::span<const unsigned> kept) {
     __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
     __user_cap_data_struct present[_LINUX_CAPABILITY_U32S_3] = {};

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 
 #include "base/result.hpp"
 
@@ -21,6 +22,10 @@ struct FileLimits {
 /// permitted and bounded: what a root-owned unit grants its service has to be in the jailer's own
 /// sets, since a child can only keep what its parent had (capabilities(7)).
 [[nodiscard]] Result<void> reduce_effective_capabilities();
+
+/// Capabilities without which no unit can be started at all, by name, as far as they are lacking:
+/// of one who is not root, or root in a container that took them away.
+[[nodiscard]] std::string lacking_for_jails();
 
 /// [worker] This process gives up every other capability, for good.
 [[nodiscard]] Result<void> keep_capabilities(std::span<const unsigned> kept);

@@ -215,7 +215,9 @@ std::string to_line(const Op& op) {
     if (info == nullptr) return fmt::format("unknown operation {}", static_cast<unsigned>(op.kind));
     std::string line = fmt::format("{:<11} {:<16}", stage_name(op.stage), info->name);
     for (std::size_t i = 0; i < op.text.size(); ++i) {
-        if (info->text[i].empty()) continue;
+        // Of an operation's own values an empty one says something; else it says there is none.
+        const bool says = op.kind == JSV_OP_ENVIRONMENT || op.kind == JSV_OP_FILE;
+        if (info->text[i].empty() || (op.text[i].empty() && !says)) continue;
         line +=
             fmt::format(" {}={}", info->text[i], is_hidden(op, i) ? kHidden : shown(op.text[i]));
     }

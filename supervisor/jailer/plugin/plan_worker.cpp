@@ -39,10 +39,14 @@ struct Answer {
 
 Result<Answer> make_plan(const PlanTask& task, SharedReport& report) {
     Plan plan{.unit = task.unit.name, .digest = task.unit.digest, .ops = {}, .environment = {}};
-    // Before the sandbox: environment files may be readable by root alone.
-    TRY(plan.ops, core_operations(task.unit));
+    // Before the sandbox: environment files may be readable by root alone. One that is not there
+    // is no reason not to hear the plugins.
+    auto own = core_operations(task.unit);
+    if (own) plan.ops = std::move(*own);
     TRY_VOID(task.sandbox.enter());
-    const auto refusals = add_plugin_operations(task, report, plan.ops);
+    auto refusals = add_plugin_operations(task, report, plan.ops);
+    if (!own && refusals.empty()) return std::unexpected(std::move(own).error());
+    if (!own) refusals.insert(refusals.begin(), Refusal{"", "", own.error().message});
     if (!refusals.empty()) return Answer{SharedReport::Outcome::kRefused, pack(refusals)};
     show_account(plan.ops, accounts_root(task.places), plan.unit);
     open_to_credentials(plan.ops);

@@ -50,6 +50,18 @@ grace = 0.5
 
 }  // namespace
 
+TEST_CASE("errors: the table that was meant is suggested, short or cut as it is written",
+          "[config]") {
+    const auto told = [](const std::string& table) {
+        const auto found = verify_text(core_schema(), "web.toml", table + "\n");
+        return found.empty() ? std::string() : found.front().message;
+    };
+    CHECK(told("[jale]").ends_with("did you mean [jail]?"));
+    CHECK(told("[log]").ends_with("did you mean [logging]?"));
+    CHECK(told("[servce]").ends_with("did you mean [service]?"));
+    CHECK(told("[zzzz]").ends_with("not known by this build"));
+}
+
 TEST_CASE("config: each mistake is told with its place and its cure", "[config]") {
     struct Case {
         std::string text;

@@ -82,8 +82,10 @@ TEST_CASE("config: only regular files are units", "[config]") {
     tree.make_directory("etc/folder.toml");
     CHECK(load_errors(tree, "link") ==
           "etc/link.toml: is a symbolic link; put the file itself here\n");
-    CHECK(load_errors(tree, "fifo") == "etc/fifo.toml: is not a regular file\n");
-    CHECK(load_errors(tree, "folder") == "etc/folder.toml: is not a regular file\n");
+    CHECK(load_errors(tree, "fifo") ==
+          "etc/fifo.toml: is not a regular file; put a file here, or remove it\n");
+    CHECK(load_errors(tree, "folder") ==
+          "etc/folder.toml: is not a regular file; put a file here, or remove it\n");
     CHECK(load_errors(tree, "none") == "none: no such unit: there is no file for it\n");
     CHECK(load_errors(tree, "../elsewhere") == "../elsewhere: no name of a unit\n");
 }

@@ -181,6 +181,37 @@ TEST_CASE("engine: a shutdown stops everything and says so", "[engine]") {
     CHECK(rest.expect<ipc::ShutdownDone>(rest.keeper).kind == ipc::ShutdownKind::kReboot);
 }
 
+TEST_CASE("engine: the keeper is told of an end that a client asks for, and how long it takes",
+          "[engine]") {
+    FakeRest rest;
+    rest.write_unit("web", kWeb);
+    rest.boot();
+    const auto start = rest.run_next_start(::getpid());
+    wait_for_state(rest, "web", "running");
+    auto client = rest.connect();
+    REQUIRE(client.call("Shutdown", {{"kind", "reboot"}}));
+    const auto told = rest.expect<ipc::Shutdown>(rest.keeper);
+    CHECK(told.kind == ipc::ShutdownKind::kReboot);
+    CHECK(told.signal == 0);
+    CHECK(told.deadline_ns > boottime_ns() + 92'000'000'000);
+    (void)rest.expect<ipc::Signal>(rest.jailer);
+    (void)rest.expect<ipc::Signal>(rest.jailer);
+
+    // Its successor tells it again: it may have died in between.
+    rest.kill_engine();
+    auto alive = ipc::make<ipc::Alive>();
+    alive.token = start.token;
+    alive.pid = ::getpid();
+    ipc::set_text(alive.unit, "web");
+    rest.boot(&alive);
+    CHECK(rest.expect<ipc::Shutdown>(rest.keeper).kind == ipc::ShutdownKind::kReboot);
+    (void)rest.expect<ipc::Signal>(rest.jailer);
+    (void)rest.expect<ipc::Signal>(rest.jailer);
+    rest.tell_exit(start, SIGTERM);
+    rest.tear_down();
+    CHECK(rest.expect<ipc::ShutdownDone>(rest.keeper).kind == ipc::ShutdownKind::kReboot);
+}
+
 TEST_CASE("engine: a heartbeat is answered", "[engine]") {
     FakeRest rest;
     rest.boot();

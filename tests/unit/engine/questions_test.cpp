@@ -32,7 +32,7 @@ TEST_CASE("questions: who waits for a peer that does not come back is told in ti
     REQUIRE(asker->replies.size() == 1);
     const std::string message = asker->replies[0].parameters["message"];
     CHECK(message.starts_with("the jailer has not come back within 0 s"));
-    CHECK(questions.answered(1).expired());
+    CHECK(questions.answered(1).client.expired());
 }
 
 TEST_CASE("questions: no more than a few dozen wait", "[engine]") {

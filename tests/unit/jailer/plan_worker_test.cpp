@@ -115,6 +115,28 @@ TEST_CASE("worker: a plugin that refuses does not silence the next", "[plugins]"
           "jailsvc verify /etc/jailsvc/units/web.toml)");
 }
 
+TEST_CASE("worker: an environment file that is missing does not silence the plugins", "[plugins]") {
+    const PluginDirectory directory;
+    directory.add("good");
+    PluginHost host = directory.load();
+    config::Unit unit = unit_of("[jail.good]\ntext = \"!\"\n");
+    unit.environment = config::EnvironmentTable{.set = {}, .file = {"/no/such.env"}};
+    auto job = host.begin_plan(unit);
+    REQUIRE(job);
+    REQUIRE(ends_within(*job, 20000));
+    const auto plan = host.finish_checked(std::move(*job));
+    REQUIRE_FALSE(plan);
+    REQUIRE(plan.error().size() == 2);
+    CHECK(plan.error()[0].message.starts_with("environment.file: /no/such.env: "));
+    CHECK(plan.error()[1].message == "[jail.good] text: must not begin with '!'");
+
+    unit = unit_of("");
+    unit.environment = config::EnvironmentTable{.set = {}, .file = {"/no/such.env"}};
+    const auto other = plan_of(host, unit);
+    REQUIRE_FALSE(other);
+    CHECK(other.error().message.find("environment.file: /no/such.env: ") != std::string::npos);
+}
+
 TEST_CASE("worker: refusals come back whole, and of garbage only what reads as such", "[plugins]") {
     const std::vector<Refusal> refusals = {{"jail.a", "key", "why; cure"}, {"", "", "a: broken"}};
     const std::string bytes = pack(refusals);

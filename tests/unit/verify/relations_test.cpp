@@ -82,10 +82,47 @@ TEST_CASE("verify: a cycle is told at the key of each unit that makes it", "[ver
     REQUIRE(lines.size() == 3);
     CHECK(lines[0].starts_with("one.toml:3:9: before: cycle: "));
     CHECK(lines[1].starts_with("two.toml:2:9: after: cycle: "));
-    CHECK(lines[2].starts_with("three.toml:5:9: requires: cycle: "));
+    // Its own key leads elsewhere: that it comes after the first, the first says.
+    CHECK(lines[2].starts_with("one.toml:3:9: before: cycle: "));
     two.unit.after = {};
     two.unit.before = {};
     CHECK(told({one, two, three}).empty());
+}
+
+TEST_CASE("verify: a cycle has the place of the key that makes it", "[verify]") {
+    SECTION("a unit's other keys have no part in it") {
+        auto one = unit("one", {"two"}), two = unit("two");
+        one.unit.after = {"three"};
+        auto three = unit("three");
+        two.unit.after = {"one"};
+        const auto lines = told({one, two, three});
+        REQUIRE(lines.size() == 2);
+        CHECK(lines[0].starts_with("one.toml:5:9: requires: cycle: one -> two -> one; "));
+        CHECK(lines[1].starts_with("two.toml:2:9: after: cycle: one -> two -> one; "));
+    }
+    SECTION("of a unit that says nothing the one beside it does") {
+        auto quiet = unit("quiet"), loud = unit("loud");
+        loud.unit.before = {"quiet"};
+        loud.unit.after = {"quiet"};
+        const auto lines = told({quiet, loud});
+        REQUIRE(lines.size() == 2);
+        CHECK(lines[0].starts_with("loud.toml:2:9: after: cycle: "));
+        CHECK(lines[1].starts_with("loud.toml:2:9: after: cycle: "));
+    }
+    SECTION("and none where that one is not given") {
+        auto loud = unit("loud");
+        loud.unit.before = {"quiet"};
+        loud.unit.after = {"quiet"};
+        auto quiet = unit("quiet");
+        quiet.unit.wants = {"loud"};
+        CHECK(
+            told({quiet}, {loud}).at(0).starts_with("quiet.toml: cycle: loud -> quiet -> loud; "));
+    }
+    SECTION("a unit before itself") {
+        auto self = unit("self");
+        self.unit.before = {"self"};
+        CHECK(told({self}).at(0).starts_with("self.toml:3:9: before: cycle: self -> self; "));
+    }
 }
 
 TEST_CASE("verify: units that are needed together and conflict are told", "[verify]") {
