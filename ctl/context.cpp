@@ -80,6 +80,9 @@ const char* error_name(int code) {
             return "InvalidUnit";
         case kNotRunning:
             return "NotRunning";
+        case kNotExecutable:
+        case kNotFound:
+            return "NotExecuted";
         default:
             return "Failed";
     }

@@ -107,14 +107,16 @@ private:
     std::vector<bool> ready_;
 };
 
-Result<void> wait_for_more(std::vector<LogReader>& readers) {
+/// False: who reads what we print has gone.
+Result<bool> wait_for_more(std::vector<LogReader>& readers) {
     std::vector<pollfd> pipes;
     for (const auto& reader : readers) pipes.push_back({reader.pipe(), POLLIN, 0});
+    pipes.push_back({STDOUT_FILENO, 0, 0});  // a pipe without a reader is an error (poll(2))
     if (::poll(pipes.data(), pipes.size(), -1) < 0 && errno != EINTR) return fail_errno("poll");
     for (std::size_t i = 0; i < readers.size(); ++i) {
         if (pipes[i].revents != 0) TRY_VOID(readers[i].read_pipe());
     }
-    return {};
+    return pipes.back().revents == 0;
 }
 
 /// A setting of [logging], as the supervisor prints it; empty: it does not say.
@@ -122,13 +124,11 @@ std::string logging_setting(const std::string& unit_text, const std::string& key
     const std::size_t table = unit_text.find("[logging]\n");
     if (table == std::string::npos) return {};
     const std::size_t end = unit_text.find("\n[", table);
-    const std::string line = "\n" + key + " = ";
+    const std::string line = "\n" + key + " = \"";
     const std::size_t at = unit_text.find(line, table);
     if (at >= end) return {};
     const std::size_t begin = at + line.size();
-    std::string setting = unit_text.substr(begin, unit_text.find('\n', begin) - begin);
-    std::erase(setting, '"');
-    return setting;
+    return unit_text.substr(begin, unit_text.find('"', begin) - begin);
 }
 
 /// Whether "log" is one of the sinks that a setting names, as in "journal+log".
@@ -141,6 +141,11 @@ void explain_empty(const Context& context, const std::string& unit) {
     const auto answer = ask(context, "Show", {{"unit", unit}, {"effective", true}});
     if (!answer) return;  // a unit that is no more
     const std::string text = answer->reply.parameters.value("text", "");
+    if (text.find("[service]\n") == std::string::npos) {
+        std::fprintf(stderr, "jailsvc: %s: a target runs no program, so it has no log\n",
+                     unit.c_str());
+        return;
+    }
     const std::string to = logging_setting(text, "stdout");
     const std::string errors = logging_setting(text, "stderr");
     if (is_kept(to) || is_kept(errors)) return;
@@ -201,10 +206,11 @@ Result<void> show_logs(const Context& context, const LogsOptions& options) {
     Merge merge(readers);
     for (bool first = true;; first = false) {
         TRY_VOID(merge.print(printer));
-        if (std::fflush(stdout) != 0) return fail_errno("standard output");
+        if (std::fflush(stdout) != 0) return {};  // which is told for every command
         if (first) explain_silence(context, options, readers);
         if (!options.follow) return {};
-        TRY_VOID(wait_for_more(readers));
+        TRY(const bool wanted, wait_for_more(readers));
+        if (!wanted) return {};
     }
 }
 

@@ -269,8 +269,12 @@ void add_tools(CLI::App& app, Options& options) {
     CLI::App* shutdown = app.add_subcommand(
         "shutdown", "Stop all units and end the supervisor; exit code 0 when it has ended");
     shutdown->add_flag("--no-block", options.shutdown.no_block, "do not wait for its end");
-    shutdown->add_option("--timeout", options.shutdown.timeout,
-                         "wait no longer than \"90s\": then exit code 1, and it goes on ending");
+    shutdown
+        ->add_option("--timeout", options.shutdown.timeout,
+                     "wait no longer than \"90s\": then exit code 1, and it goes on ending")
+        ->check([](const std::string& text) {
+            return text.empty() ? std::string("empty; write \"90s\" or \"2min\"") : std::string();
+        });
     shutdown->callback(
         [&options] { options.exit_code = run_shutdown(options.context, options.shutdown); });
 }

@@ -8,6 +8,9 @@
 namespace jailsvc::ctl {
 
 int run_show(const Context& context, const ShowOptions& options) {
+    if (context.json && !options.value.empty()) {
+        return report(context, {"--json and --value exclude each other", kUsage});
+    }
     const auto answer =
         ask(context, "Show", {{"unit", options.unit}, {"effective", options.effective}});
     if (!answer) return report(context, answer.error());

@@ -62,6 +62,9 @@ int exit_code(const Known& known, bool named) {
 }  // namespace
 
 int run_status(const Context& context, const StatusOptions& options) {
+    if (context.json && !options.value.empty()) {
+        return report(context, {"--json and --value exclude each other", kUsage});
+    }
     const Known known = ask_status(context, options.units);
     const Json& units = known.units;
     const bool named = !options.units.empty();

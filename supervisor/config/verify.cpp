@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 #include <memory>
 #include <string>
@@ -125,6 +126,7 @@ Diagnostics verify_file(const Sources& sources, const Schema& schema, const std:
         return Diagnostics{{.file = file, .message = error.message}};
     };
     const auto dir = TrustedDir::open(parts.directory, trust);
+    if (!dir && dir.error().code == ENOENT) return complain(path, dir.error());
     if (!dir) return complain(parts.directory, dir.error());
     auto text = dir->read(parts.name);
     if (!text) return complain(path, text.error());

@@ -396,6 +396,10 @@ void Dispatcher::exec(Request& request) {
 void Dispatcher::set_property(Request& request) {
     const auto name = unit(request);
     if (!name) return;
+    if (manager_.find(*name)->is_target) {
+        return answer(request.client,
+                      control::failed(*name + ": a target runs no program, so it has no limits"));
+    }
     const auto pairs = read_properties(request.parameters);
     if (!pairs) return answer(request.client, control::invalid_parameter("properties"));
     const auto* errors = elsewhere_.file_errors(*name);

@@ -40,6 +40,30 @@ class Client(SystemTest):
         self.assertEqual([error["error"] for error in both["errors"]], ["NoSuchUnit"])
         self.ok("stop", "one")
 
+    def test_mistakes_of_a_stranger(self):
+        self.supervisor.write("group", '[unit]\nwants = ["one"]\n')
+        self.fails(1, "daemon-reload")
+        try:
+            for code, words, said in (
+                    (2, ["status", "one", "--json", "--value", "pid"], None),
+                    (2, ["show", "one", "--json", "--value", "digest"], None),
+                    (2, ["shutdown", "--timeout", ""], "--timeout: empty"),
+                    (1, ["verify", "/no/such.toml"], "/no/such.toml: No such file or directory"),
+                    (1, ["set-property", "group", "memory_max=1G"], "a target runs no program"),
+                    (0, ["logs", "group"], "a target runs no program, so it has no log")):
+                result = self.supervisor.run(*words)
+                self.assertEqual(result.returncode, code, words)
+                if said is not None:
+                    self.assertIn(said, result.stderr)
+            self.ok("start", "two")
+            result = self.supervisor.run("--json", "exec", "two", "--", "/no/such")
+            self.assertEqual(result.returncode, 127)
+            self.assertEqual(json.loads(result.stdout)["error"], "NotExecuted")
+            self.ok("stop", "two")
+        finally:
+            (self.supervisor.units / "group.toml").unlink()
+            self.fails(1, "daemon-reload")
+
     def test_help_and_version_need_no_supervisor(self):
         def said(*words):
             result = subprocess.run([CLIENT, *words], capture_output=True, text=True, check=False)

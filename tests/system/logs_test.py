@@ -55,6 +55,7 @@ class Logs(SystemTest):
         "binary": oneshot(python('import os; os.write(1, bytes(range(256)) * 16)')),
         "elsewhere": oneshot("echo one; echo two", 'stdout = "log+container"'),
         "together": oneshot("echo out; echo err >&2"),
+        "silent": oneshot("true"),
         "nowhere": oneshot("echo out; echo err >&2", 'stdout = "null"\nstderr = "syslog"'),
         "talks": TALKS,
         "followed": TALKS,
@@ -161,6 +162,8 @@ class Logs(SystemTest):
         result = self.supervisor.run("logs", "nowhere")
         self.assertEqual((result.returncode, result.stdout), (0, ""))
         self.assertIn("nowhere: its output goes to null and syslog, not to a log", result.stderr)
+        self.ok("start", "silent")  # the control
+        self.assertEqual(self.supervisor.run("logs", "silent").stderr, "")
 
     def test_logs_stay_when_their_unit_goes(self):
         self.supervisor.write("passing", oneshot("echo I was here"))
@@ -177,6 +180,19 @@ class Logs(SystemTest):
         self.assertIn('no unit "pasing"', self.fails(5, "logs", "pasing"))
         self.assertFalse((self.directory / "pasing.log").exists())
         self.fails(5, "logs", "../../passing")
+
+    def test_a_follower_ends_with_who_reads_it(self):
+        self.ok("start", "together")
+        follower = subprocess.Popen([CLIENT, "--state", self.supervisor.state, "logs", "-f",
+                                     "together"],
+                                    stdout=subprocess.PIPE)
+        try:
+            self.assertTrue(follower.stdout.readline())
+            follower.stdout.close()  # and nothing more is written
+            self.assertEqual(follower.wait(DEADLINE), 0)
+        finally:
+            follower.kill()
+            follower.wait()
 
     def test_units_are_merged_by_time(self):
         for unit in ("first", "second", "first", "second"):
