@@ -31,8 +31,8 @@ Plan without(const Plan& plan, std::size_t index) {
 
 void add_landlock(Plan& plan) {
     plan.ops.push_back(
-        make_op(JSV_OP_LANDLOCK, {.number = {landlock::kAllFs & ~landlock::kExecute,
-                                             landlock::kTcp, landlock::kScopeAbstractSockets}}));
+        make_op(JSV_OP_LANDLOCK, {.number = {landlock::kAllFs & ~landlock::kExecute, landlock::kTcp,
+                                             landlock::kScopeAbstractSockets}}));
     plan.ops.push_back(
         make_op(JSV_OP_LANDLOCK_PATH, {.number = {landlock::kReadFile}, .text = {"/usr"}}));
     plan.ops.push_back(make_op(JSV_OP_LANDLOCK_PORT, {.number = {80, landlock::kConnectTcp}}));

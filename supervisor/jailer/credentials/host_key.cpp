@@ -146,7 +146,7 @@ Result<Secret> HostKey::decrypt(std::string_view text, const std::string& shown)
                                 shown, header.key, id_),
                     EKEYREJECTED);
     }
-    std::vector<unsigned char> sealed(header.body.size());
+    std::vector<unsigned char> sealed(header.body.size() + 1);  // libsodium takes no null pointer
     std::size_t size = 0;
     const bool read =
         ::sodium_base642bin(sealed.data(), sealed.size(), header.body.data(), header.body.size(),
