@@ -120,6 +120,7 @@ void Manager::Impl::drop_removed() {
             return false;
         }
         tokens.erase(entry.record().main_token);
+        observer.dropped(entry.name());
         return true;
     };
     const std::size_t dropped = entries.erase_if(forgotten);
