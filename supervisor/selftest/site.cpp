@@ -211,7 +211,8 @@ Ran run_in(const Jail& jail, const jailer::SpawnContext& context,
                                   .working_directory = "",
                                   .stdout_fd = input.get(),
                                   .stderr_fd = input.get(),
-                                  .passed = {}};
+                                  .passed = {},
+                                  .pid_variable = {}};
     auto parked = jailer::spawn_program(context, jail.plan, jail.ids, jail.stub_fd(), program);
     if (!parked) return {.error = jailer::describe(plan, parked.error())};
     Reaped process(std::move(*parked));
@@ -221,7 +222,7 @@ Ran run_in(const Jail& jail, const jailer::SpawnContext& context,
         return {.error = why};
     }
     const auto seen = jailer::attest_program(jail.plan, jail.ids, jail.stub_pid(),
-                                             process.get().pid, 0, evidence);
+                                             process.get().pid, {}, evidence);
     if (!seen) return {.error = jailer::describe(plan, seen.error())};
     if (auto why = await_exec(jail.plan, process.get()); !why.empty()) return {.error = why};
     Ran ran{.output = read_all(output.get())};
