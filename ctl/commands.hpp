@@ -28,6 +28,7 @@ struct StatusOptions {
     bool table = false;              ///< one line per unit even for named ones
 };
 int run_status(const Context& context, const StatusOptions& options);
+int run_list_sockets(const Context& context);
 
 struct SetPropertyOptions {
     std::string unit;

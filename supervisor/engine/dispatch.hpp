@@ -43,6 +43,7 @@ private:
     void kill(Request& request);
     void reset_failed(Request& request);
     void status(Request& request);
+    void list_sockets(Request& request);
     void show(Request& request);
     void plan(Request& request);
     void logs(Request& request);

@@ -85,7 +85,8 @@ Json blank_status(const std::string& name, std::string_view state, const std::st
             {"last_exit", nullptr},   {"profile", ""},      {"jail", ""},
             {"weakened", 0},          {"stale", false},     {"files", Json::array()},
             {"oom_kills", 0},         {"refused_tasks", 0}, {"errors", Json::array()},
-            {"notes", Json::array()}, {"pressure", 0}};
+            {"notes", Json::array()}, {"pressure", 0},      {"listens", Json::array()},
+            {"connections", 0},       {"accepted", 0},      {"refused", 0}};
 }
 
 }  // namespace
