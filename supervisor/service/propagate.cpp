@@ -197,7 +197,7 @@ Facts Manager::Impl::facts_of(const Entry& entry, Event event, const Happening& 
                 .sweep = service.kill_mode == config::KillMode::kMixed,
                 .last_command = happening.last_command,
                 .clean = happening.ending == Ending::kClean,
-                .on_demand = unit.socket->waits_for_connections(),
+                .on_demand = unit.socket->waits_for_connections() && !entry.removed,
                 .listening = record.listening != 0};
     const bool unwanted = record.want == Want::kDown || record.want == Want::kAgain;
     facts.restart =
