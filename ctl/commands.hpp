@@ -28,6 +28,7 @@ struct StatusOptions {
     bool table = false;              ///< one line per unit even for named ones
 };
 int run_status(const Context& context, const StatusOptions& options);
+int run_list_sockets(const Context& context);
 
 /// Prints what happens to these units, to all if none is named, until it is ended.
 int run_events(const Context& context, const std::vector<std::string>& units);

@@ -146,6 +146,10 @@ void add_questions(CLI::App& app, Options& options) {
     CLI::App* list = app.add_subcommand("list", "Show all units, one line each");
     list->callback([&options] { options.exit_code = run_status(options.context, {}); });
 
+    app.add_subcommand("list-sockets", "Show what units listen on, or would")->callback([&options] {
+        options.exit_code = run_list_sockets(options.context);
+    });
+
     CLI::App* show = app.add_subcommand("show", "Print a unit as it is in effect");
     show->add_option("unit", options.show.unit)->required();
     show->add_flag("--effective", options.show.effective, "also every default that holds");

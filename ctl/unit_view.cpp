@@ -26,7 +26,7 @@ std::optional<std::uint64_t> number_field(const Json& unit, const char* key) {
 }
 
 Colour colour_of(std::string_view state) {
-    if (state == "running" || state == "done") return Colour::kGreen;
+    if (state == "running" || state == "done" || state == "listening") return Colour::kGreen;
     if (state == "failed" || state == "error") return Colour::kRed;
     if (state == "inactive") return Colour::kGrey;
     return Colour::kYellow;
@@ -121,6 +121,22 @@ void add_state(const Context& context, const Json& unit, Lines& lines) {
     }
 }
 
+void add_texts(const Json& unit, const char* field, const char* name, Lines& lines) {
+    for (const auto& text : unit.value(field, Json::array())) {
+        if (text.is_string()) add(lines, name, first_line(text.get<std::string>()));
+    }
+}
+
+void add_sockets(const Json& unit, Lines& lines) {
+    add_texts(unit, "listens", "listens", lines);
+    const std::uint64_t accepted = number_field(unit, "accepted").value_or(0);
+    const std::uint64_t refused = number_field(unit, "refused").value_or(0);
+    if (accepted + refused == 0) return;
+    add(lines, "connections",
+        fmt::format("{} now, {} taken, {} refused", number_field(unit, "connections").value_or(0),
+                    accepted, refused));
+}
+
 void add_usage(const Json& unit, Lines& lines) {
     add(lines, "pid", number_or_dash(unit, "pid"));
     add(lines, "memory", bytes_or_dash(unit, "memory"));
@@ -136,17 +152,11 @@ void add_usage(const Json& unit, Lines& lines) {
     add(lines, "last exit", last_exit(unit));
 }
 
-void add_texts(const Json& unit, const char* field, const char* name, Lines& lines) {
-    for (const auto& text : unit.value(field, Json::array())) {
-        if (text.is_string()) add(lines, name, first_line(text.get<std::string>()));
-    }
-}
-
 }  // namespace
 
 bool is_up(const Json& unit) {
     const std::string state = unit.value("state", "");
-    return state == "running" || state == "reloading" || state == "done";
+    return state == "running" || state == "reloading" || state == "done" || state == "listening";
 }
 
 void print_table(const Context& context, const Json& units) {
@@ -173,8 +183,9 @@ void print_templates(const Json& templates) {
 void print_details(const Context& context, const Json& unit) {
     Lines lines;
     add_state(context, unit, lines);
+    add_sockets(unit, lines);
     add_usage(unit, lines);
-    if (text_field(unit, "state") != "error") add(lines, "jail", jail_line(unit));
+    if (!text_field(unit, "profile").empty()) add(lines, "jail", jail_line(unit));
     add_texts(unit, "files", "file", lines);
     add_texts(unit, "errors", "error", lines);
     add_texts(unit, "notes", "note", lines);

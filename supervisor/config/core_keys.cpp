@@ -3,207 +3,33 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <concepts>
 #include <utility>
 
 #include "base/signals.hpp"
 #include "config/checks.hpp"
-#include "config/quantity.hpp"
+#include "config/core_rows.hpp"
+#include "config/socket_keys.hpp"
 
 // The table of the core's keys. The type of a key follows from the member it is stored in, its
 // default from the member's initialiser in unit.hpp; nothing about a key is written twice.
 namespace jailsvc::config {
-namespace {
 
-template <typename Enum, std::size_t Size>
-using Names = std::array<std::pair<std::string_view, Enum>, Size>;
-
-constexpr Names<ServiceType, 2> names_of(ServiceType) {
+static constexpr Names<ServiceType, 2> names_of(ServiceType) {
     return {{{"exec", ServiceType::kExec}, {"oneshot", ServiceType::kOneshot}}};
 }
-constexpr Names<Restart, 5> names_of(Restart) {
+static constexpr Names<Restart, 5> names_of(Restart) {
     return {{{"no", Restart::kNo},
              {"on-failure", Restart::kOnFailure},
              {"on-abnormal", Restart::kOnAbnormal},
              {"always", Restart::kAlways},
              {"unless-stopped", Restart::kUnlessStopped}}};
 }
-constexpr Names<KillMode, 3> names_of(KillMode) {
+static constexpr Names<KillMode, 3> names_of(KillMode) {
     return {
         {{"jail", KillMode::kJail}, {"process", KillMode::kProcess}, {"mixed", KillMode::kMixed}}};
 }
 
-template <typename T>
-concept Named = requires(T value) { names_of(value); };
-
-std::vector<std::string> strings(const TextList& list) {
-    std::vector<std::string> out;
-    out.reserve(list.size());
-    for (const Text& one : list) out.push_back(one.text);
-    return out;
-}
-
-// For each type of member: the key's type, how a checked value is stored, how a default is written.
-template <typename T>
-struct Member;
-
-template <Named T>
-struct Member<T> {
-    static constexpr KeyType kType = KeyType::kString;
-    static void store(const Value& value, T& out) {
-        for (const auto& [name, meaning] : names_of(T{})) {
-            if (name == std::get<Text>(value.data).text) out = meaning;
-        }
-    }
-    static std::string show(T fallback) {
-        for (const auto& [name, meaning] : names_of(T{})) {
-            if (meaning == fallback) return fmt::format("\"{}\"", name);
-        }
-        return {};
-    }
-};
-
-template <>
-struct Member<bool> {
-    static constexpr KeyType kType = KeyType::kBool;
-    static void store(const Value& value, bool& out) { out = std::get<bool>(value.data); }
-    static std::string show(bool fallback) { return fallback ? "true" : "false"; }
-};
-
-template <>
-struct Member<std::string> {
-    static constexpr KeyType kType = KeyType::kString;
-    static void store(const Value& value, std::string& out) {
-        out = std::get<Text>(value.data).text;
-    }
-    static std::string show(const std::string& fallback) {
-        return fallback.empty() ? std::string() : fmt::format("\"{}\"", fallback);
-    }
-};
-
-/// Also Command, which is the same type and differs only in its checks.
-template <>
-struct Member<List<std::string>> {
-    static constexpr KeyType kType = KeyType::kStringList;
-    static void store(const Value& value, List<std::string>& out) {
-        out = strings(std::get<TextList>(value.data));
-    }
-    static std::string show(const List<std::string>&) { return {}; }
-};
-
-template <>
-struct Member<List<Command>> {
-    static constexpr KeyType kType = KeyType::kCommands;
-    static void store(const Value& value, List<Command>& out) {
-        std::vector<Command> commands;
-        for (const auto& one : std::get<std::vector<TextList>>(value.data)) {
-            commands.emplace_back(strings(one));
-        }
-        out = std::move(commands);
-    }
-    static std::string show(const List<Command>&) { return {}; }
-};
-
-template <>
-struct Member<std::map<std::string, std::string>> {
-    static constexpr KeyType kType = KeyType::kStringMap;
-    static void store(const Value& value, std::map<std::string, std::string>& out) {
-        out.clear();
-        for (const auto& [name, text] : std::get<TextMap>(value.data)) out[name] = text.text;
-    }
-    static std::string show(const std::map<std::string, std::string>&) { return {}; }
-};
-
-template <>
-struct Member<Duration> {
-    static constexpr KeyType kType = KeyType::kDuration;
-    static void store(const Value& value, Duration& out) {
-        out = parse_duration(std::get<Text>(value.data).text).value_or(out);
-    }
-    static std::string show(Duration fallback) {
-        return fmt::format("\"{}\"", format_duration(fallback));
-    }
-};
-
-template <>
-struct Member<std::uint32_t> {
-    static constexpr KeyType kType = KeyType::kInteger;
-    static void store(const Value& value, std::uint32_t& out) {
-        out = static_cast<std::uint32_t>(std::get<std::int64_t>(value.data));
-    }
-    static std::string show(std::uint32_t fallback) { return fmt::format("{}", fallback); }
-};
-
-template <>
-struct Member<std::uint64_t> {
-    static constexpr KeyType kType = KeyType::kBytes;
-    static void store(const Value& value, std::uint64_t& out) {
-        out = parse_bytes(std::get<Text>(value.data).text).value_or(out);
-    }
-    static std::string show(std::uint64_t fallback) {
-        return fmt::format("\"{}\"", format_bytes(fallback));
-    }
-};
-
-template <>
-struct Member<std::optional<int>> {
-    static constexpr KeyType kType = KeyType::kInteger;
-    static void store(const Value& value, std::optional<int>& out) {
-        out = static_cast<int>(std::get<std::int64_t>(value.data));
-    }
-    static std::string show(const std::optional<int>&) { return {}; }
-};
-
-template <>
-struct Member<List<int>> {
-    static constexpr KeyType kType = KeyType::kIntegerList;
-    static void store(const Value& value, List<int>& out) {
-        std::vector<int> numbers;
-        for (const auto one : std::get<IntegerList>(value.data)) {
-            numbers.push_back(static_cast<int>(one));
-        }
-        out = std::move(numbers);
-    }
-    static std::string show(const List<int>&) { return {}; }
-};
-
-template <typename Group>
-Group& to_change(Group& group) {
-    return group;
-}
-template <typename Group>
-Group& to_change(Rarely<Group>& group) {
-    return group.make();
-}
-
-/// Makes the rows of one table, which the unit has as a Held.
-template <typename Group, typename Held = Group>
-struct Rows {
-    const char* table;
-    Held Unit::* group;
-
-    template <typename Base, typename T>
-        requires std::derived_from<Group, Base>
-    CoreKey operator()(const char* name, T Base::* member, const char* doc,
-                       Check check = {}) const {
-        CoreKey row{.table = table,
-                    .key = {.name = name,
-                            .type = Member<T>::kType,
-                            .fallback = Member<T>::show(Group{}.*member),
-                            .doc = doc,
-                            .choices = {}},
-                    .check = std::move(check),
-                    .store = {}};
-        row.store = [group_ = group, member](const Value& value, Unit& unit) {
-            Member<T>::store(value, to_change(unit.*group_).*member);
-        };
-        if constexpr (Named<T>) {
-            for (const auto& choice : names_of(T{})) row.key.choices.emplace_back(choice.first);
-        }
-        return row;
-    }
-};
+namespace {
 
 constexpr Rows<UnitTable> unit{"unit", &Unit::unit};
 constexpr Rows<ServiceTable> service{"service", &Unit::service};
@@ -414,6 +240,7 @@ std::vector<CoreKey> logging_keys() {
 std::vector<CoreKey> make_core_keys() {
     std::vector<CoreKey> all = unit_keys();
     for (auto& row : service_keys()) all.push_back(std::move(row));
+    for (auto& row : socket_keys()) all.push_back(std::move(row));
     for (auto& row : logging_keys()) all.push_back(std::move(row));
     for (auto& row : other_keys()) all.push_back(std::move(row));
     return all;

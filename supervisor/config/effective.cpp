@@ -9,12 +9,13 @@
 #include "config/names.hpp"
 #include "config/nearest.hpp"
 #include "config/quantity.hpp"
+#include "config/socket_keys.hpp"
 
 namespace jailsvc::config {
 namespace {
 
 /// A target starts no process, so nothing may be said about one: it would be said in vain.
-constexpr std::string_view kOfTargets[] = {"unit", "install"};
+constexpr std::string_view kOfTargets[] = {"unit", "install", "socket"};
 
 void check_target(const Document& document, Reporter& reporter) {
     for (const auto& [name, section] : document.sections) {
@@ -83,6 +84,7 @@ void check_whole(const Document& document, Reporter& reporter) {
     } else {
         check_service(document, service->second, reporter);
     }
+    check_socket(document, reporter);
 }
 
 Unit make_unit(const std::string& name, const Document& document) {

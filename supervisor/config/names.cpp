@@ -35,6 +35,10 @@ bool is_template_name(std::string_view name) {
     return is_unit_name(name) && name.find('@') == std::string_view::npos;
 }
 
+bool is_connection_name(std::string_view name) {
+    return name.find("@:") != std::string_view::npos;
+}
+
 std::string unit_file_fault(std::string_view file_name) {
     constexpr std::string_view kSuffix = ".toml";
     if (!file_name.ends_with(kSuffix)) return "no unit: the file's name has to end in .toml";

@@ -15,6 +15,10 @@ inline constexpr std::size_t kMaxName = 127;  ///< of units, profiles, variables
 /// Whether `name` is a template's: a unit's name and an '@' at its end ("worker@").
 [[nodiscard]] bool is_template_name(std::string_view name);
 
+/// Whether `name` is one that an instance has that is made for a connection: what follows its '@'
+/// begins with ':'. Nobody may ask for one.
+[[nodiscard]] bool is_connection_name(std::string_view name);
+
 /// Why a file of this name can never be a unit or template, with the cure; empty if it can.
 [[nodiscard]] std::string unit_file_fault(std::string_view file_name);
 

@@ -18,6 +18,10 @@ Schema make_core_schema() {
          .doc = "The program, and when it is started again. A unit without it is a target.",
          .keys = {},
          .plugin = "core"},
+        {.name = "socket",
+         .doc = "What the unit listens on, whether its program runs or not; docs/SOCKETS.md.",
+         .keys = {},
+         .plugin = "core"},
         {.name = "environment",
          .doc =
              "The program's environment. Besides: PATH, USER, HOME, JAILSVC_UNIT, INVOCATION_ID, "

@@ -77,6 +77,41 @@ struct TimerTable {
     }
 };
 
+enum class Activation : std::uint8_t { kEager, kOnDemand };
+
+/// [socket]. Names and meanings follow systemd.socket(5) where it has them.
+struct SocketTable {
+    List<std::string> listen;  ///< see parse_socket_address in socket_address.hpp
+    List<std::string> names;   ///< for LISTEN_FDNAMES; none: the unit's name
+    Activation activation = Activation::kEager;
+    bool accept = false;  ///< each connection is given to an instance of the template NAME@
+    bool stdio = false;   ///< as its standard input and output
+    std::uint32_t max_connections = 64;
+    std::uint32_t max_connections_per_source = 0;  ///< 0: no other limit
+    std::uint32_t trigger_limit_burst = 0;         ///< 0: 20, and 200 with accept
+    Duration trigger_limit_interval = std::chrono::seconds(2);
+    std::uint32_t backlog = 4096;
+    std::string mode = "0666";  ///< of sockets that are files
+    std::string owner, group;   ///< names or numbers; empty: root
+    bool reuse_port = false;
+    bool ipv6_only = false;
+    bool free_bind = false;
+    bool no_delay = false;
+    bool keep_alive = false;
+    bool pass_credentials = false;
+    Duration defer_accept{};  ///< 0: a connection counts when it is made
+    std::string bind_to_device;
+    std::uint64_t receive_buffer = 0;  ///< [bytes], 0: what the kernel gives
+    std::uint64_t send_buffer = 0;
+    bool operator==(const SocketTable&) const = default;
+
+    [[nodiscard]] bool present() const { return !listen.empty(); }
+    /// It listens before a program runs, and after.
+    [[nodiscard]] bool waits_for_connections() const {
+        return present() && (accept || activation == Activation::kOnDemand);
+    }
+};
+
 /// [environment]
 struct EnvironmentTable {
     std::map<std::string, std::string> set;
@@ -117,6 +152,7 @@ struct Unit {
     Rarely<EnvironmentTable> environment;
     Rarely<LoggingTable> logging;
     Rarely<TimerTable> timer;
+    Rarely<SocketTable> socket;
     InstallTable install;
     JailTable jail;
     /// The whole effective unit as canonical TOML (sorted keys, specifiers expanded), [jail.*]
@@ -124,7 +160,8 @@ struct Unit {
     SharedText text;
     Digest digest{};
     List<SharedPath> files;  ///< what it was made of, in order of rising priority
-    /// A target groups others: it has no [service], starts and is done.
+    /// A target groups others: it has no [service], starts and is done; or it accepts connections
+    /// for the instances of its template.
     bool is_target = false;
 
     void set_text(std::string_view whole) {

@@ -111,14 +111,17 @@ Defaults defaults_of(const Table& table, const Section& section) {
 }  // namespace
 
 std::string to_toml_with_defaults(const Document& document, const Schema& schema) {
-    constexpr std::string_view kOfTargets[] = {"unit", "install"};
+    constexpr std::string_view kOfTargets[] = {"unit", "install", "socket"};
     const bool is_target = !document.sections.contains("service");
     std::string out;
     for (const Table& table : schema.tables) {
         const auto written = document.sections.find(table.name);
         const Section section = written != document.sections.end() ? written->second : Section{};
         const Defaults defaults = defaults_of(table, section);
-        const bool applies = !is_target || std::ranges::count(kOfTargets, table.name) > 0;
+        // Without addresses its other keys mean nothing.
+        const bool silent = table.name == "socket" && written == document.sections.end();
+        const bool applies =
+            !silent && (!is_target || std::ranges::count(kOfTargets, table.name) > 0);
         if (!section.keys.empty() || (applies && !defaults.empty())) {
             write_section(out, table.name, section, defaults);
         }

@@ -98,6 +98,7 @@ const Dispatcher::Method* Dispatcher::find_method(std::string_view name) {
         {"Dependencies", Role::kRead, "units", &Dispatcher::dependencies},
         {"Monitor", Role::kRead, "units", &Dispatcher::monitor},
         {"Processes", Role::kRead, "units", &Dispatcher::processes},
+        {"ListSockets", Role::kRead, "", &Dispatcher::list_sockets},
         {"Show", Role::kRead, "unit effective", &Dispatcher::show},
         {"Plan", Role::kRead, "unit", &Dispatcher::plan},
         {"Logs", Role::kOperate, "unit follow file", &Dispatcher::logs},
@@ -268,6 +269,13 @@ Json Dispatcher::status_of(const std::string& unit) const {
     json["frozen"] = pid > 0 && elsewhere_.is_frozen(unit);
     if (errors != nullptr) json["errors"] = *errors;
     json["notes"] = notes_of(*status->unit);
+    const config::SocketTable& table = *status->unit->socket;
+    if (!table.present()) return json;
+    const Sockets::State sockets = elsewhere_.socket_state(unit);
+    if (sockets.open > 0) json["listens"] = Strings(table.listen.begin(), table.listen.end());
+    json["connections"] = sockets.current;
+    json["accepted"] = sockets.accepted;
+    json["refused"] = sockets.refused;
     return json;
 }
 
@@ -337,6 +345,18 @@ void Dispatcher::processes(Request& request) {
                         {"processes", std::move(processes)}});
     }
     answer(request.client, {.parameters = {{"units", std::move(list)}}});
+}
+
+void Dispatcher::list_sockets(Request& request) {
+    auto list = Json::array();
+    for (const std::string& name : manager_.names()) {
+        const auto status = manager_.status(name);
+        for (Json& one : engine::list_sockets(*status->unit, name_of(status->record.state),
+                                              elsewhere_.socket_state(name))) {
+            list.push_back(std::move(one));
+        }
+    }
+    answer(request.client, {.parameters = {{"sockets", std::move(list)}}});
 }
 
 void Dispatcher::show(Request& request) {

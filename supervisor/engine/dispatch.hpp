@@ -51,6 +51,7 @@ private:
     void dependencies(Request& request);
     void monitor(Request& request);
     void processes(Request& request);
+    void list_sockets(Request& request);
     void show(Request& request);
     void plan(Request& request);
     void logs(Request& request);

@@ -9,6 +9,7 @@
 #include "config/load.hpp"
 #include "engine/client.hpp"
 #include "engine/records.hpp"
+#include "engine/sockets.hpp"
 #include "engine/unit_groups.hpp"
 #include "service/manager.hpp"
 
@@ -66,6 +67,7 @@ public:
     virtual void set_property(const std::string& unit,
                               const std::map<std::string, std::string>& pairs,
                               ClientRef client) = 0;
+    [[nodiscard]] virtual Sockets::State socket_state(std::string_view unit) const = 0;
     virtual ReloadReport reload() = 0;
     /// kind: exit, poweroff, reboot, halt, kexec, soft-reboot; false: unknown.
     virtual bool shutdown(std::string_view kind) = 0;

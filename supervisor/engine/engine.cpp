@@ -122,6 +122,12 @@ void Engine::from_jailer(ipc::Packet& packet) {
         asks_.on_plan_reply(packet);
     } else if (const auto* pressure = packet.as<ipc::Pressure>()) {
         on_pressure(*pressure);
+    } else if (const auto* activated = packet.as<ipc::Activated>()) {
+        on_activated(*activated);
+    } else if (const auto* connection = packet.as<ipc::Connection>()) {
+        on_connection(*connection);
+    } else if (const auto* sockets = packet.as<ipc::SocketState>()) {
+        on_socket_state(*sockets);
     } else if (packet.type() == ipc::Type::kSetPropertyReply) {
         on_property_set(packet);
     } else {
@@ -180,7 +186,9 @@ void Engine::tell_exit(const ipc::Exited& exited) {
     ack.token = exited.token;
     if (!asks_.on_exited(exited)) {
         const std::string unit(ipc::get_text(exited.unit));
-        asks_.end_log_line(unit);  // before the next run can be asked for
+        const bool one_of_many = config::is_connection_name(unit);
+        asks_.end_log_line(one_of_many ? config::split_name(unit).prefix
+                                       : unit);  // before the next run can be asked for
         const bool is_main = exited.purpose == ipc::Purpose::kMain;
         auto info = exit_info(exited);
         info.executed = !(ended_before_exec(info) && early_exits_.take_unanswered(exited.token));
@@ -324,6 +332,8 @@ void Engine::go() {
     take(std::move(set));
     restore(entries);
     ready_ = true;
+    mark_connections();
+    settle_sockets();
     listen();
     if (!ending_) ending_ = records_->ending();  // of an engine before us
     if (ending_) {
@@ -478,10 +488,11 @@ void Engine::announce_shutdown(ipc::ShutdownKind kind) {
 
 void Engine::settle() {
     // An answer lets a client's next call in, which may settle more.
-    while (reporter_.has_settled() || reporter_.has_end() || !launcher_.idle() ||
-           monitors_.has_lost()) {
+    while (reporter_.has_settled() || reporter_.has_end() || reporter_.has_dropped() ||
+           !launcher_.idle() || monitors_.has_lost()) {
         launcher_.flush();
         monitors_.end_lost();
+        forget_dropped();
         for (const auto& [job, result] : reporter_.take_settled()) jobs_.settled(job, result);
         if (const auto code = reporter_.take_end()) {
             announce_shutdown(ipc::ShutdownKind::kExit);

@@ -20,6 +20,7 @@
 #include "engine/records.hpp"
 #include "engine/reporter.hpp"
 #include "engine/server.hpp"
+#include "engine/sockets.hpp"
 #include "engine/timers.hpp"
 #include "engine/unit_groups.hpp"
 #include "engine/unit_set.hpp"
@@ -55,6 +56,7 @@ public:
               ClientRef client) override;
     void set_property(const std::string& unit, const std::map<std::string, std::string>& pairs,
                       ClientRef client) override;
+    [[nodiscard]] Sockets::State socket_state(std::string_view unit) const override;
     ReloadReport reload() override;
     bool shutdown(std::string_view kind) override;
 
@@ -76,6 +78,16 @@ private:
     void on_started(const ipc::Started& started);
     void take_started(const ipc::Started& started);
     void on_start_failed(const ipc::StartFailed& failed);
+
+    // engine_sockets.cpp
+    void on_activated(const ipc::Activated& activated);
+    void on_connection(const ipc::Connection& connection);
+    [[nodiscard]] Result<void> start_for_connection(const std::string& instance);
+    void on_socket_state(const ipc::SocketState& state);
+    void close_unused(const std::string& unit);
+    void settle_sockets();
+    void mark_connections();
+    void forget_dropped();
 
     // From collecting to ready.
     void go_if_complete();
@@ -127,9 +139,11 @@ private:
     FileErrors file_errors_;
     std::vector<config::Template> templates_;  ///< those that load
     UnitGroups groups_;
-    KeptUnits kept_units_;             ///< of the snapshot, until ready
-    std::vector<ipc::Alive> alive_;    ///< of the snapshot, until ready
-    std::vector<ipc::Exited> exited_;  ///< likewise
+    Sockets sockets_;
+    std::vector<ipc::Connection> connections_;  ///< that came before the units, until ready
+    KeptUnits kept_units_;                      ///< of the snapshot, until ready
+    std::vector<ipc::Alive> alive_;             ///< of the snapshot, until ready
+    std::vector<ipc::Exited> exited_;           ///< likewise
     std::optional<Records::Ending> ending_;
     bool snapshot_complete_ = false;
     bool ready_ = false;

@@ -73,6 +73,7 @@ service::Manager::LoadReport Engine::take(UnitSet set) {
         faults.emplace(name, first.substr(0, first.find('\n')));
     }
     auto loaded = manager_.load(std::move(set.units), std::move(faults));
+    if (ready_) mark_connections();
     for (const std::string& error : loaded.errors) spdlog::error("{}", error);
     ::malloc_trim(0);  // reading took far more for a moment than what is kept
     for (const std::string& name : loaded.removed) {

@@ -10,6 +10,8 @@ static_assert(static_cast<int>(service::Purpose::kMain) == static_cast<int>(ipc:
 static_assert(static_cast<int>(service::Purpose::kClient) ==
               static_cast<int>(ipc::Purpose::kClient));
 static_assert(static_cast<int>(service::Purpose::kStub) == static_cast<int>(ipc::Purpose::kStub));
+static_assert(static_cast<int>(service::Purpose::kListen) ==
+              static_cast<int>(ipc::Purpose::kListen));
 static_assert(static_cast<int>(service::Whom::kAll) == static_cast<int>(ipc::Whom::kAll));
 
 JailerLauncher::JailerLauncher(Link& jailer, DigestOf digest_of, Reserve reserve)
@@ -56,6 +58,18 @@ void JailerLauncher::teardown(std::string_view unit, service::Token token, bool 
     teardown.restarts = restarts ? 1 : 0;
     ipc::set_text(teardown.unit, unit);
     collect(teardown);
+}
+
+void JailerLauncher::await_connection(std::string_view unit) {
+    auto await = ipc::make<ipc::AwaitConnection>();
+    ipc::set_text(await.unit, unit);
+    collect(await);
+}
+
+void JailerLauncher::close_sockets(std::string_view unit) {
+    auto close = ipc::make<ipc::CloseSockets>();
+    ipc::set_text(close.unit, unit);
+    collect(close);
 }
 
 void JailerLauncher::flush() {

@@ -27,6 +27,8 @@ public:
                 service::Whom whom) override;
     void teardown(std::string_view unit, service::Token token, bool restarts) override;
     void release(std::string_view unit, service::Token token) override;
+    void await_connection(std::string_view unit) override;
+    void close_sockets(std::string_view unit) override;
 
     /// Sends what was collected.
     void flush();

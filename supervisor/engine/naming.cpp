@@ -47,7 +47,9 @@ void Naming::load_missing(const Strings& units) {
     if (!may_load_) return;
     Strings missing;
     for (const std::string& unit : units) {
-        const bool is_instance = config::is_unit_name(unit) && unit.find('@') != std::string::npos;
+        const bool is_instance = config::is_unit_name(unit) &&
+                                 unit.find('@') != std::string::npos &&
+                                 !config::is_connection_name(unit);
         if (is_instance && manager_.find(unit) == nullptr) missing.push_back(unit);
     }
     std::ranges::sort(missing);

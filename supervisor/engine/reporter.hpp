@@ -24,10 +24,14 @@ public:
     void settled(service::JobId job, const service::JobResult& result) override;
     void noted(std::string_view unit, const std::string& text) override;
     void essential_ended(std::string_view unit, int exit_code) override;
+    void dropped(std::string_view unit) override { dropped_.emplace_back(unit); }
 
     [[nodiscard]] bool has_end() const { return end_.has_value(); }
     /// The exit code of an essential unit that ended since; of the first of several.
     [[nodiscard]] std::optional<int> take_end() { return std::exchange(end_, std::nullopt); }
+
+    [[nodiscard]] bool has_dropped() const { return !dropped_.empty(); }
+    [[nodiscard]] std::vector<std::string> take_dropped() { return std::exchange(dropped_, {}); }
 
     [[nodiscard]] bool has_settled() const { return !settled_.empty(); }
     [[nodiscard]] std::vector<std::pair<service::JobId, service::JobResult>> take_settled() {
@@ -49,6 +53,7 @@ private:
     Monitors* monitors_ = nullptr;
     std::vector<std::pair<service::JobId, service::JobResult>> settled_;
     std::optional<int> end_;
+    std::vector<std::string> dropped_;
 };
 
 /// "web: running after 12 ms": the line for people, empty where the change is not worth one.

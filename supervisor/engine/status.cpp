@@ -78,14 +78,34 @@ Json last_exit(const service::Vitals& record) {
 
 /// Every field, for a unit of which nothing else is known.
 Json blank_status(const std::string& name, std::string_view state, const std::string& because) {
-    return {{"name", name},           {"description", ""},  {"state", state},
-            {"ready", false},         {"because", because}, {"since", nullptr},
-            {"pid", nullptr},         {"memory", nullptr},  {"cpu", nullptr},
-            {"tasks", nullptr},       {"restarts", 0},      {"next_restart", nullptr},
-            {"last_exit", nullptr},   {"profile", ""},      {"jail", ""},
-            {"weakened", 0},          {"stale", false},     {"files", Json::array()},
-            {"oom_kills", 0},         {"refused_tasks", 0}, {"errors", Json::array()},
-            {"notes", Json::array()}, {"pressure", 0},      {"frozen", false}};
+    return {{"name", name},
+            {"description", ""},
+            {"state", state},
+            {"ready", false},
+            {"because", because},
+            {"since", nullptr},
+            {"pid", nullptr},
+            {"memory", nullptr},
+            {"cpu", nullptr},
+            {"tasks", nullptr},
+            {"restarts", 0},
+            {"next_restart", nullptr},
+            {"last_exit", nullptr},
+            {"profile", ""},
+            {"jail", ""},
+            {"weakened", 0},
+            {"stale", false},
+            {"files", Json::array()},
+            {"oom_kills", 0},
+            {"refused_tasks", 0},
+            {"errors", Json::array()},
+            {"notes", Json::array()},
+            {"pressure", 0},
+            {"frozen", false},
+            {"listens", Json::array()},
+            {"connections", 0},
+            {"accepted", 0},
+            {"refused", 0}};
 }
 
 }  // namespace

@@ -62,6 +62,7 @@ enum class Purpose : std::uint16_t {
     kHealth,
     kClient,  ///< `jailsvc exec`
     kStub,    ///< init of the jail's pid namespace
+    kListen,  ///< no process: the unit's sockets are opened
 };
 
 enum class Type : std::uint16_t {
@@ -114,6 +115,13 @@ enum class Type : std::uint16_t {
     // jailer -> engine
     kSetPropertyReply,
     kPressure,
+    // engine -> jailer
+    kAwaitConnection,
+    kCloseSockets,
+    // jailer -> engine
+    kActivated,
+    kConnection,
+    kSocketState,
 };
 
 struct Header {
@@ -148,7 +156,8 @@ enum class Kept : std::uint16_t {
     kUnit,      ///< sealed memfd with the effective unit of token, the jail's first start; to the
                 ///< jailer, and in the snapshot to the engine, whose unit file may have gone.
                 ///< With index kMainBegun the jail serves no other run
-    kListener,  ///< a unit's listening socket; to the jailer
+    kListener,  ///< a unit's listening socket, by its place in the unit; with index kListenerUnit a
+                ///< sealed memfd with the effective unit that they are of; to the jailer
     kNotify,    ///< a unit's notify socket; to the engine
     kLogSettings,  ///< sealed memfd with the unit's LogSettings where they are not the usual ones,
                    ///< stored before its pipes; to the logger and the jailer
@@ -183,6 +192,9 @@ struct LogSettings {
 
 /// Index of a kUnit whose main process was begun (index 0: the jail is before its main process).
 inline constexpr std::uint16_t kMainBegun = 1;
+
+/// Index of the effective unit among the kListeners of a unit.
+inline constexpr std::uint16_t kListenerUnit = 0xffff;
 
 /// What names a kept descriptor; storing the same key again replaces.
 struct Key {
@@ -502,6 +514,52 @@ struct Pressure {
     Resource resource;
     OnPressure action;   ///< that its unit wants
     std::int32_t signo;  ///< of kSignal
+    char unit[kNameSize];
+};
+
+/// engine -> jailer: nothing of the unit runs, and its sockets are open; say when something comes
+/// over them (Activated), once. Repeating it is harmless.
+struct AwaitConnection {
+    static constexpr Type kType = Type::kAwaitConnection;
+    Header header;
+    char unit[kNameSize];
+};
+
+/// engine -> jailer: the unit is down; its sockets are closed, their files removed. Of an instance
+/// that is to have a connection: that one is closed, if it has not been passed on.
+struct CloseSockets {
+    static constexpr Type kType = Type::kCloseSockets;
+    Header header;
+    char unit[kNameSize];
+};
+
+/// jailer -> engine: something came over the sockets of a unit that waits for it; or, with a text,
+/// they cannot go on, and why.
+struct Activated {
+    static constexpr Type kType = Type::kActivated;
+    Header header;
+    char unit[kNameSize];
+    char text[kTextSize];
+};
+
+/// jailer -> engine: a connection was accepted for a new instance of the unit's template, which is
+/// to be started.
+struct Connection {
+    static constexpr Type kType = Type::kConnection;
+    Header header;
+    char unit[kNameSize];
+    char instance[kNameSize];
+};
+
+/// jailer -> engine, when any of it changes, and on every new pair for each unit with sockets: a
+/// unit that the engine knows to be down is answered with CloseSockets.
+struct SocketState {
+    static constexpr Type kType = Type::kSocketState;
+    Header header;
+    std::uint32_t open;      ///< sockets
+    std::uint32_t current;   ///< connections that are being served (accept)
+    std::uint64_t accepted;  ///< of them since the sockets were opened; else activations
+    std::uint64_t refused;   ///< closed for a limit
     char unit[kNameSize];
 };
 

@@ -232,7 +232,8 @@ Ran run_in(const Jail& jail, const jailer::SpawnContext& context,
                                   .working_directory = "",
                                   .stdout_fd = input.get(),
                                   .stderr_fd = input.get(),
-                                  .passed = {}};
+                                  .passed = {},
+                                  .pid_variable = {}};
     auto parked = jailer::spawn_program(context, jail.plan, jail.ids, jail.stub_fd(), program,
                                         jail.door.entry());
     if (!parked) return {.error = jailer::describe(plan, parked.error())};
@@ -243,7 +244,7 @@ Ran run_in(const Jail& jail, const jailer::SpawnContext& context,
         return {.error = why};
     }
     const auto seen = jailer::attest_program(jail.plan, jail.ids, jail.stub_pid(),
-                                             process.get().pid, 0, evidence);
+                                             process.get().pid, {}, evidence);
     if (!seen) return {.error = jailer::describe(plan, seen.error())};
     if (jail.groups != nullptr) {
         const auto held = jail.groups->attest(kUnit, jail.plan, process.get().pid);

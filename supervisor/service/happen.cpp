@@ -74,6 +74,8 @@ bool Manager::Impl::on_started(Token token, int pid, std::uint64_t exec_ns) {
         record.main_started_ns = exec_ns;
         touch(entry);
         apply(entry, Event::kStarted, {});
+    } else if (record.control_purpose == Purpose::kListen) {
+        command_ended(entry, {}, true);  // there is no process whose end would be told
     } else if (record.state == State::kStopping) {
         apply(entry, Event::kStarted, {});
     }
@@ -165,6 +167,18 @@ void Manager::Impl::command_ended(Entry& entry, Happening happening, bool well) 
 void Manager::Impl::on_torn_down(Entry& entry, Token token) {
     if (token != entry.record().main_token) return;
     apply(entry, Event::kTornDown, {});
+    run();
+}
+
+/// What goes down, if only to come up again, takes no connection any more.
+void Manager::Impl::on_activated(Entry& entry, const std::string& fault) {
+    if (entry.record().state != State::kListening || goes_down(entry)) return;
+    if (fault.empty()) {
+        entry.record().restarts = entry.record().backoff_level = 0;  // somebody asks for it
+        apply(entry, Event::kActivated, {});
+    } else {
+        apply(entry, Event::kSocketsLost, {.text = fault});
+    }
     run();
 }
 

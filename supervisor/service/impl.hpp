@@ -15,7 +15,16 @@ namespace jailsvc::service {
 
 /// Something to be done outside, kept until the queues are quiet.
 struct Effect {
-    enum class Kind : std::uint8_t { kLaunch, kSignal, kTeardown, kRelease, kArm, kDisarm };
+    enum class Kind : std::uint8_t {
+        kLaunch,
+        kSignal,
+        kTeardown,
+        kRelease,
+        kAwait,
+        kCloseSockets,
+        kArm,
+        kDisarm
+    };
     Kind kind = Kind::kLaunch;
     Entry* entry = nullptr;
     LaunchRequest launch{};
@@ -149,6 +158,7 @@ struct Manager::Impl {
     void command_ended(Entry& entry, Happening happening, bool well);
     bool made_again(Entry& entry, Token token);
     void on_torn_down(Entry& entry, Token token);
+    void on_activated(Entry& entry, const std::string& fault);
     void on_timer(Entry& entry, TimerKind kind);
 
     // restore.cpp

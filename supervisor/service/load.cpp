@@ -72,6 +72,10 @@ void Manager::Impl::taken(LoadReport& report) {
         std::ranges::count_if(entries, [](const auto& entry) { return entry->removed; }));
     link();
     for (const auto& entry : entries) {
+        // What would be started has no file any more.
+        if (entry->removed && entry->record().state == State::kListening) {
+            want_down(*entry, "its file is gone");
+        }
         if (!entry->broken->empty()) report.errors.push_back(entry->name() + ": " + *entry->broken);
         if (!at_rest(*entry)) queue.push(*entry);
     }
@@ -120,6 +124,7 @@ void Manager::Impl::drop_removed() {
             return false;
         }
         tokens.erase(entry.record().main_token);
+        observer.dropped(entry.name());
         return true;
     };
     const std::size_t dropped = entries.erase_if(forgotten);

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <utility>
 
+#include "config/names.hpp"
 #include "service/impl.hpp"
 #include "service/rules.hpp"
 
@@ -21,6 +22,14 @@ Manager::LoadReport Manager::load(std::vector<config::Unit> units, Faults faults
 
 Manager::LoadReport Manager::add(std::vector<config::Unit> units) {
     return impl_->add(std::move(units));
+}
+
+void Manager::forget_when_down(std::string_view unit) {
+    Entry* entry = impl_->find(unit);
+    if (entry == nullptr || entry->removed) return;
+    entry->removed = true;
+    ++impl_->removed;
+    impl_->run();
 }
 
 Result<JobId> Manager::request(Request what, std::string_view unit) {
@@ -91,6 +100,10 @@ void Manager::on_timer(std::string_view unit, TimerKind kind) {
     if (Entry* entry = impl_->find(unit)) impl_->on_timer(*entry, kind);
 }
 
+void Manager::on_activated(std::string_view unit, const std::string& fault) {
+    if (Entry* entry = impl_->find(unit)) impl_->on_activated(*entry, fault);
+}
+
 void Manager::restore(const std::vector<Record>& records, const StartedUnits& started) {
     for (const Record& record : records) impl_->restore(record, started);
     impl_->execute();
@@ -122,7 +135,9 @@ std::optional<Status> Manager::status(std::string_view unit) const {
     if (record.state == State::kBackoff) status.next_restart_ns = record.backoff_until_ns;
     if (!entry->life.jobs.empty()) status.job = entry->life.jobs.front().id;
     const bool differs = !std::ranges::equal(record.digest, entry->loaded->digest);
-    status.stale = !is_idle(*entry) && (differs || entry->removed);
+    // Of an instance that goes when it is over, the template may be as it was.
+    const bool lost_file = entry->removed && !config::is_connection_name(entry->name());
+    status.stale = !is_idle(*entry) && (differs || lost_file);
     return status;
 }
 

@@ -46,6 +46,8 @@ public:
     /// An essential unit has failed, or ended without being asked. `exit_code`: its program's, or
     /// 128 and the signal; never 0 if it failed.
     virtual void essential_ended(std::string_view unit, int exit_code) = 0;
+    /// A unit whose file is gone, or that forget_when_down was called for, is not known any more.
+    virtual void dropped(std::string_view unit) = 0;
 };
 
 /// One unit as `status` shows it.
@@ -97,6 +99,10 @@ public:
     /// of all units is made anew once.
     LoadReport add(std::vector<config::Unit> units);
 
+    /// The unit is one of many that are made as they are needed: it goes once it is down, and
+    /// nothing restarts it.
+    void forget_when_down(std::string_view unit);
+
     /// Asks for a change and what it depends on. Refused at once (no job) for an unknown unit, a
     /// cycle, …; otherwise the job settles through Observer, possibly before this returns.
     [[nodiscard]] Result<JobId> request(Request what, std::string_view unit);
@@ -122,6 +128,8 @@ public:
     bool on_exited(Token token, const ExitInfo& info);
     void on_torn_down(std::string_view unit, Token token);
     void on_timer(std::string_view unit, TimerKind kind);
+    /// Something came over the sockets of a unit that waits for it; or they cannot go on, and why.
+    void on_activated(std::string_view unit, const std::string& fault = {});
 
     /// After an engine's death, after load(): the records found, before any on_*; then each
     /// on_exited that the keeper kept; then resume(). Timers are armed again with what is left of

@@ -22,7 +22,7 @@ int wait_status(const Vitals& record) {
 constexpr std::pair<Action, Purpose> kListOf[] = {
     {Action::kLaunchPre, Purpose::kStartPre},      {Action::kLaunchPost, Purpose::kStartPost},
     {Action::kLaunchReload, Purpose::kReload},     {Action::kLaunchStop, Purpose::kStop},
-    {Action::kLaunchStopPost, Purpose::kStopPost},
+    {Action::kLaunchStopPost, Purpose::kStopPost}, {Action::kLaunchListen, Purpose::kListen},
 };
 constexpr std::pair<Action, TimerKind> kTimerOf[] = {
     {Action::kArmStart, TimerKind::kStartTimeout},
@@ -78,6 +78,7 @@ const List<config::Command>& commands_of(const config::Unit& unit, Purpose purpo
         case Purpose::kHealth:
         case Purpose::kClient:
         case Purpose::kStub:
+        case Purpose::kListen:
             return kEmpty;
     }
     return kEmpty;
@@ -98,7 +99,14 @@ void Manager::Impl::perform(Entry& entry, Action action, const Happening& happen
         case Action::kLaunchReload:
         case Action::kLaunchStop:
         case Action::kLaunchStopPost:
+        case Action::kLaunchListen:
             return launch_command(entry, of(kListOf, action), 0);
+        case Action::kDropCommand:
+            tokens.erase(entry.record().control_token);
+            entry.record().control_token = 0;
+            return;
+        case Action::kAwait:
+            return effects.push_back({.kind = Effect::Kind::kAwait, .entry = &entry});
         case Action::kLaunchNext:
             return launch_next(entry);
         case Action::kTerminate:
@@ -109,6 +117,7 @@ void Manager::Impl::perform(Entry& entry, Action action, const Happening& happen
             return signal(entry, entry.record().control_token, SIGKILL, Whom::kProcess);
         case Action::kTeardown:
             return tear_down(entry);
+        case Action::kListens:
         case Action::kReady:
         case Action::kSucceeded:
         case Action::kBlame:
@@ -143,7 +152,8 @@ void Manager::Impl::adopt(Entry& entry) {
 /// Actions that are in the record alone.
 void Manager::Impl::note(Entry& entry, Action action, const Happening& happening) {
     Vitals& record = entry.record();
-    if (action == Action::kReady) record.ready = 1;
+    if (action == Action::kReady || action == Action::kListens) record.ready = 1;
+    if (action == Action::kListens) record.listening = 1;
     if (action == Action::kForgive) record.backoff_level = 0;
     if (action == Action::kSucceeded) {
         record.succeeded = 1;
@@ -274,10 +284,15 @@ void Manager::Impl::tear_down(Entry& entry) {
                        .restarts = restarts});
 }
 
-/// What was kept for a restart that will not be, however it came that the unit rests.
+/// What was kept for a restart that will not be, however it came that the unit rests; and its
+/// sockets, which stay open until then.
 void Manager::Impl::release_kept() {
     for (Entry* entry : touched) {
         Vitals& record = entry->record();
+        const bool rested = entry->told == State::kInactive || entry->told == State::kFailed;
+        if (at_rest(*entry) && !rested && entry->unit().socket->present()) {
+            effects.push_back({.kind = Effect::Kind::kCloseSockets, .entry = entry});
+        }
         if (record.kept == 0 || !at_rest(*entry)) continue;
         record.kept = 0;
         effects.push_back(
@@ -325,6 +340,12 @@ void Manager::Impl::execute() {
                 break;
             case Effect::Kind::kRelease:
                 launcher.release(unit, effect.token);
+                break;
+            case Effect::Kind::kAwait:
+                launcher.await_connection(unit);
+                break;
+            case Effect::Kind::kCloseSockets:
+                launcher.close_sockets(unit);
                 break;
             case Effect::Kind::kArm:
                 timers.arm(unit, effect.timer, effect.after);

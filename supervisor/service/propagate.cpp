@@ -96,7 +96,7 @@ void Manager::Impl::pursue_up(Entry& entry) {
 void Manager::Impl::pursue_down(Entry& entry) {
     const Vitals& record = entry.record();
     if (at_rest(entry)) return conclude(entry);
-    if (record.state == State::kStopping && record.after != State::kBackoff) return;
+    if (record.state == State::kStopping && !comes_back(record)) return;
     if (record.state != State::kStopping && !is_idle(entry) &&
         hindrance_to_stop(entry) != nullptr) {
         return;
@@ -179,7 +179,7 @@ void Manager::Impl::start_reload(Entry& entry) {
 Facts Manager::Impl::facts_of(const Entry& entry, Event event, const Happening& happening) const {
     const Vitals& record = entry.record();
     // A start uses the unit as it is loaded now; all else the unit as it was started.
-    const bool starts = is_idle(entry);
+    const bool starts = is_idle(entry) || event == Event::kActivated;
     const config::Unit& unit = starts ? *entry.loaded : entry.unit();
     const config::ServiceTable& service = unit.service;
     Facts facts{.phase = record.phase,
@@ -196,11 +196,13 @@ Facts Manager::Impl::facts_of(const Entry& entry, Event event, const Happening& 
                 .has_stop_post = !service.exec_stop_post.empty(),
                 .sweep = service.kill_mode == config::KillMode::kMixed,
                 .last_command = happening.last_command,
-                .clean = happening.ending == Ending::kClean};
+                .clean = happening.ending == Ending::kClean,
+                .on_demand = unit.socket->waits_for_connections() && !entry.removed,
+                .listening = record.listening != 0};
     const bool unwanted = record.want == Want::kDown || record.want == Want::kAgain;
     facts.restart =
         !unwanted && !shutting_down && !entry.removed && restarts_after(happening.ending, service);
-    if (event == Event::kBackoffOver) {
+    if (event == Event::kBackoffOver || facts.on_demand) {
         facts.limit = limit_reached({record.interval_began_ns, record.recent_starts},
                                     entry.loaded->unit, timers.now_ns());
         facts.may_start = hindrance_to_start(entry).kind == Hindrance::Kind::kNone;
@@ -229,6 +231,7 @@ void Manager::Impl::enter(Entry& entry, const Step& taken) {
     record.phase = taken.phase;
     record.after = taken.after;
     if (moved && !is_up(entry)) record.ready = 0;
+    if (at_rest(entry)) record.listening = 0;
     if (rested && !at_rest(entry)) ++active;
     if (!rested && at_rest(entry)) --active;
     touch(entry);
@@ -243,7 +246,7 @@ void Manager::Impl::note_outcome(Entry& entry, Event event, const Facts& facts, 
     const bool failed = record.state == State::kFailed && before != State::kFailed;
     const bool ended = event == Event::kMainExited && facts.clean && !facts.oneshot &&
                        record.state == State::kStopping && before != State::kStopping &&
-                       record.after == State::kInactive;
+                       (record.after == State::kInactive || record.after == State::kListening);
     const bool worked = facts.oneshot && before == State::kStarting &&
                         (record.state == State::kDone || record.succeeded != 0);
     if (failed && !unit.on_failure.empty()) outcomes.push_back({&entry, true});

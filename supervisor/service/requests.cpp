@@ -180,6 +180,11 @@ void Manager::Impl::want_up(Entry& entry, Asked asked, const std::string& by) {
         case State::kReloading:
         case State::kFailed:
         case State::kDone:
+        case State::kListening:
+            // What came while it was to go down was nobody's.
+            if (record.state == State::kListening) {
+                effects.push_back({.kind = Effect::Kind::kAwait, .entry = &entry});
+            }
             // It says why it was, or was to go, down.
             if (record.want == Want::kDown || at_rest(entry)) set_because(entry, {});
             if (record.want != Want::kAgain) record.want = Want::kUp;
@@ -195,9 +200,9 @@ void Manager::Impl::want_down(Entry& entry, const std::string& by) {
     record.wanted_up = 0;
     record.succeeded = 0;
     if (record.state == State::kStopping) {
-        const bool comes_back = record.after == State::kBackoff ||
-                                (record.after == State::kInactive && record.want == Want::kAgain);
-        if (comes_back) set_because(entry, by);  // else it says why it goes down for good
+        const bool returns =
+            comes_back(record) || (record.after == State::kInactive && record.want == Want::kAgain);
+        if (returns) set_because(entry, by);  // else it says why it goes down for good
     } else if (!at_rest(entry) && record.want != Want::kDown) {
         record.failing = 0;
         set_because(entry, by);

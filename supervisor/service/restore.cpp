@@ -90,6 +90,7 @@ void Manager::Impl::rearm(Entry& entry) {
         case State::kWaiting:
         case State::kFailed:
         case State::kDone:
+        case State::kListening:
             return;
     }
 }
@@ -103,6 +104,9 @@ void Manager::Impl::resume(Entry& entry) {
     queue.push(entry);
     if (record.main_alive != 0 && record.main_pid == 0) launch_main(entry);
     if (record.control_token != 0) request_command(entry);
+    if (record.state == State::kListening) {
+        effects.push_back({.kind = Effect::Kind::kAwait, .entry = &entry});
+    }
     if (record.state != State::kStopping) return;
     if (record.phase == Phase::kTerminate) terminate(entry);
     if (record.phase == Phase::kKill) kill_all(entry);

@@ -25,6 +25,7 @@ bool is_undecided(const Entry& entry) {
         case State::kRunning:
         case State::kReloading:
         case State::kDone:
+        case State::kListening:
             return false;
     }
     return false;
@@ -43,11 +44,12 @@ bool is_idle(const Entry& entry) {
 
 bool is_up(const Entry& entry) {
     const State state = entry.record().state;
-    return state == State::kRunning || state == State::kReloading || state == State::kDone;
+    return state == State::kRunning || state == State::kReloading || state == State::kDone ||
+           state == State::kListening;
 }
 
 bool satisfies(const Entry& entry) {
-    if (is_up(entry)) return true;
+    if (is_up(entry) || entry.record().listening != 0) return true;
     const State state = entry.record().state;
     return entry.record().succeeded != 0 &&
            (state == State::kStopping || state == State::kInactive);
@@ -61,7 +63,7 @@ bool goes_down(const Entry& entry) {
 bool is_coming(const Entry& entry) {
     const Vitals& record = entry.record();
     if (record.want == Want::kUp && record.state == State::kStopping) {
-        return record.after == State::kBackoff;
+        return comes_back(record);
     }
     if (record.want == Want::kUp || record.want == Want::kAgain) return true;
     if (record.want == Want::kDown) return false;
@@ -71,12 +73,13 @@ bool is_coming(const Entry& entry) {
         case State::kBackoff:
             return true;
         case State::kStopping:
-            return record.after == State::kBackoff;
+            return comes_back(record);
         case State::kInactive:
         case State::kRunning:
         case State::kReloading:
         case State::kFailed:
         case State::kDone:
+        case State::kListening:
             return false;
     }
     return false;

@@ -13,6 +13,10 @@ namespace jailsvc::service {
 [[nodiscard]] bool satisfies(const Entry& entry);  ///< up, or a oneshot that has done its work
 [[nodiscard]] bool goes_down(const Entry& entry);  ///< asked to, and not there yet
 [[nodiscard]] bool is_coming(const Entry& entry);  ///< on its way up, if by restart policy
+/// On its way down only to start again or to listen again.
+[[nodiscard]] inline bool comes_back(const Vitals& record) {
+    return record.after == State::kBackoff || record.after == State::kListening;
+}
 /// Required units that are neither up nor coming take their dependents down.
 [[nodiscard]] inline bool is_gone(const Entry& entry) {
     return !satisfies(entry) && !is_coming(entry);

@@ -20,11 +20,17 @@ Step step(State state, Event event, const Facts& facts) {
             return while_reloading(event, facts);
         case State::kStopping:
             return while_stopping(event, facts);
+        case State::kListening:
+            return while_listening(event, facts);
     }
     return stay(state, facts);
 }
 
 Step begin(const Facts& facts, Actions before) {
+    if (facts.on_demand && !facts.listening) {
+        before.add({Action::kAdopt, Action::kArmStart, Action::kLaunchListen});
+        return {State::kStarting, Phase::kListen, State::kInactive, before};
+    }
     if (facts.target) {
         before.add({Action::kAdopt, Action::kReady});
         return {State::kDone, Phase::kNone, State::kInactive, before};
@@ -93,6 +99,8 @@ Step while_idle(State state, Event event, const Facts& facts) {
         case Event::kStartTimeout:
         case Event::kStopTimeout:
         case Event::kStable:
+        case Event::kActivated:
+        case Event::kSocketsLost:
             return stay(state, facts);
     }
     return stay(state, facts);

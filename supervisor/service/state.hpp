@@ -24,6 +24,11 @@
 /// (kTeardown), once per main token; the unit is down when that is answered. A stop that needed
 /// SIGKILL ends in `failed`; one that did not ends in `inactive`, whatever the exit status.
 ///
+/// A unit that connections start (Facts::on_demand) first opens its sockets (phase kListen) and is
+/// `listening`, which counts as up. A connection starts it; when it ends for another reason than a
+/// stop, and nothing restarts it, it is listening again, unless it crashes beyond the start limit.
+/// A unit that accepts connections for its template's instances only listens.
+///
 /// A crash (by the restart policy's table) leads to `backoff`, where nothing runs, and by its timer
 /// to starting, waiting, or, beyond the start limit, failed. A failed start is treated alike.
 ///
@@ -53,9 +58,11 @@ enum class Event : std::uint8_t {
     kStartTimeout,
     kStopTimeout,
     kBackoffOver,
-    kStable,  ///< up for restart_reset_after
+    kStable,       ///< up for restart_reset_after
+    kActivated,    ///< something came over its sockets
+    kSocketsLost,  ///< which cannot go on
 };
-inline constexpr std::size_t kEvents = 17;
+inline constexpr std::size_t kEvents = 19;
 
 /// What the function may know besides state and event. Policies are decided before (policy.hpp).
 struct Facts {
@@ -72,6 +79,8 @@ struct Facts {
     bool last_command = false;  ///< the command that ended was the last of its list
     bool clean = false;         ///< the main process ended as a success
     bool restart = false;       ///< the policy restarts after what happened
+    bool on_demand = false;     ///< connections start it
+    bool listening = false;     ///< its sockets are open for that
     bool limit = false;         ///< the start limit forbids another automatic start
     bool may_start = false;     ///< dependencies allow a start now
 };
@@ -82,6 +91,10 @@ enum class Action : std::uint8_t {
     kRenewMain,  ///< draw another for the same start
     kLaunchPre,  ///< first command of exec_start_pre; so on
     kLaunchMain,
+    kLaunchListen,  ///< open the sockets
+    kDropCommand,   ///< what was asked for last is not waited for any more
+    kListens,       ///< they are open
+    kAwait,         ///< be told when something comes
     kLaunchPost,
     kLaunchReload,
     kLaunchStop,

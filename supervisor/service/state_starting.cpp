@@ -16,7 +16,7 @@ Step through(const Facts& facts) {
         return {
             State::kDone, Phase::kNone, State::kInactive, {Action::kReady, Action::kDisarmStart}};
     }
-    return clear_away(facts, State::kInactive, {Action::kDisarmStart, Action::kSucceeded});
+    return clear_away(facts, resting_place(facts), {Action::kDisarmStart, Action::kSucceeded});
 }
 
 /// The main program has done what exec_start_post waits for.
@@ -55,9 +55,55 @@ Step command_done(const Facts& facts) {
     return facts.oneshot ? through(facts) : up();
 }
 
+/// Nothing runs: a unit whose sockets cannot be opened has nothing to take apart.
+Step not_opened(const Facts& facts) {
+    Actions actions{Action::kDisarmStart, Action::kDropCommand, Action::kBlame};
+    if (facts.restart) actions.add(Action::kArmBackoff);
+    return {facts.restart ? State::kBackoff : State::kFailed, Phase::kNone, State::kInactive,
+            actions};
+}
+
+Step while_opening(Event event, const Facts& facts) {
+    const Actions leave{Action::kDisarmStart, Action::kDropCommand};
+    switch (event) {
+        case Event::kCommandDone:
+            return {State::kListening,
+                    Phase::kNone,
+                    State::kInactive,
+                    {Action::kDisarmStart, Action::kListens, Action::kAwait}};
+        case Event::kStop:
+            return {State::kInactive, Phase::kNone, State::kInactive, leave};
+        case Event::kDependencyFailed:
+            return {State::kFailed,
+                    Phase::kNone,
+                    State::kInactive,
+                    {Action::kDisarmStart, Action::kDropCommand, Action::kBlame}};
+        case Event::kCommandFailed:
+        case Event::kStartTimeout:
+            return not_opened(facts);
+        case Event::kStart:
+        case Event::kWait:
+        case Event::kReload:
+        case Event::kReset:
+        case Event::kStarted:
+        case Event::kLaunchFailed:
+        case Event::kMainExited:
+        case Event::kNotExecuted:
+        case Event::kTornDown:
+        case Event::kStopTimeout:
+        case Event::kBackoffOver:
+        case Event::kStable:
+        case Event::kActivated:
+        case Event::kSocketsLost:
+            return stay(State::kStarting, facts);
+    }
+    return stay(State::kStarting, facts);
+}
+
 }  // namespace
 
 Step while_starting(Event event, const Facts& facts) {
+    if (facts.phase == Phase::kListen) return while_opening(event, facts);
     switch (event) {
         case Event::kStop:
             return wind_down(facts, State::kInactive, {Action::kDisarmStart});
@@ -84,6 +130,8 @@ Step while_starting(Event event, const Facts& facts) {
         case Event::kStopTimeout:
         case Event::kBackoffOver:
         case Event::kStable:
+        case Event::kActivated:
+        case Event::kSocketsLost:
             return stay(State::kStarting, facts);
     }
     return stay(State::kStarting, facts);

@@ -22,6 +22,7 @@ Step tell_again(const Facts& facts) {
         case Phase::kStopCommand:
         case Phase::kStopPost:
         case Phase::kTeardown:
+        case Phase::kListen:
             return stay(State::kStopping, facts);
     }
     return stay(State::kStopping, facts);
@@ -39,6 +40,7 @@ Step main_gone(const Facts& facts) {
         case Phase::kStopCommand:  // which goes on; it ends the list itself
         case Phase::kStopPost:
         case Phase::kTeardown:
+        case Phase::kListen:
             return stay(State::kStopping, facts);
     }
     return stay(State::kStopping, facts);
@@ -65,6 +67,7 @@ Step command_ended(const Facts& facts, bool well) {
         case Phase::kMain:
         case Phase::kPost:
         case Phase::kTeardown:
+        case Phase::kListen:
             return stay(State::kStopping, facts);
     }
     return stay(State::kStopping, facts);
@@ -91,6 +94,7 @@ Step timed_out(const Facts& facts) {
         case Phase::kMain:
         case Phase::kPost:
         case Phase::kTeardown:
+        case Phase::kListen:
             return stay(State::kStopping, facts);
     }
     return stay(State::kStopping, facts);
@@ -98,7 +102,9 @@ Step timed_out(const Facts& facts) {
 
 /// A stop or failure that comes while it goes down decides against the restart.
 Step divert(const Facts& facts, State after, Actions actions) {
-    if (facts.after != State::kBackoff) return stay(State::kStopping, facts);
+    if (facts.after != State::kBackoff && facts.after != State::kListening) {
+        return stay(State::kStopping, facts);
+    }
     return {State::kStopping, facts.phase, after, actions};
 }
 
@@ -106,6 +112,7 @@ Step torn_down(const Facts& facts) {
     if (facts.phase != Phase::kTeardown) return stay(State::kStopping, facts);
     Actions actions;
     if (facts.after == State::kBackoff) actions.add(Action::kArmBackoff);
+    if (facts.after == State::kListening) actions.add({Action::kListens, Action::kAwait});
     return {facts.after, Phase::kNone, State::kInactive, actions};
 }
 
@@ -138,6 +145,8 @@ Step while_stopping(Event event, const Facts& facts) {
         case Event::kStartTimeout:
         case Event::kBackoffOver:
         case Event::kStable:
+        case Event::kActivated:
+        case Event::kSocketsLost:
             return stay(State::kStopping, facts);
     }
     return stay(State::kStopping, facts);

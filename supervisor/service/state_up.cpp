@@ -52,6 +52,8 @@ Step while_up(State state, Event event, const Facts& facts) {
         case Event::kStartTimeout:
         case Event::kStopTimeout:
         case Event::kBackoffOver:
+        case Event::kActivated:
+        case Event::kSocketsLost:
             return stay(state, facts);
     }
     return stay(state, facts);
@@ -89,6 +91,8 @@ Step while_reloading(Event event, const Facts& facts) {
         case Event::kTornDown:
         case Event::kStopTimeout:
         case Event::kBackoffOver:
+        case Event::kActivated:
+        case Event::kSocketsLost:
             return stay(State::kReloading, facts);
     }
     return stay(State::kReloading, facts);

@@ -27,15 +27,23 @@ namespace jailsvc::service {
 /// All processes have gone: exec_stop_post, then teardown.
 [[nodiscard]] Step clear_away(const Facts& facts, State after, Actions before = {});
 
+[[nodiscard]] Step while_listening(Event event, const Facts& facts);
+
+/// Where a unit rests whose run is over, and had ended well.
+[[nodiscard]] inline State resting_place(const Facts& facts) {
+    return facts.on_demand && facts.listening ? State::kListening : State::kInactive;
+}
+
 /// Where a start or service that did not end well leads.
 [[nodiscard]] inline State fallen(const Facts& facts) {
-    return facts.restart ? State::kBackoff : State::kFailed;
+    if (facts.restart) return State::kBackoff;
+    const bool waits = facts.on_demand && facts.listening && !facts.limit;
+    return waits ? State::kListening : State::kFailed;
 }
 
 /// Where a service leads whose main process has ended by itself.
 [[nodiscard]] inline State ended(const Facts& facts) {
-    if (facts.restart) return State::kBackoff;
-    return facts.clean ? State::kInactive : State::kFailed;
+    return facts.clean && !facts.restart ? resting_place(facts) : fallen(facts);
 }
 
 }  // namespace jailsvc::service

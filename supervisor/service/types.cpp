@@ -22,6 +22,8 @@ std::string_view name_of(State state) {
             return "failed";
         case State::kDone:
             return "done";
+        case State::kListening:
+            return "listening";
     }
     return "unknown";
 }
@@ -46,6 +48,8 @@ std::string_view key_of(Purpose purpose) {
             return "exec";
         case Purpose::kStub:
             return "stub";
+        case Purpose::kListen:
+            return "socket";
     }
     return "unknown";
 }

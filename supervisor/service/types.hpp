@@ -20,7 +20,8 @@ enum class State : std::uint8_t {
     kStopping,  ///< exec_stop, signals, until the last process is gone, exec_stop_post
     kBackoff,   ///< crashed, waits for its delay before it starts again
     kFailed,
-    kDone,  ///< a oneshot (or target) that succeeded and remains
+    kDone,       ///< a oneshot (or target) that succeeded and remains
+    kListening,  ///< its sockets are open, the first connection starts it
 };
 [[nodiscard]] std::string_view name_of(State state);
 
@@ -35,6 +36,7 @@ enum class Phase : std::uint8_t {
     kKill,         ///< stopping: SIGKILL is sent
     kStopPost,     ///< stopping: exec_stop_post
     kTeardown,     ///< stopping: the jail is being taken apart
+    kListen,       ///< starting: its sockets are being opened
 };
 
 /// Same meanings and values as ipc::Purpose, which this folder may not include.
@@ -48,6 +50,7 @@ enum class Purpose : std::uint16_t {
     kHealth,
     kClient,
     kStub,
+    kListen,
 };
 /// The key of the unit file that such a command stands under ("exec_start_pre").
 [[nodiscard]] std::string_view key_of(Purpose purpose);
@@ -100,6 +103,10 @@ public:
     virtual void teardown(std::string_view unit, Token token, bool restarts) = 0;
     /// There will be no such restart. No answer.
     virtual void release(std::string_view unit, Token token) = 0;
+    /// Is to say (on_activated) when something comes over the unit's sockets, once.
+    virtual void await_connection(std::string_view unit) = 0;
+    /// The unit rests: its sockets are closed.
+    virtual void close_sockets(std::string_view unit) = 0;
 };
 
 /// One-shot timers, one of each kind per unit; arming again replaces.

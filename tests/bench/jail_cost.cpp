@@ -96,7 +96,7 @@ bool one_round(const CompiledPlan& plan, cgroup::Tree* groups) {
     if (ready.kind != Report::Kind::kReady) return false;
     kSteps[4].add(since);
     const bool program_holds =
-        attest_program(plan, {}, stub->pid, parked->pid, 0, ready.evidence).has_value();
+        attest_program(plan, {}, stub->pid, parked->pid, {}, ready.evidence).has_value();
     kSteps[5].add(since);
     if (!open_gate(*parked)) return false;
     (void)await_report(plan, *parked);

@@ -20,6 +20,8 @@ public:
     void signal(std::string_view, service::Token, int, service::Whom) override {}
     void teardown(std::string_view, service::Token, bool) override {}
     void release(std::string_view, service::Token) override {}
+    void await_connection(std::string_view) override {}
+    void close_sockets(std::string_view) override {}
     void arm(std::string_view, service::TimerKind, config::Duration) override {}
     void disarm(std::string_view, service::TimerKind) override {}
     [[nodiscard]] std::uint64_t now_ns() const override { return 1; }
@@ -27,6 +29,7 @@ public:
     void settled(service::JobId, const service::JobResult&) override {}
     void noted(std::string_view, const std::string&) override {}
     void essential_ended(std::string_view, int) override {}
+    void dropped(std::string_view) override {}
 };
 
 class Nowhere final : public Elsewhere {
@@ -63,6 +66,7 @@ public:
                       ClientRef client) override {
         answer(client, {});
     }
+    [[nodiscard]] Sockets::State socket_state(std::string_view) const override { return {}; }
     ReloadReport reload() override { return {}; }
     bool shutdown(std::string_view) override { return false; }
 };

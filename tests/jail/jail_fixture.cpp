@@ -253,7 +253,7 @@ Ran Jail::run(Program program) {
     auto parked = park(program);
     if (!parked) throw std::runtime_error(describe(plan_.plan(), parked.error()));
     const auto held =
-        attest_program(plan_, ids_, stub_.pid, parked->pid, program.passed.size(), evidence_);
+        attest_program(plan_, ids_, stub_.pid, parked->pid, *identify(program.passed), evidence_);
     if (!held) {
         parked->gate = Fd();
         (void)await_end(*parked);

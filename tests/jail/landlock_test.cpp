@@ -245,8 +245,8 @@ TEST_CASE("unveil: a ruleset that was never made is found", "[unveil][S2.10]") {
     program.argv = {"/bin/true"};
     auto parked = jail.park(program);
     REQUIRE(parked);
-    CHECK(attest_program(*wanted, {}, jail.stub(), parked->pid, 0, jail.evidence()));  // control
-    const auto seen = attest_program(*wanted, {}, jail.stub(), parked->pid, 0, 0);
+    CHECK(attest_program(*wanted, {}, jail.stub(), parked->pid, {}, jail.evidence()));  // control
+    const auto seen = attest_program(*wanted, {}, jail.stub(), parked->pid, {}, 0);
     REQUIRE_FALSE(seen);
     CHECK_THAT(seen.error().text, Contains("was not denied"));
     (void)jailsvc::jailer::open_gate(*parked);

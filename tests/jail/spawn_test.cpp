@@ -127,7 +127,7 @@ TEST_CASE("jail: a program cloned before the mounts stand waits outside until it
         const Report ready = await_report(*plan, *parked);
         REQUIRE(ready.kind == Report::Kind::kReady);
         CHECK(mounts_of(parked->pid) == mounts_of(stub->pid));
-        CHECK(attest_program(*plan, {}, stub->pid, parked->pid, 0, ready.evidence));
+        CHECK(attest_program(*plan, {}, stub->pid, parked->pid, {}, ready.evidence));
         REQUIRE(open_gate(*parked));
         CHECK(await_end(*parked) == 0);
     }

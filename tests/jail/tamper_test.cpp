@@ -104,7 +104,7 @@ Verdict verdict_on(Plan applied, const CompiledPlan& wanted) {
     auto parked = jail.park(program);
     if (!parked) return {false, ~0U, describe(wanted.plan(), parked.error())};
     const auto program_holds =
-        attest_program(wanted, {}, jail.stub(), parked->pid, 0, jail.evidence());
+        attest_program(wanted, {}, jail.stub(), parked->pid, {}, jail.evidence());
     (void)jailsvc::jailer::open_gate(*parked);
     (void)await_end(*parked);
     if (program_holds) return {};
@@ -206,11 +206,11 @@ TEST_CASE("attest: a program that would ignore a signal is refused", "[jail]") {
     auto parked = jail.park(program);
     REQUIRE(deaf);
     REQUIRE(parked);
-    const auto held = attest_program(jail.plan(), {}, jail.stub(), deaf->pid, 0);
+    const auto held = attest_program(jail.plan(), {}, jail.stub(), deaf->pid, {});
     REQUIRE_FALSE(held);
     CHECK(held.error().op == kStepIsolation);
     CHECK(held.error().text.find("signals") != std::string::npos);
-    CHECK(attest_program(jail.plan(), {}, jail.stub(), parked->pid, 0));  // control
+    CHECK(attest_program(jail.plan(), {}, jail.stub(), parked->pid, {}));  // control
     for (auto* one : {&*deaf, &*parked}) {
         (void)jailsvc::jailer::open_gate(*one);
         (void)await_end(*one);
@@ -226,10 +226,10 @@ TEST_CASE("attest: a descriptor that was not declared is refused", "[jail]") {
     program.passed = {1};
     auto parked = jail.park(program);
     REQUIRE(parked);
-    const auto held = attest_program(jail.plan(), {}, jail.stub(), parked->pid, 0);
+    const auto held = attest_program(jail.plan(), {}, jail.stub(), parked->pid, {});
     REQUIRE_FALSE(held);
     CHECK(held.error().op == kStepDescriptors);
-    CHECK(attest_program(jail.plan(), {}, jail.stub(), parked->pid, 1));  // control
+    CHECK(attest_program(jail.plan(), {}, jail.stub(), parked->pid, *identify({1})));  // control
     (void)jailsvc::jailer::open_gate(*parked);
     (void)await_end(*parked);
 }

@@ -30,7 +30,7 @@ struct Attest {
     const ResolvedIds& ids;
     pid_t stub;
     pid_t program;
-    std::size_t passed;
+    const std::vector<FileIdentity>& passed;
     std::uint32_t evidence;
     ProcessFacts facts;
     std::string limits;
@@ -287,6 +287,8 @@ Verdict attest_places(const Attest& attest) {
     return not_held(kStepDirectory, "the working directory is outside the jail's root");
 }
 
+constexpr std::size_t kFirstPassed = 3;  ///< sd_listen_fds(3)
+
 struct CloseDir {
     void operator()(DIR* dir) const { ::closedir(dir); }
 };
@@ -296,7 +298,7 @@ Verdict attest_descriptors(const Attest& attest) {
     const std::string path = fmt::format("/proc/{}/fd", attest.program);
     const std::unique_ptr<DIR, CloseDir> entries(::opendir(path.c_str()));
     if (!entries) return failed(kStepDescriptors, path, errno);
-    const std::size_t wanted = 3 + attest.passed + 1;
+    const std::size_t wanted = kFirstPassed + attest.passed.size() + 1;
     std::size_t count = 0;
     errno = 0;  // only so an error is told from the end (readdir(3))
     while (const dirent* entry = ::readdir(entries.get())) {
@@ -311,11 +313,35 @@ Verdict attest_descriptors(const Attest& attest) {
                     fmt::format("{} descriptors are open, not {}", count, wanted));
 }
 
+/// That each of the passed ones is the one that was declared, where it was to be.
+Verdict attest_passed(const Attest& attest) {
+    for (std::size_t i = 0; i < attest.passed.size(); ++i) {
+        const std::string path = fmt::format("/proc/{}/fd/{}", attest.program, kFirstPassed + i);
+        struct stat info{};
+        if (::stat(path.c_str(), &info) == -1) return failed(kStepDescriptors, path, errno);
+        if (FileIdentity{info.st_dev, info.st_ino} == attest.passed[i]) continue;
+        return not_held(kStepDescriptors,
+                        fmt::format("descriptor {} is another than was passed", kFirstPassed + i));
+    }
+    return std::nullopt;
+}
+
 }  // namespace
+
+Result<std::vector<FileIdentity>> identify(const std::vector<int>& descriptors) {
+    std::vector<FileIdentity> files;
+    for (const int fd : descriptors) {
+        struct stat info{};
+        if (::fstat(fd, &info) == -1) return fail_errno("fstat");
+        files.push_back({info.st_dev, info.st_ino});
+    }
+    return files;
+}
 
 Jailed<std::vector<JailFailure>> attest_program(const CompiledPlan& compiled,
                                                 const ResolvedIds& ids, pid_t stub, pid_t program,
-                                                std::size_t passed, std::uint32_t evidence) {
+                                                const std::vector<FileIdentity>& passed,
+                                                std::uint32_t evidence) {
     const auto whole = compiled.whole();
     const Plan& plan = *whole;
     auto facts = read_process_facts(kStepIsolation, program);
@@ -332,7 +358,7 @@ Jailed<std::vector<JailFailure>> attest_program(const CompiledPlan& compiled,
         weakened.push_back(std::move(*verdict));
     }
     for (const auto check :
-         {attest_signals, attest_namespaces, attest_places, attest_descriptors}) {
+         {attest_signals, attest_namespaces, attest_places, attest_descriptors, attest_passed}) {
         if (auto verdict = check(attest)) return std::unexpected(std::move(*verdict));
     }
     return weakened;

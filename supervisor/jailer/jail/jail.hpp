@@ -122,11 +122,20 @@ struct Program {
     int stdin_fd = -1;                     ///< -1: /dev/null
     int stdout_fd = -1;
     int stderr_fd = -1;
-    std::vector<int> passed;  ///< become 3, 4, … (listening sockets)
+    std::vector<int> passed;   ///< become 3, 4, … (listening sockets)
+    std::string pid_variable;  ///< set to the pid that the program has for itself; empty: none
     bool new_session = true;
     bool terminal = false;  ///< stdin becomes the new session's controlling terminal
     bool waits = false;     ///< outside the jail, until let_in
 };
+
+/// Which file a descriptor is open on.
+struct FileIdentity {
+    dev_t device = 0;
+    ino_t inode = 0;
+    bool operator==(const FileIdentity&) const = default;
+};
+[[nodiscard]] Result<std::vector<FileIdentity>> identify(const std::vector<int>& descriptors);
 
 /// Why an operation does not hold, or could not be applied. `op` indexes Plan::ops or is a kStep*.
 struct JailFailure {
@@ -197,12 +206,11 @@ struct Report {
 [[nodiscard]] Jailed<void> attest_init(pid_t stub);
 /// The same for the program at its gate: process, identity and lockdown operations, and that it
 /// is in the stub's namespaces and below the jail's root with no descriptor but the declared:
-/// 0, 1, 2, as many as Program::passed had, and the gate. `stub` is -1 where the plan needs none.
-/// `evidence` is that of its kReady report: what nobody else can see.
-[[nodiscard]] Jailed<std::vector<JailFailure>> attest_program(const CompiledPlan& plan,
-                                                              const ResolvedIds& ids, pid_t stub,
-                                                              pid_t program, std::size_t passed = 0,
-                                                              std::uint32_t evidence = 0);
+/// 0, 1, 2, those of Program::passed, on the same files, and the gate. `stub` is -1 where the plan
+/// needs none. `evidence` is that of its kReady report: what nobody else can see.
+[[nodiscard]] Jailed<std::vector<JailFailure>> attest_program(
+    const CompiledPlan& plan, const ResolvedIds& ids, pid_t stub, pid_t program,
+    const std::vector<FileIdentity>& passed = {}, std::uint32_t evidence = 0);
 
 /// Lets a program that waits outside go into its jail, once that one's init is kBuilt.
 [[nodiscard]] Result<void> let_in(const Parked& parked);

@@ -45,7 +45,8 @@ Dispatch::Dispatch(struct ev_loop* loop, const Places& places, PluginHost plugin
                             .gone = [] { spdlog::debug("the engine is gone"); }})},
       limits_(core_),
       jails_(core_, limits_),
-      starts_(core_, jails_),
+      listeners_(core_),
+      starts_(core_, jails_, listeners_),
       properties_(core_, jails_),
       gates_(loop) {
     core_.keeper.attach(std::move(keeper));
@@ -82,7 +83,9 @@ void Dispatch::new_peer(const ipc::Peer& peer, Fd socket) {
     tell::schema(core_.engine, config::to_json(core_.plugins.tables()));
     tell::groups(core_.engine, core_.groups);
     // Not before the snapshot is in: what it tells must not be started a second time.
-    if (complete_) core_.engine.resume();
+    if (!complete_) return;
+    listeners_.tell_all();
+    core_.engine.resume();
 }
 
 void Dispatch::stored(const ipc::Stored& stored, Fd fd) {
@@ -101,6 +104,8 @@ void Dispatch::stored(const ipc::Stored& stored, Fd fd) {
         if (auto done = core_.logs.adopt_settings(unit, fd.get()); !done) {
             return spdlog::error("{}: {}", unit, done.error().message);
         }
+    } else if (stored.kind == ipc::Kept::kListener) {
+        listeners_.adopt(unit, stored.index, std::move(fd));
     } else if (stored.kind == ipc::Kept::kUnit) {
         auto text = sys::read_memfd(fd.get());
         if (!text) return spdlog::error("{}: its kept unit: {}", unit, text.error().message);
@@ -114,9 +119,12 @@ void Dispatch::snapshot_ended() {
     jails_.sweep();
     limits_.listen();
     // Those at a gate too: the keeper knows their tokens, which are never registered twice.
-    jails_.for_each_member([this](const std::string& unit, Member& member) {
+    std::vector<std::string> units;
+    jails_.for_each_member([&](const std::string& unit, Member& member) {
         starts_.remember(member.token, unit, member.pid, 0);
+        units.push_back(unit);
     });
+    listeners_.settle(units);
     await_gates(kGateLooks);
 }
 
@@ -139,6 +147,7 @@ void Dispatch::await_gates(int looks) {
         return gates_.start(kGateInterval, [this, looks] { await_gates(looks - 1); });
     }
     complete_ = true;
+    listeners_.tell_all();
     if (core_.engine.attached()) core_.engine.resume();
 }
 
@@ -157,6 +166,12 @@ void Dispatch::from_engine(ipc::Packet& packet) {
     }
     if (const auto* change = packet.as<ipc::SetProperty>()) {
         return properties_.set(*change, Fd(packet.take_fd(0)));
+    }
+    if (const auto* await = packet.as<ipc::AwaitConnection>()) {
+        return listeners_.await_connection(std::string(ipc::get_text(await->unit)));
+    }
+    if (const auto* close = packet.as<ipc::CloseSockets>()) {
+        return listeners_.close(std::string(ipc::get_text(close->unit)));
     }
     if (packet.as<ipc::ReloadUnits>() != nullptr) {
         core_.accounts.invalidate();
@@ -182,6 +197,7 @@ void Dispatch::forget(const ipc::Forget& request) {
     core_.units.forget(unit);
     core_.logs.forget(unit);
     core_.accounts.forget(unit);
+    listeners_.close(unit);
     jails_.forget_group(unit);
     for (std::uint16_t stream = 0; stream < ipc::kLogStreams; ++stream) {
         tell::unstore(core_.keeper, ipc::Kept::kLogPipe, 0, unit, stream);

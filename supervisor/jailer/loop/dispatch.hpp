@@ -3,6 +3,7 @@
 #include "jailer/loop/core.hpp"
 #include "jailer/loop/jails.hpp"
 #include "jailer/loop/limit_events.hpp"
+#include "jailer/loop/listeners.hpp"
 #include "jailer/loop/properties.hpp"
 #include "jailer/loop/starts.hpp"
 
@@ -36,6 +37,7 @@ private:
     Core core_;
     LimitEvents limits_;
     Jails jails_;
+    Listeners listeners_;
     Starts starts_;
     Properties properties_;
     bool snapshot_in_ = false;  ///< all that the keeper has to tell of an earlier jailer

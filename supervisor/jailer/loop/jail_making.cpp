@@ -10,6 +10,7 @@
 
 #include "base/sys.hpp"
 #include "jailer/jail/id_map.hpp"
+#include "jailer/loop/connections.hpp"
 #include "jailer/loop/jails.hpp"
 #include "jailer/loop/jails_work.hpp"
 #include "jailer/loop/tell.hpp"
@@ -27,10 +28,16 @@ constexpr std::size_t kFewAtOnce = 8;
 /// So many units share one write of the file of uids.
 constexpr std::size_t kMostUidsAtOnce = 64;
 
+/// Whose numbers a unit has. Instances that are made for connections have those of the unit that
+/// listens: there may be more of them in a day than there are numbers.
+std::string account_of(const std::string& unit) {
+    return config::is_connection_name(unit) ? listener_of(unit) : unit;
+}
+
 /// The ids that own the unit's directories and pipe: its own uid, or an allocated one.
 Result<ResolvedIds> resolve_ids(Core& core, const LoadedUnit& loaded) {
     if (::geteuid() != 0) return ResolvedIds{.uid = ::geteuid(), .gid = ::getegid()};
-    const std::string& unit = loaded.plan.unit();
+    const std::string unit = account_of(loaded.plan.unit());
     ResolvedIds ids;
     if (has_own_range(loaded.plan)) {
         TRY(ids.keeper, core.uids.allocate(unit));
@@ -52,7 +59,7 @@ bool needs_new_uid(const Uids& uids, const LoadedUnit& loaded) {
     const Op* op = loaded.plan.find(JSV_OP_IDS);
     const bool dynamic = op != nullptr && (op->flags & JSV_IDS_DYNAMIC) != 0;
     const bool wanted = dynamic || has_own_range(loaded.plan);
-    return wanted && ::geteuid() == 0 && !uids.has(loaded.plan.unit());
+    return wanted && ::geteuid() == 0 && !uids.has(account_of(loaded.plan.unit()));
 }
 
 /// Its name for programs that ask for it. Without one a service runs all the same.
@@ -135,7 +142,7 @@ void Jails::loaded(Jail& jail, const std::shared_ptr<Making>& making) {
 void Jails::number_and_build() {
     const auto waiting = std::exchange(unnumbered_, {});
     std::vector<std::string> units;
-    for (const auto& [unit, making] : waiting) units.push_back(unit);
+    for (const auto& [unit, making] : waiting) units.push_back(account_of(unit));
     // If that fails, each one tries for itself and tells what is wrong.
     if (core_.uids.allocate(units)) {
         for (const std::string& unit : units) {

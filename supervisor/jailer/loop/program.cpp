@@ -26,6 +26,7 @@ const List<config::Command>* commands_of(const config::ServiceCommands& service,
         case ipc::Purpose::kHealth:
         case ipc::Purpose::kClient:
         case ipc::Purpose::kStub:
+        case ipc::Purpose::kListen:
             break;
     }
     return nullptr;

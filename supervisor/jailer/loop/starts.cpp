@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "base/clock.hpp"
 #include "base/sys.hpp"
 #include "jailer/jail/id_map.hpp"
 #include "jailer/loop/invocation.hpp"
@@ -86,7 +87,8 @@ StartFailure not_running(const std::string& unit) {
 
 }  // namespace
 
-Starts::Starts(Core& core, Jails& jails) : core_(core), jails_(jails) {
+Starts::Starts(Core& core, Jails& jails, Listeners& listeners)
+    : core_(core), jails_(jails), listeners_(listeners) {
     jails_.on_ending([this](const std::string& unit) { give_up(unit, false); });
 }
 Starts::~Starts() = default;
@@ -122,7 +124,19 @@ void Starts::start(const ipc::Start& request) {
         !config::is_unit_name(placed.unit)) {
         return fail_job(placed, {EINVAL, "core", "start", "a start without valid token and name"});
     }
+    if (request.purpose == ipc::Purpose::kListen) return listen(placed);
     place(placed);
+}
+
+/// Nothing is executed: it is done when the sockets are open.
+void Starts::listen(Job& job) {
+    const ipc::Token token = job.request.token;
+    if (auto opened = listeners_.open(job.unit, digest_in(job.request)); !opened) {
+        return fail_job(job, to_failure("listen", opened.error()));
+    }
+    Executed done{.unit = job.unit, .exec_ns = boottime_ns()};
+    jobs_.erase(token);  // `job` is gone from here on
+    answer({token, std::move(done)});
 }
 
 void Starts::exec(const ipc::Exec& request, Fd client) {
@@ -230,7 +244,10 @@ Result<void> Starts::give_log(Program& program, OutputFiles& files, Jail& jail) 
     const auto plan = jail.loaded->plan.whole();
     const ResolvedIds owner{.uid = host_uid(*plan, jail.ids, jail.ids.uid).value_or(jail.ids.uid),
                             .gid = host_gid(*plan, jail.ids, jail.ids.gid).value_or(jail.ids.gid)};
-    return give_output(core_, jail.unit, *jail.loaded->unit.logging, owner, program, files);
+    // There may be thousands of them, one after the other: what they write is the listener's.
+    const bool one_of_many = config::is_connection_name(jail.unit);
+    const std::string log = one_of_many ? listener_of(jail.unit) : jail.unit;
+    return give_output(core_, log, *jail.loaded->unit.logging, owner, program, files);
 }
 
 Result<Program> Starts::program_for(Job& job, OutputFiles& files, Jail& jail) {
@@ -253,6 +270,11 @@ Result<Program> Starts::program_for(Job& job, OutputFiles& files, Jail& jail) {
         TRY(const auto command, command_of(service, job.request.purpose, job.request.command));
         program.argv.assign(command.begin(), command.end());
         TRY_VOID(give_log(program, files, jail));
+    }
+    if (job.request.purpose == ipc::Purpose::kMain) {
+        TRY_VOID(listeners_.give(jail.unit, *jail.loaded->unit.socket, jail.loaded->unit.text.str(),
+                                 program));
+        add_variables(environment, program.environment);
     }
     if (job.request.purpose == ipc::Purpose::kStopPost) {
         add_exit_variables(environment, service, job.request.main_status,
@@ -284,6 +306,8 @@ void Starts::launch(Job& job, Jail& jail) {
             return fail_job(job, to_failure("keep the unit", told.error()));
         }
     }
+    auto passed = identify(program->passed);
+    if (!passed) return fail_job(job, to_failure("program", passed.error()));
     const auto door = core_.groups.open_door(jail.unit);
     if (!door) return fail_job(job, to_failure("cgroup", door.error()));
     tell::intent(core_.keeper, token);
@@ -298,6 +322,7 @@ void Starts::launch(Job& job, Jail& jail) {
     if (jobs_.size() <= kFewAtOnce) launched.plan = jail.loaded->plan.whole();
     launched.program = program->argv[0];
     launched.child = std::move(*child);
+    launched.passed = std::move(*passed);
     launched.outside = program->waits;
     const pid_t pid = launched.child.pid;
     tell::registered(core_.keeper, token, pid, job.request.purpose, job.unit,

@@ -8,6 +8,7 @@
 
 #include "jailer/loop/exec_request.hpp"
 #include "jailer/loop/jails.hpp"
+#include "jailer/loop/listeners.hpp"
 #include "jailer/loop/output.hpp"
 #include "jailer/loop/program.hpp"
 
@@ -23,7 +24,7 @@ namespace jailsvc::jailer {
 /// A failure ends the child before the answer goes out, and the jail if this start was its first.
 class Starts {
 public:
-    Starts(Core& core, Jails& jails);
+    Starts(Core& core, Jails& jails, Listeners& listeners);
     ~Starts();
 
     void start(const ipc::Start& request);
@@ -57,6 +58,7 @@ private:
 
     [[nodiscard]] bool repeated(ipc::Token token, const std::string& unit);
     void place(Job& job);
+    void listen(Job& job);
     static void inherit(Job& job, const Jail& jail);
     void make_and_launch(Job& job, Jail& jail);
     void read_client(Job& job);
@@ -87,6 +89,7 @@ private:
 
     Core& core_;
     Jails& jails_;
+    Listeners& listeners_;
     std::map<ipc::Token, std::unique_ptr<Job>> jobs_;
     /// The last kMaxAnswers. Of a process that lives, its jail knows what to answer.
     std::deque<Answer> answers_;

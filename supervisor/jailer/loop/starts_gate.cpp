@@ -106,7 +106,8 @@ StartFailure Starts::last_told(Job& job, StartFailure seen) {
 void Starts::at_gate(Job& job, std::uint32_t evidence) {
     Jail& jail = *jails_.find(job.unit);
     const pid_t pid = job.launched->child.pid;
-    const auto seen = attest_program(jail.loaded->plan, jail.ids, jail.stub_pid, pid, 0, evidence);
+    const auto seen = attest_program(jail.loaded->plan, jail.ids, jail.stub_pid, pid,
+                                     job.launched->passed, evidence);
     if (!seen) {
         return fail_in_jail(job,
                             last_told(job, to_failure(jail.loaded->plan.plan(), seen.error())));
@@ -184,6 +185,7 @@ void Starts::executed(Job& job) {
     jobs_.erase(token);  // `job` is gone from here on
     answer({token, std::move(done)});
     if (!is_main) return;
+    listeners_.given(unit);
     if (auto told = core_.plugins.started(unit, pid); !told) {
         spdlog::error("{}: {}", unit, told.error().message);
     }

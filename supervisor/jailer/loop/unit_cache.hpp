@@ -19,6 +19,7 @@ struct PlannedUnit {
     SharedText text;  ///< see config::Unit
     config::ServiceCommands service;
     Rarely<config::LoggingTable> logging;
+    Rarely<config::SocketTable> socket;
 };
 
 /// A unit and what its jail takes: made once, shared by every start of that version of the unit.

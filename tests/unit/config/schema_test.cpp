@@ -70,7 +70,10 @@ TEST_CASE("schema: a written default means what an absent key means", "[config]"
     for (const CoreKey& row : core_keys()) {
         if (row.key.fallback.empty() || !row.store) continue;
         INFO(row.table << "." << row.key.name);
-        if (row.table == "service") {
+        if (row.table == "socket") {  // whose other keys mean nothing without addresses
+            tree.write("etc/written.toml", base + "[socket]\nlisten = [\"tcp:80\"]\n" +
+                                               row.key.name + " = " + row.key.fallback + "\n");
+        } else if (row.table == "service") {
             tree.write("etc/written.toml", base + row.key.name + " = " + row.key.fallback + "\n");
         } else {
             tree.write("etc/written.toml",
@@ -90,6 +93,9 @@ TEST_CASE("schema: a written default means what an absent key means", "[config]"
         CHECK(written.unit.start_limit_burst == plain.unit.start_limit_burst);
         CHECK(written.unit.start_limit_interval == plain.unit.start_limit_interval);
         CHECK(*written.logging == *plain.logging);
+        SocketTable socket;
+        if (row.table == "socket") socket.listen = {"tcp:80"};
+        CHECK(*written.socket == socket);
         CHECK(written.jail.profile == plain.jail.profile);
     }
 }

@@ -56,6 +56,11 @@ void Explorer::launch(const LaunchRequest& request) {
     Side& side = sides_[unit];
     const std::string& name = units_[unit].name;
     const bool main = request.purpose == Purpose::kMain;
+    if (request.purpose == Purpose::kListen) {
+        if (resuming_) expect(side.listen_token == request.token, name + ": listens again");
+        side.listen_token = request.token;
+        return;
+    }
     if (resuming_) {
         const bool open = main
                               ? side.main == Process::kLaunching && side.main_token == request.token
@@ -71,7 +76,9 @@ void Explorer::launch(const LaunchRequest& request) {
         expect(!side.tearing, name + ": started while its jail is taken apart");
         side.main = Process::kLaunching;
         side.main_token = request.token;
-        side.late = false;
+        side.late = side.awaited = false;
+        expect(!units_[unit].socket->waits_for_connections() || side.open,
+               name + ": runs without its sockets");
         const bool by_itself = entry(unit).record().restarts > 0;
         const bool over = entry(unit).record().recent_starts > units_[unit].unit.start_limit_burst;
         expect(!by_itself || !over, name + ": restarted past its start limit");
@@ -102,6 +109,21 @@ void Explorer::teardown(std::string_view unit, Token token, bool) {
            name + ": torn down while a process lives");
     side.tearing = true;
     side.main_token = token;  // which was never launched if exec_start_pre failed
+}
+
+void Explorer::await_connection(std::string_view unit) {
+    Side& side = sides_[index(unit)];
+    expect(side.open, std::string(unit) + ": waits for connections without sockets");
+    if (!resuming_) side.awaited = true;
+    // What came while it was to go down was nobody's.
+    const bool known = side.awaited || goes_down(entry(index(unit)));
+    expect(known, std::string(unit) + ": another engine waits for more");
+}
+
+void Explorer::close_sockets(std::string_view unit) {
+    Side& side = sides_[index(unit)];
+    expect(side.main == Process::kNone, std::string(unit) + ": runs, and its sockets are closed");
+    side.open = side.awaited = false;
 }
 
 void Explorer::arm(std::string_view unit, TimerKind kind, config::Duration) {
@@ -165,7 +187,7 @@ std::string Explorer::canonical(bool with_jobs) const {
         put(record.after);
         put(record.want);
         put(record.ready | record.main_alive << 1 | record.failing << 2 | record.succeeded << 3 |
-            (record.main_pid != 0) << 4 | (record.control_token != 0) << 5);
+            (record.main_pid != 0) << 4 | (record.control_token != 0) << 5 | record.listening << 6);
         put(record.control_token != 0 ? static_cast<int>(record.control_purpose) : 0);
         put(record.control_token != 0 ? record.control_index : 0);
         put(record.recent_starts);
@@ -173,7 +195,8 @@ std::string Explorer::canonical(bool with_jobs) const {
         const Side& side = sides_[unit];
         put(side.main);
         put(side.control);
-        put(side.tearing | side.torn << 1 | side.late << 2);
+        put(side.tearing | side.torn << 1 | side.late << 2 | side.open << 3 | side.awaited << 4 |
+            (side.listen_token != 0) << 5);
         put(side.timers & ~bit(TimerKind::kStable));  // which only forgives
         if (!with_jobs) continue;
         for (const Request what : {Request::kStart, Request::kStop, Request::kRestart}) {
@@ -334,6 +357,34 @@ void Explorer::fire(std::size_t unit, TimerKind kind) {
     manager_.on_timer(units_[unit].name, kind);
 }
 
+void Explorer::add_sockets(std::vector<Move>& moves, std::size_t unit) {
+    const Side& side = sides_[unit];
+    if (side.listen_token != 0) {
+        moves.push_back({"listens", unit, [](Explorer& self, std::size_t at) {
+                             Side& here = self.sides_[at];
+                             // Closed again where nobody waits for it any more: the request to
+                             // close came after that to open.
+                             here.open = self.entry(at).record().control_token != 0;
+                             (void)self.manager_.on_started(std::exchange(here.listen_token, 0), 0,
+                                                            5);
+                         }});
+        moves.push_back({"cannot listen", unit, [](Explorer& self, std::size_t at) {
+                             Side& here = self.sides_[at];
+                             (void)self.manager_.on_launch_failed(
+                                 std::exchange(here.listen_token, 0), kFailure);
+                         }});
+    }
+    if (!side.awaited) return;
+    moves.push_back({"connection", unit, [](Explorer& self, std::size_t at) {
+                         self.sides_[at].awaited = self.units_[at].is_target;
+                         self.manager_.on_activated(self.units_[at].name);
+                     }});
+    moves.push_back({"sockets lost", unit, [](Explorer& self, std::size_t at) {
+                         self.sides_[at].awaited = false;
+                         self.manager_.on_activated(self.units_[at].name, "too many");
+                     }});
+}
+
 void Explorer::add_rest(std::vector<Move>& moves, std::size_t unit) {
     if (sides_[unit].tearing) {
         moves.push_back({"torn down", unit, [](Explorer& self, std::size_t at) {
@@ -376,6 +427,7 @@ std::vector<Explorer::Move> Explorer::moves() {
         add_requests(all, unit);
         add_main(all, unit);
         add_control(all, unit);
+        add_sockets(all, unit);
         add_rest(all, unit);
     }
     if (alphabet_.load) {
@@ -430,6 +482,24 @@ void Explorer::check_unit(std::size_t unit) {
     }
 }
 
+/// Sockets are open from the first start to the rest, and somebody waits for connections exactly
+/// while nothing runs that could take them.
+void Explorer::check_sockets(std::size_t unit) {
+    const Entry& self = entry(unit);
+    const Vitals& record = self.record();
+    const Side& side = sides_[unit];
+    const std::string& name = self.name();
+    expect(!at_rest(self) || !side.open, name + ": rests, and its sockets are open");
+    expect(record.listening == 0 || side.open, name + ": counts as listening, and does not");
+    if (record.state == State::kListening) {
+        expect(record.listening != 0 && record.ready != 0, name + ": listens, and is not up");
+        expect(side.awaited || goes_down(self), name + ": nobody waits for its connections");
+    }
+    if (record.state == State::kStarting && record.phase == Phase::kListen) {
+        expect(side.listen_token != 0, name + ": opens sockets, and nobody was asked to");
+    }
+}
+
 /// Who is up says nothing, who is down or goes there has a reason.
 void Explorer::check_because(const Entry& self) {
     const std::string because = because_of(self);
@@ -437,7 +507,7 @@ void Explorer::check_because(const Entry& self) {
     const bool leaves = goes_down(self) || state == State::kStopping;
     if (is_active(state) && !leaves) {
         expect(because.empty(), self.name() + ": is up, and still says \"" + because + "\"");
-    } else if (state != State::kInactive) {
+    } else if (state != State::kInactive && state != State::kListening) {
         expect(!because.empty(), self.name() + ": does not say why");
     }
 }
@@ -462,6 +532,7 @@ void Explorer::check_stop_order(const std::vector<State>& before) {
 void Explorer::check(const std::vector<State>& before, std::string_view event) {
     for (std::size_t unit = 0; unit < units_.size(); ++unit) {
         check_unit(unit);
+        check_sockets(unit);
         check_because(entry(unit));
     }
     if (!event.starts_with("start timeout") && !event.starts_with("command")) {
@@ -519,11 +590,12 @@ bool Explorer::answer_something() {
         std::vector<Move> answers;
         add_control(answers, unit);
         add_main(answers, unit);
+        add_sockets(answers, unit);
         const bool runs = is_up(entry(unit)) && sides_[unit].control == Process::kNone;
         if (runs) answers.clear();
         add_rest(answers, unit);
-        static constexpr std::string_view kGood[] = {"started", "command ends well", "exit 1",
-                                                     "torn down", "delay over"};
+        static constexpr std::string_view kGood[] = {"started",   "command ends well", "exit 1",
+                                                     "torn down", "delay over",        "listens"};
         const auto good = std::ranges::find_if(answers, [](const Move& move) {
             return std::ranges::find(kGood, std::string_view(move.name)) != std::end(kGood);
         });

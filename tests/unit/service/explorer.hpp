@@ -55,10 +55,13 @@ private:
     struct Side {
         Process main = Process::kNone, control = Process::kNone;
         Token main_token = 0, control_token = 0;
-        bool tearing = false;  ///< teardown asked for, not answered
-        bool torn = true;      ///< the last main token's jail is gone
-        bool again = false;    ///< an interrupted start is being made again
-        bool late = false;     ///< its exit was heard, its start not
+        Token listen_token = 0;  ///< sockets are to be opened, not answered
+        bool open = false;       ///< they are
+        bool awaited = false;    ///< it is to be told when something comes
+        bool tearing = false;    ///< teardown asked for, not answered
+        bool torn = true;        ///< the last main token's jail is gone
+        bool again = false;      ///< an interrupted start is being made again
+        bool late = false;       ///< its exit was heard, its start not
         std::uint8_t timers = 0;
         bool operator==(const Side&) const = default;
     };
@@ -81,6 +84,8 @@ private:
     void signal(std::string_view unit, Token token, int signo, Whom whom) override;
     void teardown(std::string_view unit, Token token, bool restarts) override;
     void release(std::string_view, Token) override {}
+    void await_connection(std::string_view unit) override;
+    void close_sockets(std::string_view unit) override;
     void arm(std::string_view unit, TimerKind kind, config::Duration after) override;
     void disarm(std::string_view unit, TimerKind kind) override;
     [[nodiscard]] std::uint64_t now_ns() const override { return 1000; }
@@ -88,6 +93,7 @@ private:
     void settled(JobId job, const JobResult& result) override;
     void noted(std::string_view, const std::string&) override {}
     void essential_ended(std::string_view, int) override {}
+    void dropped(std::string_view) override {}
 
     [[nodiscard]] std::size_t index(std::string_view unit) const;
     [[nodiscard]] Entry& entry(std::size_t unit) const { return *entries_[unit]; }
@@ -100,6 +106,7 @@ private:
     void add_requests(std::vector<Move>& moves, std::size_t unit);
     void add_main(std::vector<Move>& moves, std::size_t unit);
     void add_control(std::vector<Move>& moves, std::size_t unit);
+    void add_sockets(std::vector<Move>& moves, std::size_t unit);
     void add_rest(std::vector<Move>& moves, std::size_t unit);
     void ask(Request what, std::size_t unit);
     void command_ends(std::size_t unit, int code);
@@ -109,6 +116,7 @@ private:
     void check(const std::vector<State>& before, std::string_view event);
     [[nodiscard]] std::string tell(const Move& move) const;
     void check_unit(std::size_t unit);
+    void check_sockets(std::size_t unit);
     void check_because(const Entry& self);
     void check_stop_order(const std::vector<State>& before);
     void check_restore();

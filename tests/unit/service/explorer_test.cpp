@@ -72,6 +72,20 @@ config::Unit oneshot(std::size_t number, bool remain) {
     return made;
 }
 
+config::Unit on_demand(std::size_t number, config::Restart restart = config::Restart::kNo) {
+    auto made = plain(number, restart);
+    made.socket.make().listen = {"tcp:127.0.0.1:80"};
+    made.socket.make().activation = config::Activation::kOnDemand;
+    return made;
+}
+
+config::Unit accepting(std::size_t number) {
+    auto made = on_demand(number);
+    made.socket.make().accept = true;
+    made.is_target = true;
+    return made;
+}
+
 config::Unit target(std::size_t number) {
     auto made = plain(number);
     made.is_target = true;
@@ -211,6 +225,13 @@ Step gives_no_reason(State state, Event event, const Facts& facts) {
     taken.actions = {};
     return taken;
 }
+Step waits_for_nobody(State state, Event event, const Facts& facts) {
+    Step taken = step(state, event, facts);
+    if (taken.next != State::kListening || state != State::kStopping) return taken;
+    taken.actions = {Action::kListens};
+    return taken;
+}
+
 Step keeps_the_old_reason(State state, Event event, const Facts& facts) {
     const Step taken = step(state, event, facts);
     if (event != Event::kStart && event != Event::kBackoffOver) return taken;
@@ -231,9 +252,16 @@ TEST_CASE("explorer: one unit of every kind keeps the invariants in every order 
           "[service][explorer]") {
     Sum sum;
     for (const auto& only : {plain(0), plain(0, config::Restart::kAlways), with_commands(0),
-                             oneshot(0, false), oneshot(0, true), target(0)}) {
+                             oneshot(0, false), oneshot(0, true), target(0), on_demand(0),
+                             on_demand(0, config::Restart::kAlways), accepting(0)}) {
         explore(sum, {only}, {});
     }
+    auto worker = oneshot(0, false);
+    worker.socket = on_demand(0).socket;
+    explore(sum, {worker}, {});
+    auto busy = with_commands(0);
+    busy.socket = on_demand(0).socket;
+    explore(sum, {busy}, {});
     sum.print("1 unit, all kinds, all events");
 }
 
@@ -242,10 +270,8 @@ TEST_CASE("explorer: two units with every relation keep the invariants", "[servi
     const std::vector<Edge> all{Edge::kNone,    Edge::kAfter,     Edge::kWants,  Edge::kRequires,
                                 Edge::kBindsTo, Edge::kConflicts, Edge::kPartOf, Edge::kOnFailure};
     const std::vector<std::vector<config::Unit>> casts = {
-        {plain(0), plain(1)},
-        {oneshot(0, false), plain(1)},
-        {plain(0), target(1)},
-        {target(0), oneshot(1, true)},
+        {plain(0), plain(1)},          {oneshot(0, false), plain(1)}, {plain(0), target(1)},
+        {target(0), oneshot(1, true)}, {on_demand(0), plain(1)},      {plain(0), on_demand(1)},
     };
     for (const auto& cast : casts) {
         for_all_graphs(cast, all, [&](auto units) { explore(sum, std::move(units), kMost); });
@@ -310,4 +336,7 @@ TEST_CASE("explorer: a broken table is found", "[service][explorer]") {
     CHECK_FALSE(violation(never_answers).empty());
     CHECK_FALSE(violation(gives_no_reason).empty());
     CHECK(violation(keeps_the_old_reason).find("is up, and still says") != std::string::npos);
+    units = {on_demand(0)};
+    CHECK(violation(step).empty());
+    CHECK_FALSE(violation(waits_for_nobody).empty());
 }

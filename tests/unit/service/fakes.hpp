@@ -42,8 +42,11 @@ struct World : Launcher, Timers, Observer {
     std::vector<Launched> launches;
     std::vector<Signalled> signals;
     std::vector<std::pair<std::string, Token>> teardowns;
-    std::set<Token> restarting;  ///< of these, those after which the unit starts by itself
-    std::set<std::string> kept;  ///< for a restart
+    std::set<Token> restarting;       ///< of these, those after which the unit starts by itself
+    std::set<std::string> kept;       ///< for a restart
+    std::set<std::string> awaited;    ///< connections over the sockets of these are
+    std::vector<std::string> closed;  ///< units whose sockets were
+    std::vector<std::string> dropped_units;
     std::map<std::pair<std::string, TimerKind>, config::Duration> timers;
     std::map<JobId, std::vector<JobResult>> results;
     std::map<std::string, Record> records;          ///< what a new engine would find
@@ -65,6 +68,11 @@ struct World : Launcher, Timers, Observer {
         if (restarts) kept.insert(std::string(unit));
     }
     void release(std::string_view unit, Token) override { kept.erase(std::string(unit)); }
+    void await_connection(std::string_view unit) override { awaited.insert(std::string(unit)); }
+    void close_sockets(std::string_view unit) override {
+        awaited.erase(std::string(unit));
+        closed.emplace_back(unit);
+    }
     void arm(std::string_view unit, TimerKind kind, config::Duration after) override {
         timers[{std::string(unit), kind}] = after;
     }
@@ -85,6 +93,7 @@ struct World : Launcher, Timers, Observer {
     void essential_ended(std::string_view unit, int exit_code) override {
         ends.emplace_back(unit, exit_code);
     }
+    void dropped(std::string_view unit) override { dropped_units.emplace_back(unit); }
 };
 
 /// A manager in a world, with the short words that tests are written in.
