@@ -9,6 +9,7 @@
 #include "config/load.hpp"
 #include "engine/client.hpp"
 #include "engine/records.hpp"
+#include "engine/self_reports.hpp"
 #include "engine/unit_groups.hpp"
 #include "service/manager.hpp"
 
@@ -39,6 +40,8 @@ public:
     [[nodiscard]] virtual std::optional<Usage> usage(std::string_view unit, pid_t main) const = 0;
     /// How often it reached a limit since it began.
     [[nodiscard]] virtual UnitGroups::Hits hits(std::string_view unit) const = 0;
+    /// What the service has said of itself since it began.
+    [[nodiscard]] virtual SelfReport self_report(std::string_view unit) const = 0;
     /// Every setting of the unit, defaults included.
     [[nodiscard]] virtual Result<std::string> settings(const config::Unit& unit) const = 0;
     virtual void plan(const std::string& unit, ClientRef client) = 0;

@@ -20,13 +20,19 @@ public:
     /// Called before a token leaves.
     using Reserve = std::function<void(service::Token)>;
 
-    JailerLauncher(Link& jailer, DigestOf digest_of, Reserve reserve);
+    /// Looks for a daemon: see MainProcesses.
+    using FindDaemon = std::function<void(std::string_view unit, service::Token main_token)>;
+
+    JailerLauncher(Link& jailer, DigestOf digest_of, Reserve reserve, FindDaemon find_daemon);
 
     void launch(const service::LaunchRequest& request) override;
     void signal(std::string_view unit, service::Token token, int signo,
                 service::Whom whom) override;
     void teardown(std::string_view unit, service::Token token, bool restarts) override;
     void release(std::string_view unit, service::Token token) override;
+    void find_daemon(std::string_view unit, service::Token main_token) override {
+        find_daemon_(unit, main_token);
+    }
 
     /// Sends what was collected.
     void flush();
@@ -45,6 +51,7 @@ private:
     Link& jailer_;
     DigestOf digest_of_;
     Reserve reserve_;
+    FindDaemon find_daemon_;
     std::deque<Link::Message> collected_;
 };
 

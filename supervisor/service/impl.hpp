@@ -15,7 +15,15 @@ namespace jailsvc::service {
 
 /// Something to be done outside, kept until the queues are quiet.
 struct Effect {
-    enum class Kind : std::uint8_t { kLaunch, kSignal, kTeardown, kRelease, kArm, kDisarm };
+    enum class Kind : std::uint8_t {
+        kLaunch,
+        kSignal,
+        kTeardown,
+        kRelease,
+        kFindDaemon,
+        kArm,
+        kDisarm
+    };
     Kind kind = Kind::kLaunch;
     Entry* entry = nullptr;
     LaunchRequest launch{};
@@ -131,7 +139,10 @@ struct Manager::Impl {
     void launch_command(Entry& entry, Purpose purpose, std::uint16_t index);
     void launch_next(Entry& entry);
     void request_command(Entry& entry);
-    void terminate(Entry& entry);
+    void terminate(Entry& entry, int signo);
+    void abort(Entry& entry);
+    void find_daemon(Entry& entry);
+    void arm_watchdog(Entry& entry);
     void kill_all(Entry& entry);
     void tear_down(Entry& entry);
     void release_kept();
@@ -150,6 +161,13 @@ struct Manager::Impl {
     bool made_again(Entry& entry, Token token);
     void on_torn_down(Entry& entry, Token token);
     void on_timer(Entry& entry, TimerKind kind);
+
+    // tell.cpp: what services say of themselves
+    bool on_told(Entry& entry, Told what);
+    bool on_adopted(Token main_token, Token token, int pid);
+    void on_daemon_missing(Token main_token, const std::string& why);
+    void set_watchdog(Entry& entry, std::uint64_t interval_us);
+    void extend_timeout(Entry& entry, config::Duration by);
 
     // restore.cpp
     void restore(const Record& record, const StartedUnits& started);

@@ -18,6 +18,7 @@ Step tell_again(const Facts& facts) {
         case Phase::kNone:
         case Phase::kPre:
         case Phase::kMain:
+        case Phase::kAwaitReady:
         case Phase::kPost:
         case Phase::kStopCommand:
         case Phase::kStopPost:
@@ -35,6 +36,7 @@ Step main_gone(const Facts& facts) {
         case Phase::kNone:
         case Phase::kPre:
         case Phase::kMain:
+        case Phase::kAwaitReady:
         case Phase::kPost:
         case Phase::kStopCommand:  // which goes on; it ends the list itself
         case Phase::kStopPost:
@@ -63,6 +65,7 @@ Step command_ended(const Facts& facts, bool well) {
         case Phase::kNone:
         case Phase::kPre:
         case Phase::kMain:
+        case Phase::kAwaitReady:
         case Phase::kPost:
         case Phase::kTeardown:
             return stay(State::kStopping, facts);
@@ -89,6 +92,7 @@ Step timed_out(const Facts& facts) {
         case Phase::kNone:
         case Phase::kPre:
         case Phase::kMain:
+        case Phase::kAwaitReady:
         case Phase::kPost:
         case Phase::kTeardown:
             return stay(State::kStopping, facts);
@@ -138,6 +142,10 @@ Step while_stopping(Event event, const Facts& facts) {
         case Event::kStartTimeout:
         case Event::kBackoffOver:
         case Event::kStable:
+        case Event::kReady:
+        case Event::kReloadingTold:
+        case Event::kStoppingTold:
+        case Event::kWatchdog:
             return stay(State::kStopping, facts);
     }
     return stay(State::kStopping, facts);

@@ -36,6 +36,8 @@ public:
         return nullptr;
     }
     [[nodiscard]] std::vector<std::string> broken_units() const override { return {}; }
+    [[nodiscard]] SelfReport self_report(std::string_view) const override { return {}; }
+    [[nodiscard]] SelfReport self_report(std::string_view) const override { return {}; }
     [[nodiscard]] Result<std::string> settings(const config::Unit&) const override { return ""; }
     [[nodiscard]] std::vector<config::Template> templates() const override {
         return {{.name = "t@", .description = {}, .file = {}}};

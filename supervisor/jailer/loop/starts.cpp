@@ -12,6 +12,7 @@
 #include "base/sys.hpp"
 #include "jailer/jail/id_map.hpp"
 #include "jailer/loop/invocation.hpp"
+#include "jailer/loop/notify_sockets.hpp"
 #include "jailer/loop/starts_work.hpp"
 #include "jailer/loop/tell.hpp"
 
@@ -72,11 +73,20 @@ Digest digest_in(const ipc::Start& request) {
     return digest;
 }
 
+/// The latest: a service may have named another one than was launched.
 const Member* running_main(const Jail& jail) {
+    const Member* found = nullptr;
     for (const auto& [token, member] : jail.members) {
-        if (member->purpose == ipc::Purpose::kMain && member->executed) return member.get();
+        if (member->purpose != ipc::Purpose::kMain || !member->executed) continue;
+        if (found == nullptr || found->token < token) found = member.get();
     }
-    return nullptr;
+    return found;
+}
+
+/// What the engine knows better than the wait status tells.
+std::string_view result_told(const ipc::Start& request) {
+    if (request.main_watchdog != 0) return "watchdog";
+    return request.main_out_of_memory != 0 ? "oom-kill" : "";
 }
 
 StartFailure not_running(const std::string& unit) {
@@ -227,9 +237,8 @@ void Starts::make_and_launch(Job& job, Jail& jail) {
 
 Result<void> Starts::give_log(Program& program, OutputFiles& files, Jail& jail) {
     const auto plan = jail.loaded->plan.whole();
-    const ResolvedIds owner{
-        .uid = host_uid(*plan, jail.ids, jail.ids.uid).value_or(jail.ids.uid),
-        .gid = host_gid(*plan, jail.ids, jail.ids.gid).value_or(jail.ids.gid)};
+    const ResolvedIds owner{.uid = host_uid(*plan, jail.ids, jail.ids.uid).value_or(jail.ids.uid),
+                            .gid = host_gid(*plan, jail.ids, jail.ids.gid).value_or(jail.ids.gid)};
     return give_output(core_, jail.unit, *jail.loaded->unit.logging, owner, program, files);
 }
 
@@ -255,8 +264,7 @@ Result<Program> Starts::program_for(Job& job, OutputFiles& files, Jail& jail) {
         TRY_VOID(give_log(program, files, jail));
     }
     if (job.request.purpose == ipc::Purpose::kStopPost) {
-        add_exit_variables(environment, service, job.request.main_status,
-                           job.request.main_out_of_memory != 0);
+        add_exit_variables(environment, service, job.request.main_status, result_told(job.request));
     } else if (const Member* main = running_main(jail); main != nullptr && client == nullptr) {
         environment["MAINPID"] = pid_in_jail(main->pid);
     }
@@ -279,7 +287,11 @@ void Starts::launch(Job& job, Jail& jail) {
     OutputFiles files;  // until the child has them
     auto program = program_for(job, files, jail);
     if (!program) return fail_job(job, to_failure("program", program.error()));
+    Fd tells;  // likewise
     if (job.request.purpose == ipc::Purpose::kMain) {
+        auto pipe = give_notify_pipe(core_, *jail.loaded, *program);
+        if (!pipe) return fail_job(job, to_failure("notify_fd", pipe.error()));
+        tells = std::move(*pipe);
         if (auto told = jails_.begin_main(jail, token); !told) {
             return fail_job(job, to_failure("keep the unit", told.error()));
         }
@@ -299,6 +311,7 @@ void Starts::launch(Job& job, Jail& jail) {
     launched.program = program->argv[0];
     launched.child = std::move(*child);
     launched.outside = program->waits;
+    launched.passed = program->passed.size();
     const pid_t pid = launched.child.pid;
     tell::registered(core_.keeper, token, pid, job.request.purpose, job.unit,
                      launched.child.pidfd.get());

@@ -98,7 +98,8 @@ void Starts::fail_in_jail(Job& job, StartFailure failure) {
 void Starts::at_gate(Job& job, std::uint32_t evidence) {
     Jail& jail = *jails_.find(job.unit);
     const pid_t pid = job.launched->child.pid;
-    const auto seen = attest_program(jail.loaded->plan, jail.ids, jail.stub_pid, pid, 0, evidence);
+    const auto seen = attest_program(jail.loaded->plan, jail.ids, jail.stub_pid, pid,
+                                     job.launched->passed, evidence);
     if (!seen) {
         // One that has ended since cannot be looked at; why it has, it may have told.
         const auto more = read_report(jail.loaded->plan, job.launched->child);

@@ -25,7 +25,8 @@ struct Starts::Launched {
     std::string program;               ///< what is to be executed, for errors
     std::shared_ptr<const Plan> plan;  ///< so that it is put together once
     Parked child;
-    bool outside = false;  ///< it waits until its jail's mounts stand
+    std::size_t passed = 0;  ///< descriptors besides the first three
+    bool outside = false;    ///< it waits until its jail's mounts stand
     IoWatch gate;
     IoWatch exec;  ///< where that is the gate, see jail.hpp
     TimerWatch limit;

@@ -19,6 +19,8 @@ struct PlannedUnit {
     SharedText text;  ///< see config::Unit
     config::ServiceCommands service;
     Rarely<config::LoggingTable> logging;
+    Rarely<config::ReadinessTable> readiness;
+    config::ServiceType type = config::ServiceType::kExec;
 };
 
 /// A unit and what its jail takes: made once, shared by every start of that version of the unit.

@@ -6,6 +6,7 @@
 #include <new>
 
 #include "jailer/plan/credential_access.hpp"
+#include "jailer/plan/notify_access.hpp"
 #include "jailer/plan/plan_check.hpp"
 #include "jailer/plan/plan_core.hpp"
 #include "jailer/plugin/plugin_bridge.hpp"
@@ -44,6 +45,7 @@ Result<Answer> make_plan(const PlanTask& task, SharedReport& report) {
     const auto refusals = add_plugin_operations(task, report, plan.ops);
     if (!refusals.empty()) return Answer{SharedReport::Outcome::kRefused, pack(refusals)};
     open_to_credentials(plan.ops);
+    open_to_notify(plan.ops, task.unit, task.places);
     order_operations(plan.ops);
     TRY_VOID(check_plan(plan));
     std::string bytes = serialise(plan);

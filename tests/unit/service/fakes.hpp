@@ -42,6 +42,7 @@ struct World : Launcher, Timers, Observer {
     std::vector<Launched> launches;
     std::vector<Signalled> signals;
     std::vector<std::pair<std::string, Token>> teardowns;
+    std::vector<std::pair<std::string, Token>> sought;  ///< daemons
     std::set<Token> restarting;  ///< of these, those after which the unit starts by itself
     std::set<std::string> kept;  ///< for a restart
     std::map<std::pair<std::string, TimerKind>, config::Duration> timers;
@@ -65,6 +66,9 @@ struct World : Launcher, Timers, Observer {
         if (restarts) kept.insert(std::string(unit));
     }
     void release(std::string_view unit, Token) override { kept.erase(std::string(unit)); }
+    void find_daemon(std::string_view unit, Token main_token) override {
+        sought.emplace_back(unit, main_token);
+    }
     void arm(std::string_view unit, TimerKind kind, config::Duration after) override {
         timers[{std::string(unit), kind}] = after;
     }
