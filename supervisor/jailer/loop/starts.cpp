@@ -67,6 +67,13 @@ Result<std::string> locate(const std::string& name, std::string_view path, const
     return find_program(directory.get(), name, path);
 }
 
+/// As sd_watchdog_enabled(3) reads it, which takes it for its own where no WATCHDOG_PID is set.
+void add_watchdog(Environment& environment, const LoadedUnit& loaded) {
+    using std::chrono::microseconds;
+    const auto interval = std::chrono::duration_cast<microseconds>(loaded.unit.readiness->watchdog);
+    if (interval.count() > 0) environment["WATCHDOG_USEC"] = std::to_string(interval.count());
+}
+
 Digest digest_in(const ipc::Start& request) {
     Digest digest;
     std::ranges::copy(request.digest, digest.begin());
@@ -268,6 +275,7 @@ Result<Program> Starts::program_for(Job& job, OutputFiles& files, Jail& jail) {
     } else if (const Member* main = running_main(jail); main != nullptr && client == nullptr) {
         environment["MAINPID"] = pid_in_jail(main->pid);
     }
+    if (job.request.purpose == ipc::Purpose::kMain) add_watchdog(environment, *jail.loaded);
     TRY(program.argv[0], locate(program.argv[0], environment["PATH"], jail));
     program.environment = to_strings(environment);
     return program;
