@@ -58,6 +58,8 @@ std::string last_exit(const Json& unit) {
     if (exit == unit.end() || !exit->is_object()) return "";
     const int code = exit->value("code", 0);
     if (exit->value("kind", "") == "oom-kill") return "killed by SIGKILL, out of memory";
+    if (exit->value("kind", "") == "unknown") return "ended; nobody saw how";
+    if (exit->value("kind", "") == "watchdog") return "ended by its watchdog";
     if (exit->value("kind", "") == "killed") {
         const char* name = ::sigabbrev_np(code);
         return fmt::format("killed by SIG{}", name != nullptr ? name : std::to_string(code));
@@ -137,6 +139,23 @@ void add_sockets(const Json& unit, Lines& lines) {
                     accepted, refused));
 }
 
+/// What it says of itself.
+void add_report(const Json& unit, Lines& lines) {
+    if (unit.contains("status_text") && unit["status_text"].is_string()) {
+        add(lines, "status", "\"" + text_field(unit, "status_text") + "\"");
+    }
+    if (const auto code = number_field(unit, "errno"); code && *code > 0) {
+        const char* what = ::strerrordesc_np(static_cast<int>(*code));
+        add(lines, "error", fmt::format("{} ({})", what != nullptr ? what : "unknown", *code));
+    }
+    if (unit.contains("exit_status") && unit["exit_status"].is_string()) {
+        add(lines, "exit status", text_field(unit, "exit_status"));
+    }
+    if (const auto interval = number_field(unit, "watchdog")) {
+        add(lines, "watchdog", "a ping every " + human_duration(*interval));
+    }
+}
+
 void add_usage(const Json& unit, Lines& lines) {
     add(lines, "pid", number_or_dash(unit, "pid"));
     add(lines, "memory", bytes_or_dash(unit, "memory"));
@@ -184,6 +203,7 @@ void print_details(const Context& context, const Json& unit) {
     Lines lines;
     add_state(context, unit, lines);
     add_sockets(unit, lines);
+    add_report(unit, lines);
     add_usage(unit, lines);
     if (!text_field(unit, "profile").empty()) add(lines, "jail", jail_line(unit));
     add_texts(unit, "files", "file", lines);

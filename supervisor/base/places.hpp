@@ -34,6 +34,11 @@ struct Places {
     /// What units of a private network have as /etc/hosts, by unit's name.
     [[nodiscard]] std::string hosts_root() const { return run + "/hosts"; }
 
+    /// Notify sockets, each in a directory of its unit's name: of units with a tree of their own,
+    /// which only root can enter, and of those in the host's.
+    [[nodiscard]] std::string notify_root() const { return run + "/notify"; }
+    [[nodiscard]] std::string open_notify_root() const { return run + "/notify-open"; }
+
     /// What jailsvc-learn has recorded, by unit's name.
     [[nodiscard]] std::string records() const { return lib + "/learned"; }
 

@@ -6,6 +6,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cstdlib>
+
 namespace jailsvc::sys {
 namespace {
 
@@ -91,6 +93,12 @@ Result<Fd> pidfd_open(pid_t pid) {
     Fd fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
     if (!fd) return fail_errno(fmt::format("pidfd_open {}", pid));
     return fd;
+}
+
+pid_t pidfd_pid(int pidfd) {
+    const auto text = read_file(fmt::format("/proc/self/fdinfo/{}", pidfd), 4096);
+    const auto line = text ? text->find("Pid:") : std::string::npos;
+    return line == std::string::npos ? -1 : std::atoi(text->c_str() + line + 4);
 }
 
 Result<void> pidfd_signal(int pidfd, int signo) {

@@ -41,6 +41,8 @@ namespace jailsvc::sys {
 
 [[nodiscard]] Result<Fd> pidfd_open(pid_t pid);
 [[nodiscard]] Result<void> pidfd_signal(int pidfd, int signo);
+/// The process's number in our pid namespace; 0 or less: it has been reaped (proc(5), fdinfo).
+[[nodiscard]] pid_t pidfd_pid(int pidfd);
 
 /// memfd with the bytes in it, sealed against every change; readers may map or read it.
 [[nodiscard]] Result<Fd> sealed_memfd(const char* name, std::string_view bytes);

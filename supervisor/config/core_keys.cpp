@@ -14,13 +14,25 @@
 // default from the member's initialiser in unit.hpp; nothing about a key is written twice.
 namespace jailsvc::config {
 
-static constexpr Names<ServiceType, 2> names_of(ServiceType) {
-    return {{{"exec", ServiceType::kExec}, {"oneshot", ServiceType::kOneshot}}};
+static constexpr Names<ServiceType, 5> names_of(ServiceType) {
+    return {{{"exec", ServiceType::kExec},
+             {"oneshot", ServiceType::kOneshot},
+             {"notify", ServiceType::kNotify},
+             {"notify_fd", ServiceType::kNotifyFd},
+             {"forking", ServiceType::kForking}}};
 }
-static constexpr Names<Restart, 5> names_of(Restart) {
+static constexpr Names<NotifyAccess, 3> names_of(NotifyAccess) {
+    return {{{"none", NotifyAccess::kNone},
+             {"main", NotifyAccess::kMain},
+             {"all", NotifyAccess::kAll}}};
+}
+static constexpr Names<Restart, 8> names_of(Restart) {
     return {{{"no", Restart::kNo},
+             {"on-success", Restart::kOnSuccess},
              {"on-failure", Restart::kOnFailure},
              {"on-abnormal", Restart::kOnAbnormal},
+             {"on-abort", Restart::kOnAbort},
+             {"on-watchdog", Restart::kOnWatchdog},
              {"always", Restart::kAlways},
              {"unless-stopped", Restart::kUnlessStopped}}};
 }
@@ -33,6 +45,7 @@ namespace {
 
 constexpr Rows<UnitTable> unit{"unit", &Unit::unit};
 constexpr Rows<ServiceTable> service{"service", &Unit::service};
+constexpr Rows<ReadinessTable, Rarely<ReadinessTable>> readiness{"service", &Unit::readiness};
 constexpr Rows<EnvironmentTable, Rarely<EnvironmentTable>> environment{"environment",
                                                                        &Unit::environment};
 constexpr Rows<LoggingTable, Rarely<LoggingTable>> logging{"logging", &Unit::logging};
@@ -58,6 +71,22 @@ CoreKey kill_signal() {
                 out.service.kill_signal =
                     parse_signal(std::get<Text>(value.data).text).value_or(out.service.kill_signal);
             }};
+}
+
+CoreKey watchdog_signal() {
+    return {
+        .table = "service",
+        .key = {.name = "watchdog_signal",
+                .type = KeyType::kString,
+                .fallback = fmt::format("\"{}\"", format_signal(ReadinessTable{}.watchdog_signal)),
+                .doc = "Signal to a service that its watchdog missed; SIGKILL follows after "
+                       "timeout_stop.",
+                .choices = {}},
+        .check = signal_name,
+        .store = [](const Value& value, Unit& out) {
+            const auto signo = parse_signal(std::get<Text>(value.data).text);
+            if (signo) out.readiness.make().watchdog_signal = *signo;
+        }};
 }
 
 CoreKey success_signals() {
@@ -138,7 +167,12 @@ std::vector<CoreKey> unit_keys() {
 std::vector<CoreKey> service_keys() {
     using S = ServiceTable;
     return {
-        service("type", &S::type, "exec: up when executed; oneshot: up when it has ended well."),
+        service(
+            "type", &S::type,
+            "exec: up when executed; oneshot: up when it has ended well; notify: up when it has "
+            "said READY=1 on $NOTIFY_SOCKET (sd_notify(3)); notify_fd: up when it has written "
+            "a newline to descriptor notify_fd; forking: up when exec_start has ended well and "
+            "its daemon is found."),
         exec_start(),
         service("exec_start_pre", &S::exec_start_pre,
                 "Commands to run before exec_start, in the jail; a failing one fails the start."),
@@ -179,6 +213,32 @@ std::vector<CoreKey> service_keys() {
         service("oom_score_adjust", &S::oom_score_adjust,
                 "Whom the kernel kills first when memory runs out: -1000 (never) to 1000.",
                 in_range(-1000, 1000)),
+    };
+}
+
+std::vector<CoreKey> readiness_keys() {
+    using R = ReadinessTable;
+    return {
+        readiness("notify_access", &R::notify_access,
+                  "Whose messages on $NOTIFY_SOCKET count: the main process's, or all of the "
+                  "unit's. \"none\" means all with type notify, watchdog or "
+                  "file_descriptor_store_max, and else that there is no such socket."),
+        readiness("notify_fd", &R::notify_fd,
+                  "Descriptor that a service of type notify_fd writes a newline to when it is "
+                  "ready.",
+                  in_range(3, 63)),
+        readiness("pid_file", &R::pid_file,
+                  "File in the jail that a service of type forking writes its daemon's pid to; "
+                  "without one, the daemon is the one process that exec_start left behind.",
+                  absolute_path),
+        readiness("watchdog", &R::watchdog,
+                  "Once it is up, a service that has not said WATCHDOG=1 for so long has failed. "
+                  "0: no watchdog."),
+        watchdog_signal(),
+        readiness("file_descriptor_store_max", &R::file_descriptor_store_max,
+                  "So many descriptors are kept for the service (FDSTORE=1) and passed to its next "
+                  "start.",
+                  in_range(0, 128)),
     };
 }
 
@@ -240,6 +300,7 @@ std::vector<CoreKey> logging_keys() {
 std::vector<CoreKey> make_core_keys() {
     std::vector<CoreKey> all = unit_keys();
     for (auto& row : service_keys()) all.push_back(std::move(row));
+    for (auto& row : readiness_keys()) all.push_back(std::move(row));
     for (auto& row : socket_keys()) all.push_back(std::move(row));
     for (auto& row : logging_keys()) all.push_back(std::move(row));
     for (auto& row : other_keys()) all.push_back(std::move(row));

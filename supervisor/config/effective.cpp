@@ -41,6 +41,27 @@ void check_delays(const Document& document, Reporter& reporter) {
                                            shown(delay->text), shown(most->text)));
 }
 
+/// Keys that belong to one type alone, and what that type cannot do without.
+void check_readiness(const Document& document, const Section& service, Reporter& reporter) {
+    const Text* named = document.find_text("service", "type");
+    const std::string type = named != nullptr ? named->text : "exec";
+    constexpr std::pair<const char*, const char*> kOnlyFor[] = {{"notify_fd", "notify_fd"},
+                                                                {"pid_file", "forking"}};
+    for (const auto& [key, only] : kOnlyFor) {
+        const auto found = service.keys.find(key);
+        if (found == service.keys.end() || type == only) continue;
+        reporter.add(found->second.where, fmt::format("{}: is for type = \"{}\"", key, only));
+    }
+    if (type == "notify_fd" && !service.keys.contains("notify_fd") && !service.incomplete) {
+        reporter.add(named->where,
+                     "type: \"notify_fd\" needs notify_fd, the descriptor's number: 3 or more");
+    }
+    const auto watchdog = service.keys.find("watchdog");
+    if (type == "oneshot" && watchdog != service.keys.end()) {
+        reporter.add(watchdog->second.where, "watchdog: a oneshot has none; use timeout_start");
+    }
+}
+
 void check_service(const Document& document, const Section& service, Reporter& reporter) {
     if (!service.keys.contains("exec_start") && !service.incomplete) {
         reporter.add(service.where, "exec_start: missing; [service] needs the program to run");
@@ -49,13 +70,15 @@ void check_service(const Document& document, const Section& service, Reporter& r
     const Text* restart = document.find_text("service", "restart");
     const bool oneshot = type != nullptr && type->text == "oneshot";
     if (oneshot && restart != nullptr &&
-        (restart->text == "always" || restart->text == "unless-stopped")) {
+        (restart->text == "always" || restart->text == "unless-stopped" ||
+         restart->text == "on-success")) {
         reporter.add(restart->where,
                      fmt::format("restart: \"{}\" would run a oneshot again and again; use \"no\", "
                                  "\"on-failure\" or \"on-abnormal\"",
                                  restart->text));
     }
     check_delays(document, reporter);
+    check_readiness(document, service, reporter);
 }
 
 }  // namespace

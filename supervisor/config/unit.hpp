@@ -21,8 +21,23 @@ inline constexpr Duration kForever = Duration::max();  ///< "infinity"
 /// An argument vector; element 0 is the program. Never passed through a shell.
 using Command = List<std::string>;
 
-enum class ServiceType : std::uint8_t { kExec, kOneshot };
-enum class Restart : std::uint8_t { kNo, kOnFailure, kOnAbnormal, kAlways, kUnlessStopped };
+enum class ServiceType : std::uint8_t { kExec, kOneshot, kNotify, kNotifyFd, kForking };
+enum class Restart : std::uint8_t {
+    kNo,
+    kOnSuccess,
+    kOnFailure,
+    kOnAbnormal,
+    kOnAbort,
+    kOnWatchdog,
+    kAlways,
+    kUnlessStopped
+};
+/// Whose messages on the unit's notify socket count.
+enum class NotifyAccess : std::uint8_t {
+    kNone,  ///< there is no such socket, unless something else in the unit needs one: then kAll
+    kMain,
+    kAll,  ///< every process in the unit's jail
+};
 enum class KillMode : std::uint8_t { kJail, kProcess, kMixed };
 
 /// [unit]
@@ -59,6 +74,17 @@ struct ServiceTable : ServiceCommands {
     std::string working_directory;        ///< in the jail; empty: /
     std::optional<int> nice;              ///< -20..19
     std::optional<int> oom_score_adjust;  ///< -1000..1000
+};
+
+/// What [service] says of how a service tells of itself.
+struct ReadinessTable {
+    NotifyAccess notify_access = NotifyAccess::kNone;
+    std::optional<int> notify_fd;  ///< of type notify_fd: the program's descriptor
+    std::string pid_file;          ///< of type forking; a path in the jail
+    Duration watchdog{};           ///< longest time between two pings; 0: none
+    int watchdog_signal = 6;
+    std::uint32_t file_descriptor_store_max = 0;
+    bool operator==(const ReadinessTable&) const = default;
 };
 
 /// [timer]; systemd.timer(5) is the model.
@@ -149,6 +175,7 @@ struct Unit {
     std::string name;  ///< "web", "worker@3"; what commands take
     UnitTable unit;
     ServiceTable service;
+    Rarely<ReadinessTable> readiness;
     Rarely<EnvironmentTable> environment;
     Rarely<LoggingTable> logging;
     Rarely<TimerTable> timer;
@@ -169,5 +196,13 @@ struct Unit {
         digest = digest_of(whole);
     }
 };
+
+/// Whose messages count; kNone: the service has no notify socket.
+[[nodiscard]] inline NotifyAccess notify_access_of(ServiceType type, const ReadinessTable& table) {
+    if (table.notify_access != NotifyAccess::kNone) return table.notify_access;
+    const bool needed = type == ServiceType::kNotify || table.watchdog.count() > 0 ||
+                        table.file_descriptor_store_max > 0;
+    return needed ? NotifyAccess::kAll : NotifyAccess::kNone;
+}
 
 }  // namespace jailsvc::config

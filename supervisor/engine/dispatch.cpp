@@ -262,7 +262,8 @@ Json Dispatcher::status_of(const std::string& unit) const {
     if (!status) return broken_status(unit, errors == nullptr ? Strings{} : *errors);
     const Clocks clocks{.boottime_ns = boottime_ns(), .realtime_ns = realtime_ns()};
     const pid_t pid = status->record.main_pid;
-    Json json = unit_status(*status, elsewhere_.extra(unit), elsewhere_.usage(unit, pid), clocks);
+    Json json = unit_status(*status, elsewhere_.extra(unit), elsewhere_.usage(unit, pid),
+                            elsewhere_.self_report(unit), clocks);
     const UnitGroups::Hits hits = pid > 0 ? elsewhere_.hits(unit) : UnitGroups::Hits{};
     json["oom_kills"] = hits.oom_kills;
     json["refused_tasks"] = hits.refused_tasks;

@@ -10,6 +10,7 @@
 #include "engine/client.hpp"
 #include "engine/records.hpp"
 #include "engine/sockets.hpp"
+#include "engine/self_reports.hpp"
 #include "engine/unit_groups.hpp"
 #include "service/manager.hpp"
 
@@ -57,6 +58,8 @@ public:
     [[nodiscard]] virtual bool is_frozen(std::string_view unit) const = 0;
     /// Asks for all of its processes to be held where they are, or to go on.
     virtual void freeze(std::string_view unit, bool on) = 0;
+    /// What the service has said of itself since it began.
+    [[nodiscard]] virtual SelfReport self_report(std::string_view unit) const = 0;
     /// Every setting of the unit, defaults included.
     [[nodiscard]] virtual Result<std::string> settings(const config::Unit& unit) const = 0;
     virtual void plan(const std::string& unit, ClientRef client) = 0;

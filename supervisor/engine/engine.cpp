@@ -58,10 +58,16 @@ Engine::Engine(struct ev_loop* loop, const Places& places, Roles roles, Fd keepe
               if (records_) records_->reserve(token);
               early_exits_.expect_answer(token);
               ++starts_;
+          },
+          [this](std::string_view unit, service::Token main_token) {
+              main_processes_.find(std::string(unit), main_token, 0);
           }),
       timers_(loop, [this](std::string_view unit,
                            service::TimerKind kind) { manager_.on_timer(unit, kind); }),
       manager_(launcher_, timers_, reporter_),
+      self_reports_(manager_, for_self_reports()),
+      main_processes_(loop, jailer_, for_main_processes()),
+      notify_hub_(loop, for_notify_hub()),
       asks_(loop, jailer_, logger_,
             [this](service::Token token) { early_exits_.expect_answer(token); }),
       dispatcher_(manager_, jobs_, *this, monitors_),
@@ -116,6 +122,8 @@ void Engine::from_jailer(ipc::Packet& packet) {
         on_answered(failed->token);
     } else if (const auto* torn_down = packet.as<ipc::TornDown>()) {
         manager_.on_torn_down(ipc::get_text(torn_down->unit), torn_down->token);
+    } else if (const auto* found = packet.as<ipc::FoundMain>()) {
+        main_processes_.on_found(*found);
     } else if (const auto* groups = packet.as<ipc::Groups>()) {
         groups_.set(*groups);
     } else if (packet.type() == ipc::Type::kPlanReply) {
@@ -152,6 +160,7 @@ void Engine::on_peer(ipc::Role role, Fd socket) {
     if (ready_) manager_.resume();
     launcher_.append(std::move(kept));
     asks_.jailer_back();
+    main_processes_.jailer_back();
 }
 
 void Engine::on_stored(const ipc::Stored& stored, Fd fd) {
@@ -160,6 +169,10 @@ void Engine::on_stored(const ipc::Stored& stored, Fd fd) {
         if (ready_) listen();
     } else if (stored.kind == ipc::Kept::kUnit && !ready_) {
         kept_units_.add(stored, std::move(fd));
+    } else if (stored.kind == ipc::Kept::kNotify && fd) {
+        on_notify(stored, std::move(fd));
+    } else if (stored.kind == ipc::Kept::kMainProcess && fd) {
+        main_processes_.add(std::string(ipc::get_text(stored.unit)), stored.token, std::move(fd));
     } else if (stored.kind == ipc::Kept::kState && !records_) {
         auto records = Records::open(std::move(fd));
         if (!records) return spdlog::critical("{}", records.error().message);
@@ -182,6 +195,9 @@ void Engine::jailer_lost() {
 }
 
 void Engine::tell_exit(const ipc::Exited& exited) {
+    // What it said comes before its end, whichever of the two sockets is read first.
+    notify_hub_.drain(std::string(ipc::get_text(exited.unit)));
+    if (main_processes_.hold(exited)) return;
     auto ack = ipc::make<ipc::ExitAck>();
     ack.token = exited.token;
     if (!asks_.on_exited(exited)) {
@@ -373,17 +389,20 @@ void Engine::restore(const std::vector<Records::Entry>& entries) {
             asks_.hang_up(std::string(ipc::get_text(alive.unit)), alive.token);
         }
     }
+    main_processes_.begin(manager_);
     for (const service::Record& record : records) tell_if_lost(record, known);
+    notify_hub_.begin();
     manager_.resume();
 }
 
 /// A main process that ran, of which the keeper knows neither life nor end: treated as killed, so
 /// that its unit does not stay "running" for ever.
 void Engine::tell_if_lost(const service::Record& record, const std::set<service::Token>& known) {
-    if (record.main_pid <= 0 || known.contains(record.main_token)) return;
+    const service::Token main = service::main_process(record);
+    if (record.main_pid <= 0 || known.contains(main) || main_processes_.is_watched(main)) return;
     spdlog::error("{}: nothing is known of its process {}; it counts as killed", record.unit,
                   record.main_pid);
-    (void)manager_.on_exited(record.main_token, {.by_signal = true, .code = SIGKILL});
+    (void)manager_.on_exited(main, {.by_signal = true, .code = SIGKILL});
 }
 
 void Engine::start_wanted() {
@@ -421,9 +440,7 @@ void Engine::logs(const LogQuestion& question, ClientRef client) {
 }
 
 void Engine::exec(const std::string& unit, service::Token main_token, Fd socket, ClientRef client) {
-    const service::Token token = manager_.next_token();
-    manager_.set_next_token(token + 1);
-    records_->reserve(token);
+    const service::Token token = draw_token();
     asks_.exec(unit, token, main_token, std::move(socket), std::move(client));
 }
 

@@ -17,8 +17,11 @@
 #include "engine/launcher.hpp"
 #include "engine/link.hpp"
 #include "engine/monitors.hpp"
+#include "engine/main_processes.hpp"
+#include "engine/notify_hub.hpp"
 #include "engine/records.hpp"
 #include "engine/reporter.hpp"
+#include "engine/self_reports.hpp"
 #include "engine/server.hpp"
 #include "engine/sockets.hpp"
 #include "engine/timers.hpp"
@@ -49,6 +52,9 @@ public:
     [[nodiscard]] bool is_grouped(std::string_view unit) const override;
     [[nodiscard]] bool is_frozen(std::string_view unit) const override;
     void freeze(std::string_view unit, bool on) override;
+    [[nodiscard]] SelfReport self_report(std::string_view unit) const override {
+        return self_reports_.of(unit);
+    }
     [[nodiscard]] Result<std::string> settings(const config::Unit& unit) const override;
     void plan(const std::string& unit, ClientRef client) override;
     void logs(const LogQuestion& question, ClientRef client) override;
@@ -72,6 +78,13 @@ private:
     void jailer_lost();
     [[nodiscard]] bool is_running(std::string_view unit) const;
     void tell_exit(const ipc::Exited& exited);
+    void tell_main_end(service::Token token, const service::ExitInfo& info);
+    [[nodiscard]] service::Token draw_token();
+    [[nodiscard]] bool seeks_daemon(const std::string& unit, service::Token main_token) const;
+    void on_notify(const ipc::Stored& stored, Fd fd);
+    [[nodiscard]] SelfReports::Handlers for_self_reports();
+    [[nodiscard]] MainProcesses::Handlers for_main_processes();
+    [[nodiscard]] NotifyHub::Handlers for_notify_hub();
     void on_schema(Fd memfd);
     void on_property_set(ipc::Packet& packet);
     void on_pressure(const ipc::Pressure& pressure);
@@ -130,6 +143,9 @@ private:
     JailerLauncher launcher_;
     LoopTimers timers_;
     service::Manager manager_;
+    SelfReports self_reports_;
+    MainProcesses main_processes_;
+    NotifyHub notify_hub_;
     Jobs jobs_;
     Asks asks_;
     Dispatcher dispatcher_;

@@ -14,8 +14,12 @@ static_assert(static_cast<int>(service::Purpose::kListen) ==
               static_cast<int>(ipc::Purpose::kListen));
 static_assert(static_cast<int>(service::Whom::kAll) == static_cast<int>(ipc::Whom::kAll));
 
-JailerLauncher::JailerLauncher(Link& jailer, DigestOf digest_of, Reserve reserve)
-    : jailer_(jailer), digest_of_(std::move(digest_of)), reserve_(std::move(reserve)) {}
+JailerLauncher::JailerLauncher(Link& jailer, DigestOf digest_of, Reserve reserve,
+                               FindDaemon find_daemon)
+    : jailer_(jailer),
+      digest_of_(std::move(digest_of)),
+      reserve_(std::move(reserve)),
+      find_daemon_(std::move(find_daemon)) {}
 
 template <ipc::Message T>
 void JailerLauncher::collect(const T& message) {
@@ -32,6 +36,7 @@ void JailerLauncher::launch(const service::LaunchRequest& request) {
     start.command = request.command;
     start.main_status = request.main_status;
     start.main_out_of_memory = request.main_out_of_memory ? 1 : 0;
+    start.main_watchdog = request.main_watchdog ? 1 : 0;
     const Digest digest = digest_of_(request.unit);
     std::memcpy(start.digest, digest.data(), digest.size());
     ipc::set_text(start.unit, request.unit);

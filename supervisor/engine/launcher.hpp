@@ -20,7 +20,10 @@ public:
     /// Called before a token leaves.
     using Reserve = std::function<void(service::Token)>;
 
-    JailerLauncher(Link& jailer, DigestOf digest_of, Reserve reserve);
+    /// Looks for a daemon: see MainProcesses.
+    using FindDaemon = std::function<void(std::string_view unit, service::Token main_token)>;
+
+    JailerLauncher(Link& jailer, DigestOf digest_of, Reserve reserve, FindDaemon find_daemon);
 
     void launch(const service::LaunchRequest& request) override;
     void signal(std::string_view unit, service::Token token, int signo,
@@ -29,6 +32,9 @@ public:
     void release(std::string_view unit, service::Token token) override;
     void await_connection(std::string_view unit) override;
     void close_sockets(std::string_view unit) override;
+    void find_daemon(std::string_view unit, service::Token main_token) override {
+        find_daemon_(unit, main_token);
+    }
 
     /// Sends what was collected.
     void flush();
@@ -47,6 +53,7 @@ private:
     Link& jailer_;
     DigestOf digest_of_;
     Reserve reserve_;
+    FindDaemon find_daemon_;
     std::deque<Link::Message> collected_;
 };
 

@@ -34,7 +34,7 @@ public:
     };
 
     // The layout, in bytes; any change to it is another kFormat.
-    static constexpr std::uint64_t kFormat = 5;
+    static constexpr std::uint64_t kFormat = 6;
     static constexpr std::size_t kHeadSize = 4096;
     static constexpr std::size_t kFormatAt = kHeadSize - sizeof kFormat;
     static constexpr std::size_t kNameSize = sizeof service::Record::unit;

@@ -70,8 +70,27 @@ std::int64_t since_epoch_us(std::uint64_t instant_ns, const Clocks& clocks) {
     return microseconds(clocks.realtime_ns > age ? clocks.realtime_ns - age : 0);
 }
 
+/// As the unit file has it.
+std::string_view name_of_type(config::ServiceType type) {
+    switch (type) {
+        case config::ServiceType::kExec:
+            return "exec";
+        case config::ServiceType::kOneshot:
+            return "oneshot";
+        case config::ServiceType::kNotify:
+            return "notify";
+        case config::ServiceType::kNotifyFd:
+            return "notify_fd";
+        case config::ServiceType::kForking:
+            return "forking";
+    }
+    return "";
+}
+
 Json last_exit(const service::Vitals& record) {
     if (record.has_exited == 0) return nullptr;
+    if (record.last_unknown != 0) return {{"kind", "unknown"}, {"code", 0}};
+    if (record.by_watchdog != 0) return {{"kind", "watchdog"}, {"code", record.last_code}};
     const char* killed = record.last_out_of_memory != 0 ? "oom-kill" : "killed";
     return {{"kind", record.last_by_signal != 0 ? killed : "exited"}, {"code", record.last_code}};
 }
@@ -105,7 +124,13 @@ Json blank_status(const std::string& name, std::string_view state, const std::st
             {"listens", Json::array()},
             {"connections", 0},
             {"accepted", 0},
-            {"refused", 0}};
+            {"refused", 0},
+            {"type", ""},
+            {"status_text", nullptr},
+            {"errno", nullptr},
+            {"exit_status", nullptr},
+            {"watchdog", nullptr},
+            {"last_ping", nullptr}};
 }
 
 }  // namespace
@@ -127,8 +152,23 @@ std::string jail_summary(const config::Unit& unit) {
     return parts.empty() ? "unconfined" : fmt::format("{}", fmt::join(parts, ", "));
 }
 
+void add_self_report(Json& json, const config::Unit& unit, const service::Vitals& record,
+                     const SelfReport& report, const Clocks& clocks) {
+    json["type"] = unit.is_target ? "" : name_of_type(unit.service.type);
+    if (!report.status.empty()) json["status_text"] = report.status;
+    if (report.error) json["errno"] = *report.error;
+    if (!report.exit_status.empty()) json["exit_status"] = report.exit_status;
+    const auto watchdog =
+        std::chrono::duration_cast<std::chrono::microseconds>(unit.readiness->watchdog);
+    if (watchdog.count() <= 0) return;
+    json["watchdog"] =
+        record.watchdog_us != 0 ? static_cast<std::int64_t>(record.watchdog_us) : watchdog.count();
+    if (report.ping_ns > 0) json["last_ping"] = since_epoch_us(report.ping_ns, clocks);
+}
+
 Json unit_status(const service::Status& status, const Extra& extra,
-                 const std::optional<Usage>& usage, const Clocks& clocks) {
+                 const std::optional<Usage>& usage, const SelfReport& report,
+                 const Clocks& clocks) {
     const service::Vitals& record = status.record;
     const config::Unit& unit = *status.unit;
     Json json = blank_status(unit.name, name_of(record.state), status.because);
@@ -147,6 +187,7 @@ Json unit_status(const service::Status& status, const Extra& extra,
     if (status.next_restart_ns > clocks.boottime_ns) {
         json["next_restart"] = microseconds(status.next_restart_ns - clocks.boottime_ns);
     }
+    add_self_report(json, unit, record, report, clocks);
     if (usage) {
         json["memory"] = usage->resident_bytes;
         json["cpu"] = usage->cpu_us;

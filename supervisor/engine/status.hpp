@@ -7,6 +7,7 @@
 #include "control/message.hpp"
 #include "engine/procfs.hpp"
 #include "engine/records.hpp"
+#include "engine/self_reports.hpp"
 #include "service/manager.hpp"
 
 namespace jailsvc::engine {
@@ -23,7 +24,8 @@ struct Clocks {
     std::uint64_t realtime_ns = 0;
 };
 [[nodiscard]] control::Json unit_status(const service::Status& status, const Extra& extra,
-                                        const std::optional<Usage>& usage, const Clocks& clocks);
+                                        const std::optional<Usage>& usage, const SelfReport& report,
+                                        const Clocks& clocks);
 
 /// The same for a unit whose file does not load: state "error", and what is wrong with the file.
 [[nodiscard]] control::Json broken_status(const std::string& unit,

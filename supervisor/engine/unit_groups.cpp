@@ -109,6 +109,26 @@ bool UnitGroups::is_frozen(std::string_view unit) const {
     return state && *state == "FROZEN\n";
 }
 
+/// By the process's own word of it, which names groups that the service has made in its own too.
+bool UnitGroups::contains(std::string_view unit, pid_t pid) const {
+    const std::string whole = fmt::format("{}/{}.unit", tracker_.directory, unit);
+    const std::string name = fmt::format("/{}.unit", unit);
+    const auto text = sys::read_file(fmt::format("/proc/{}/cgroup", pid), kMaxFile);
+    if (tracker_.directory.empty() || !text) return false;
+    std::string_view rest = *text;
+    while (!rest.empty()) {
+        const std::string_view line = rest.substr(0, rest.find('\n'));
+        rest.remove_prefix(std::min(line.size() + 1, rest.size()));
+        const auto path = line.find(":/");
+        const auto at = path == std::string_view::npos ? path : line.find(name, path);
+        if (at == std::string_view::npos) continue;
+        const auto end = at + name.size();
+        const bool component = end == line.size() || line[end] == '/';
+        if (component && whole.ends_with(line.substr(path + 1, end - path - 1))) return true;
+    }
+    return false;
+}
+
 UnitGroups::Hits UnitGroups::hits_of(std::string_view unit) const {
     const std::string memory = memory_.file(unit, "memory.oom_control", "memory.events");
     const std::string pids = pids_.file(unit, "pids.events", "pids.events");

@@ -34,6 +34,9 @@ public:
     };
     [[nodiscard]] Hits hits_of(std::string_view unit) const;
 
+    /// Whether the process is in the unit's group now.
+    [[nodiscard]] bool contains(std::string_view unit, pid_t pid) const;
+
 private:
     struct Place {
         std::string directory;

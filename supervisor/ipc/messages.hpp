@@ -122,6 +122,10 @@ enum class Type : std::uint16_t {
     kActivated,
     kConnection,
     kSocketState,
+    // engine -> jailer
+    kFindMain,
+    // jailer -> engine
+    kFoundMain,
 };
 
 struct Header {
@@ -158,10 +162,28 @@ enum class Kept : std::uint16_t {
                 ///< With index kMainBegun the jail serves no other run
     kListener,  ///< a unit's listening socket, by its place in the unit; with index kListenerUnit a
                 ///< sealed memfd with the effective unit that they are of; to the jailer
-    kNotify,    ///< a unit's notify socket; to the engine
+    kNotify,    ///< where a unit tells of itself, index: NotifyKind; to the engine
     kLogSettings,  ///< sealed memfd with the unit's LogSettings where they are not the usual ones,
                    ///< stored before its pipes; to the logger and the jailer
+    kMainProcess,  ///< pidfd of a unit's main process that the keeper is not the parent of, token:
+                   ///< its own; to the engine and the jailer
+    kFdStore,      ///< a descriptor that a service has handed over for its next start, index: its
+                   ///< place; the engine's, to the jailer
+    kFdNames,      ///< sealed memfd with their names, a line "INDEX NAME" each; likewise
 };
+
+/// What a kept kNotify is. Each is made anew for every jail, so that nothing of an earlier run is
+/// read as this one's.
+enum class NotifyKind : std::uint16_t {
+    kPrivate,  ///< datagram socket that the unit's jail and root alone can reach
+    kOpen,     ///< the same in the host's tree: others may write to it
+    kNewline,  ///< read end of the pipe that the program has as notify_fd
+};
+inline constexpr std::uint16_t kNotifyKinds = 3;
+
+/// Descriptors that are kept for one unit, and for all of them together.
+inline constexpr std::size_t kMaxFdStore = 128;
+inline constexpr std::size_t kMaxFdStores = 2048;
 
 /// Which pipe of a unit's.
 enum class LogStream : std::uint16_t {
@@ -336,7 +358,7 @@ struct Start {
     std::uint16_t command;             ///< index into the list of commands of that purpose
     std::int32_t main_status;          ///< wait status of the ended service, for kStopPost
     std::uint32_t main_out_of_memory;  ///< 1: that SIGKILL was the kernel's, for want of memory
-    std::uint32_t reserved;
+    std::uint32_t main_watchdog;       ///< 1: it ended of its watchdog
     std::uint8_t digest[32];  ///< of the effective unit as the engine knows it; mismatch refuses
     char unit[kNameSize];
 };
@@ -561,6 +583,30 @@ struct SocketState {
     std::uint64_t accepted;  ///< of them since the sockets were opened; else activations
     std::uint64_t refused;   ///< closed for a limit
     char unit[kNameSize];
+};
+
+/// engine -> jailer: another process of the unit is its main process from now on. Repeating a token
+/// is harmless. If there is such a process in the unit's jail, its pidfd is kept as kMainProcess.
+struct FindMain {
+    static constexpr Type kType = Type::kFindMain;
+    Header header;
+    Token token;       ///< of its own
+    Token main_token;  ///< of the service
+    std::int32_t pid;  ///< as the jail counts; 0: in the unit's pid_file, or what exec_start left
+    std::uint32_t reserved;
+    char unit[kNameSize];
+};
+
+/// jailer -> engine: the answer.
+struct FoundMain {
+    static constexpr Type kType = Type::kFoundMain;
+    Header header;
+    Token token;
+    Token main_token;
+    std::int32_t pid;     ///< in the keeper's pid namespace; 0: none is
+    std::uint32_t later;  ///< 1: there may be one later
+    char unit[kNameSize];
+    char text[kTextSize];  ///< why there is none
 };
 
 /// engine -> logger: a reader wants the unit's log. Its files are numbered from 1 for ever; the

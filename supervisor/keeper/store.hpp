@@ -68,8 +68,11 @@ private:
         {kJailer, 0, bit(kJailer)},                            // kListener
         {kJailer, bit(kEngine), bit(kEngine)},                 // kNotify
         {kJailer, bit(kLogger), bit(kJailer) | bit(kLogger)},  // kLogSettings
+        {kJailer, bit(kEngine), bit(kJailer) | bit(kEngine)},  // kMainProcess
+        {kEngine, bit(kJailer), bit(kJailer) | bit(kEngine)},  // kFdStore
+        {kEngine, bit(kJailer), bit(kJailer) | bit(kEngine)},  // kFdNames
     };
-    static_assert(std::size(kRules) == static_cast<std::size_t>(ipc::Kept::kLogSettings) + 1);
+    static_assert(std::size(kRules) == static_cast<std::size_t>(ipc::Kept::kFdNames) + 1);
 
     static const Rule& rule_of(const ipc::Key& key) noexcept {
         return kRules[static_cast<std::size_t>(key.kind)];

@@ -10,6 +10,7 @@ namespace jailsvc::service {
 namespace {
 
 std::string tell(const ExitInfo& info) {
+    if (!info.known) return "has ended, and nobody saw how";
     if (!info.by_signal) return "exit code " + std::to_string(info.code);
     const char* name = ::sigabbrev_np(info.code);
     if (name == nullptr) return "ended by signal " + std::to_string(info.code);
@@ -48,6 +49,17 @@ void note_end(Vitals& record, const ExitInfo& info) {
     record.last_by_signal = info.by_signal ? 1 : 0;
     record.last_out_of_memory = info.out_of_memory ? 1 : 0;
     record.last_code = info.code;
+    record.last_unknown = info.known ? 0 : 1;
+}
+
+/// Of a service that had to say that it is ready, and has ended well instead.
+bool ended_unready(const Entry& entry, const ExitInfo& info) {
+    const Vitals& record = entry.record();
+    const config::ServiceType type = entry.unit().service.type;
+    const bool tells =
+        type == config::ServiceType::kNotify || type == config::ServiceType::kNotifyFd;
+    return tells && info.executed && record.state == State::kStarting && record.told_ready == 0 &&
+           (record.phase == Phase::kMain || record.phase == Phase::kAwaitReady);
 }
 
 /// What a launch failure, heard after the exit of the same child, can say better.
@@ -91,7 +103,7 @@ bool Manager::Impl::on_launch_failed(Token token, const LaunchFailure& failure) 
     Happening happening{.ending = Ending::kExitCode, .text = tell(failure)};
     if (token != record.main_token) {
         command_ended(entry, std::move(happening), false);
-    } else if (record.main_alive != 0) {
+    } else if (record.main_alive != 0 && record.adopted_token == 0) {
         record.main_alive = 0;
         record.main_pid = 0;
         apply(entry, Event::kLaunchFailed, happening);
@@ -112,7 +124,9 @@ bool Manager::Impl::on_exited(Token token, const ExitInfo& info) {
         run();
         return true;
     }
-    if (token != record.main_token) {
+    // Of one whose place another process has taken, nothing follows.
+    if (token == record.main_token && record.adopted_token != 0) return true;
+    if (token != main_process(record)) {
         const bool well = !info.by_signal && info.code == 0;
         const Ending ending = info.by_signal ? Ending::kSignal : Ending::kExitCode;
         command_ended(entry, {.ending = ending, .text = tell(info)}, well);
@@ -146,7 +160,11 @@ void Manager::Impl::main_exited(Entry& entry, const ExitInfo& info) {
     record.main_alive = 0;
     record.main_pid = 0;
     if (info.executed) note_end(record, info);
-    const Happening happening{.ending = ending_of(info, entry.unit().service), .text = tell(info)};
+    Happening happening{.ending = ending_of(info, entry.unit().service), .text = tell(info)};
+    if (ended_unready(entry, info)) {
+        if (happening.ending == Ending::kClean) happening.ending = Ending::kExitCode;
+        happening.text = "ended before it said that it was ready: " + happening.text;
+    }
     touch(entry);
     const bool stopping = record.state == State::kStopping;
     apply(entry, Event::kMainExited, happening);
@@ -189,7 +207,7 @@ void Manager::Impl::on_timer(Entry& entry, TimerKind kind) {
             apply(entry, Event::kStartTimeout,
                   {.ending = Ending::kTimeout,
                    .outcome = JobOutcome::kTimeout,
-                   .text = "did not start within " + tell(service.timeout_start) +
+                   .text = waited_in_vain(entry) + " within " + tell(service.timeout_start) +
                            "; raise timeout_start if it needs longer"});
             break;
         case TimerKind::kStopTimeout:
@@ -209,6 +227,10 @@ void Manager::Impl::on_timer(Entry& entry, TimerKind kind) {
         }
         case TimerKind::kStable:
             apply(entry, Event::kStable, {});
+            break;
+        case TimerKind::kWatchdog:
+            apply(entry, Event::kWatchdog,
+                  {.ending = Ending::kWatchdog, .text = missed_ping(entry)});
             break;
     }
     run();

@@ -22,6 +22,7 @@ struct Effect {
         kRelease,
         kAwait,
         kCloseSockets,
+        kFindDaemon,
         kArm,
         kDisarm
     };
@@ -140,7 +141,10 @@ struct Manager::Impl {
     void launch_command(Entry& entry, Purpose purpose, std::uint16_t index);
     void launch_next(Entry& entry);
     void request_command(Entry& entry);
-    void terminate(Entry& entry);
+    void terminate(Entry& entry, int signo);
+    void abort(Entry& entry);
+    void find_daemon(Entry& entry);
+    void arm_watchdog(Entry& entry);
     void kill_all(Entry& entry);
     void tear_down(Entry& entry);
     void release_kept();
@@ -160,6 +164,13 @@ struct Manager::Impl {
     void on_torn_down(Entry& entry, Token token);
     void on_activated(Entry& entry, const std::string& fault);
     void on_timer(Entry& entry, TimerKind kind);
+
+    // tell.cpp: what services say of themselves
+    bool on_told(Entry& entry, Told what);
+    bool on_adopted(Token main_token, Token token, int pid);
+    void on_daemon_missing(Token main_token, const std::string& why);
+    void set_watchdog(Entry& entry, std::uint64_t interval_us);
+    void extend_timeout(Entry& entry, config::Duration by);
 
     // restore.cpp
     void restore(const Record& record, const StartedUnits& started);

@@ -54,7 +54,7 @@ Result<void> Manager::kill(std::string_view unit, int signo, Whom whom) {
     }
     const Vitals& record = entry->record();
     if (record.main_pid == 0) return fail(std::string(unit) + ": no main process runs", ESRCH);
-    impl_->signal(*entry, record.main_token, signo, whom);
+    impl_->signal(*entry, main_process(record), signo, whom);
     impl_->run();
     return {};
 }
@@ -102,6 +102,27 @@ void Manager::on_timer(std::string_view unit, TimerKind kind) {
 
 void Manager::on_activated(std::string_view unit, const std::string& fault) {
     if (Entry* entry = impl_->find(unit)) impl_->on_activated(*entry, fault);
+}
+
+bool Manager::on_told(std::string_view unit, Told what) {
+    Entry* entry = impl_->find(unit);
+    return entry != nullptr && impl_->on_told(*entry, what);
+}
+
+bool Manager::on_adopted(Token main_token, Token token, int pid) {
+    return impl_->on_adopted(main_token, token, pid);
+}
+
+void Manager::on_daemon_missing(Token main_token, const std::string& why) {
+    impl_->on_daemon_missing(main_token, why);
+}
+
+void Manager::set_watchdog(std::string_view unit, std::uint64_t interval_us) {
+    if (Entry* entry = impl_->find(unit)) impl_->set_watchdog(*entry, interval_us);
+}
+
+void Manager::extend_timeout(std::string_view unit, config::Duration by) {
+    if (Entry* entry = impl_->find(unit)) impl_->extend_timeout(*entry, by);
 }
 
 void Manager::restore(const std::vector<Record>& records, const StartedUnits& started) {

@@ -19,6 +19,9 @@ using JobId = std::uint64_t;
 
 enum class Request : std::uint8_t { kStart, kStop, kRestart, kReload };
 
+/// What a service says of itself, or its watchdog of it.
+enum class Told : std::uint8_t { kReady, kReloading, kStopping, kPing, kWatchdogTrigger };
+
 /// How a request ended. Every request settles exactly once.
 enum class JobOutcome : std::uint8_t {
     kDone,
@@ -130,6 +133,18 @@ public:
     void on_timer(std::string_view unit, TimerKind kind);
     /// Something came over the sockets of a unit that waits for it; or they cannot go on, and why.
     void on_activated(std::string_view unit, const std::string& fault = {});
+
+    /// The service has said something of itself. False: it means nothing now.
+    bool on_told(std::string_view unit, Told what);
+    /// Another process of the unit's is the main process from now on, by this token and pid: as the
+    /// service of that main token has said, or because it was found. False: of no use any more.
+    bool on_adopted(Token main_token, Token token, int pid);
+    /// There is no daemon to be found, and will be none.
+    void on_daemon_missing(Token main_token, const std::string& why);
+    /// The service wants another interval than the unit's; nothing if the unit has no watchdog.
+    void set_watchdog(std::string_view unit, std::uint64_t interval_us);
+    /// So long from now it may at least take to start, stop or reload.
+    void extend_timeout(std::string_view unit, config::Duration by);
 
     /// After an engine's death, after load(): the records found, before any on_*; then each
     /// on_exited that the keeper kept; then resume(). Timers are armed again with what is left of

@@ -29,10 +29,12 @@ constexpr std::pair<Action, TimerKind> kTimerOf[] = {
     {Action::kArmStop, TimerKind::kStopTimeout},
     {Action::kArmBackoff, TimerKind::kBackoff},
     {Action::kArmStable, TimerKind::kStable},
+    {Action::kArmWatchdog, TimerKind::kWatchdog},
     {Action::kDisarmStart, TimerKind::kStartTimeout},
     {Action::kDisarmStop, TimerKind::kStopTimeout},
     {Action::kDisarmBackoff, TimerKind::kBackoff},
     {Action::kDisarmStable, TimerKind::kStable},
+    {Action::kDisarmWatchdog, TimerKind::kWatchdog},
 };
 
 /// What a table says of an action that is in it.
@@ -110,7 +112,11 @@ void Manager::Impl::perform(Entry& entry, Action action, const Happening& happen
         case Action::kLaunchNext:
             return launch_next(entry);
         case Action::kTerminate:
-            return terminate(entry);
+            return terminate(entry, entry.unit().service.kill_signal);
+        case Action::kAbort:
+            return abort(entry);
+        case Action::kFindDaemon:
+            return find_daemon(entry);
         case Action::kKillAll:
             return kill_all(entry);
         case Action::kKillCommand:
@@ -132,11 +138,13 @@ void Manager::Impl::perform(Entry& entry, Action action, const Happening& happen
         case Action::kArmStop:
         case Action::kArmBackoff:
         case Action::kArmStable:
+        case Action::kArmWatchdog:
             return arm_for(entry, of(kTimerOf, action));
         case Action::kDisarmStart:
         case Action::kDisarmStop:
         case Action::kDisarmBackoff:
         case Action::kDisarmStable:
+        case Action::kDisarmWatchdog:
             return disarm(entry, of(kTimerOf, action));
     }
 }
@@ -145,6 +153,7 @@ void Manager::Impl::adopt(Entry& entry) {
     entry.life.started = entry.loaded;
     std::ranges::copy(entry.loaded->digest, entry.record().digest);
     entry.record().succeeded = 0;
+    entry.record().by_watchdog = 0;
     entry.record().kept = 0;  // what this start makes takes its place
     set_because(entry, {});
 }
@@ -179,8 +188,10 @@ void Manager::Impl::arm_for(Entry& entry, TimerKind timer) {
     const config::ServiceTable& service = entry.unit().service;
     switch (timer) {
         case TimerKind::kStartTimeout:
+            record.extended_until_ns = 0;
             return arm(entry, timer, service.timeout_start);
         case TimerKind::kStopTimeout:
+            record.extended_until_ns = 0;
             record.phase_since_ns = timers.now_ns();
             return arm(entry, timer, service.timeout_stop);
         case TimerKind::kBackoff: {
@@ -192,12 +203,18 @@ void Manager::Impl::arm_for(Entry& entry, TimerKind timer) {
         case TimerKind::kStable:
             if (record.backoff_level == 0) return;  // nothing to forgive: no wake-up
             return arm(entry, timer, service.restart_reset_after);
+        case TimerKind::kWatchdog:
+            return arm_watchdog(entry);
     }
 }
 
 void Manager::Impl::renew_main(Entry& entry) {
     Vitals& record = entry.record();
     tokens.erase(record.main_token);
+    tokens.erase(record.adopted_token);
+    record.adopted_token = 0;
+    record.told_ready = record.told_stopping = 0;
+    record.watchdog_us = 0;
     record.main_token = next_token++;
     record.main_pid = 0;
     record.main_started_ns = 0;
@@ -245,20 +262,38 @@ void Manager::Impl::request_command(Entry& entry) {
     effects.push_back(
         {.kind = Effect::Kind::kLaunch,
          .entry = &entry,
-         .launch = {.token = record.control_token,
-                    .main_token = record.main_token,
-                    .unit = entry.name(),
-                    .purpose = purpose,
-                    .command = record.control_index,
-                    .main_status = purpose == Purpose::kStopPost ? wait_status(record) : 0,
-                    .main_out_of_memory =
-                        purpose == Purpose::kStopPost && record.last_out_of_memory != 0}});
+         .launch = {
+             .token = record.control_token,
+             .main_token = record.main_token,
+             .unit = entry.name(),
+             .purpose = purpose,
+             .command = record.control_index,
+             .main_status = purpose == Purpose::kStopPost ? wait_status(record) : 0,
+             .main_out_of_memory = purpose == Purpose::kStopPost && record.last_out_of_memory != 0,
+             .main_watchdog = purpose == Purpose::kStopPost && record.by_watchdog != 0}});
 }
 
-void Manager::Impl::terminate(Entry& entry) {
+/// Its main process by a signal that may leave a core dump behind; commands have no part in it.
+void Manager::Impl::abort(Entry& entry) {
+    Vitals& record = entry.record();
+    record.by_watchdog = 1;
+    touch(entry);
+    if (record.main_alive != 0) {
+        const int signo = entry.unit().readiness->watchdog_signal;
+        signal(entry, main_process(record), signo, Whom::kProcess);
+        if (signo != SIGKILL) signal(entry, main_process(record), SIGCONT, Whom::kProcess);
+    }
+    signal(entry, record.control_token, SIGKILL, Whom::kProcess);
+}
+
+void Manager::Impl::find_daemon(Entry& entry) {
+    effects.push_back(
+        {.kind = Effect::Kind::kFindDaemon, .entry = &entry, .token = entry.record().main_token});
+}
+
+void Manager::Impl::terminate(Entry& entry, int signo) {
     const Vitals& record = entry.record();
-    const int signo = entry.unit().service.kill_signal;
-    const Token main = record.main_alive != 0 ? record.main_token : 0;
+    const Token main = record.main_alive != 0 ? main_process(record) : 0;
     for (const Token token : {main, record.control_token}) {
         if (token == 0) continue;
         signal(entry, token, signo, Whom::kProcess);
@@ -270,7 +305,7 @@ void Manager::Impl::terminate(Entry& entry) {
 void Manager::Impl::kill_all(Entry& entry) {
     const Vitals& record = entry.record();
     const bool alone = entry.unit().service.kill_mode == config::KillMode::kProcess;
-    signal(entry, record.main_token, SIGKILL, alone ? Whom::kProcess : Whom::kAll);
+    signal(entry, main_process(record), SIGKILL, alone ? Whom::kProcess : Whom::kAll);
     signal(entry, record.control_token, SIGKILL, Whom::kProcess);
 }
 
@@ -346,6 +381,9 @@ void Manager::Impl::execute() {
                 break;
             case Effect::Kind::kCloseSockets:
                 launcher.close_sockets(unit);
+                break;
+            case Effect::Kind::kFindDaemon:
+                launcher.find_daemon(unit, effect.token);
                 break;
             case Effect::Kind::kArm:
                 timers.arm(unit, effect.timer, effect.after);

@@ -18,6 +18,7 @@ bool expired(const StartWindow& window, const config::UnitTable& unit, std::uint
 }  // namespace
 
 Ending ending_of(const ExitInfo& exit, const config::ServiceTable& service) {
+    if (!exit.known) return Ending::kExitCode;
     if (!exit.by_signal) {
         const bool good = exit.code == 0 || contains(service.success_exit_status, exit.code);
         return good ? Ending::kClean : Ending::kExitCode;
@@ -33,10 +34,17 @@ bool restarts_after(Ending ending, const config::ServiceTable& service) {
     switch (service.restart) {
         case config::Restart::kNo:
             return false;
+        case config::Restart::kOnSuccess:
+            return ending == Ending::kClean;
         case config::Restart::kOnFailure:
             return ending != Ending::kClean;
         case config::Restart::kOnAbnormal:
-            return ending == Ending::kSignal || ending == Ending::kTimeout;
+            return ending == Ending::kSignal || ending == Ending::kTimeout ||
+                   ending == Ending::kWatchdog;
+        case config::Restart::kOnAbort:
+            return ending == Ending::kSignal;
+        case config::Restart::kOnWatchdog:
+            return ending == Ending::kWatchdog;
         case config::Restart::kAlways:
         case config::Restart::kUnlessStopped:
             return true;

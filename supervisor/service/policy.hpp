@@ -14,6 +14,7 @@ enum class Ending : std::uint8_t {
     kExitCode,  ///< also: a command failed, a program could not be executed
     kSignal,
     kTimeout,
+    kWatchdog,
 };
 
 /// Exit code 0, one of success_exit_status, or one of the signals that mean "end" (a oneshot's work

@@ -189,6 +189,11 @@ Facts Manager::Impl::facts_of(const Entry& entry, Event event, const Happening& 
                 .target = unit.is_target,
                 .oneshot = service.type == config::ServiceType::kOneshot,
                 .remain = service.remain_after_exit,
+                .tells_ready = service.type == config::ServiceType::kNotify ||
+                               service.type == config::ServiceType::kNotifyFd,
+                .told_ready = record.told_ready != 0,
+                .forking = service.type == config::ServiceType::kForking,
+                .adopted = record.adopted_token != 0,
                 .has_pre = !service.exec_start_pre.empty(),
                 .has_post = !service.exec_start_post.empty(),
                 .has_reload = !service.exec_reload.empty(),

@@ -46,9 +46,21 @@ struct Vitals {
     std::uint8_t kept;                ///< Launcher keeps what was started, for a restart
     std::uint8_t has_exited;          ///< a main process was executed and ended: last_* are its end
     std::uint8_t listening;           ///< its sockets were opened, for connections to start it
+    std::uint8_t last_unknown;        ///< nobody saw how: last_code means nothing
+    std::uint8_t by_watchdog;         ///< it was told to end by its watchdog
+    std::uint8_t told_ready;          ///< the main process has said so since its launch
+    std::uint8_t told_stopping;       ///< it has said so since it was up
     std::uint64_t interval_began_ns;
-    std::uint8_t digest[32];  ///< of the effective unit that was started
+    Token adopted_token;              ///< main process in place of the launched one, or 0
+    std::uint64_t extended_until_ns;  ///< it has asked for so long to start, stop or reload
+    std::uint64_t watchdog_us;        ///< in place of the unit's, as it has asked; 0: the unit's
+    std::uint8_t digest[32];          ///< of the effective unit that was started
 };
+
+/// Who is the main process: the one launched, or the one it has named since.
+[[nodiscard]] constexpr Token main_process(const Vitals& record) {
+    return record.adopted_token != 0 ? record.adopted_token : record.main_token;
+}
 
 /// Enough for a new engine to go on with this unit as if nothing happened. The engine writes it
 /// into the state memfd (twice, checksummed) before the act it announces (a token is recorded

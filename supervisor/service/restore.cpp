@@ -39,7 +39,8 @@ UnitPtr without_file(const Record& record, const std::string& name) {
 void Manager::Impl::restore(const Record& record, const StartedUnits& started) {
     const std::string name = text_of(record.unit);
     if (name.empty() || name.size() >= sizeof(record.unit)) return;
-    next_token = std::max({next_token, record.main_token + 1, record.control_token + 1});
+    next_token = std::max(
+        {next_token, record.main_token + 1, record.control_token + 1, record.adopted_token + 1});
     const UnitPtr as_started = started_as(record, name, started);
     Entry* entry = find(name);
     if (entry == nullptr) {
@@ -57,6 +58,7 @@ void Manager::Impl::restore(const Record& record, const StartedUnits& started) {
     ++active;
     entry->life.started = as_started != nullptr ? as_started : entry->loaded;
     if (record.main_token != 0) tokens.add(record.main_token, *entry);
+    if (record.adopted_token != 0) tokens.add(record.adopted_token, *entry);
     if (record.control_token != 0) tokens.add(record.control_token, *entry);
     rearm(*entry);
 }
@@ -65,22 +67,32 @@ void Manager::Impl::rearm(Entry& entry) {
     const Vitals& record = entry.record();
     const config::ServiceTable& service = entry.unit().service;
     const std::uint64_t now = timers.now_ns();
+    const auto left = [&](config::Duration whole, std::uint64_t since_ns) {
+        const std::uint64_t until = std::max(record.extended_until_ns, now);
+        return std::max(left_of(whole, since_ns, now),
+                        config::Duration(static_cast<std::int64_t>(until - now)));
+    };
     switch (record.state) {
         case State::kStarting:
             return arm(entry, TimerKind::kStartTimeout,
-                       left_of(service.timeout_start, record.state_since_ns, now));
+                       left(service.timeout_start, record.state_since_ns));
         case State::kReloading:
             arm(entry, TimerKind::kStartTimeout,
-                left_of(service.timeout_start, record.phase_since_ns, now));
+                left(service.timeout_start, record.phase_since_ns));
             [[fallthrough]];
         case State::kRunning:
+            arm_watchdog(entry);  // anew: pings may have come that nobody heard
+            if (record.told_stopping != 0) {
+                arm(entry, TimerKind::kStopTimeout,
+                    left(service.timeout_stop, record.phase_since_ns));
+            }
             if (record.backoff_level == 0) return;
             return arm(entry, TimerKind::kStable,
                        left_of(service.restart_reset_after, record.state_since_ns, now));
         case State::kStopping:
             if (record.phase == Phase::kTeardown) return;
             return arm(entry, TimerKind::kStopTimeout,
-                       left_of(service.timeout_stop, record.phase_since_ns, now));
+                       left(service.timeout_stop, record.phase_since_ns));
         case State::kBackoff: {
             const std::uint64_t until = std::max(record.backoff_until_ns, now);
             return arm(entry, TimerKind::kBackoff,
@@ -107,8 +119,11 @@ void Manager::Impl::resume(Entry& entry) {
     if (record.state == State::kListening) {
         effects.push_back({.kind = Effect::Kind::kAwait, .entry = &entry});
     }
+    const bool sought = record.state == State::kStarting && record.phase == Phase::kAwaitReady &&
+                        record.main_alive == 0;
+    if (sought) find_daemon(entry);
     if (record.state != State::kStopping) return;
-    if (record.phase == Phase::kTerminate) terminate(entry);
+    if (record.phase == Phase::kTerminate) terminate(entry, entry.unit().service.kill_signal);
     if (record.phase == Phase::kKill) kill_all(entry);
     if (record.phase == Phase::kTeardown) tear_down(entry);
 }

@@ -107,7 +107,9 @@ Hindrance hindrance_to_start(const Entry& entry) {
 }
 
 const Entry* hindrance_to_stop(const Entry& entry) {
-    if (entry.record().state == State::kReloading) return &entry;
+    const Vitals& record = entry.record();
+    // What reloads by itself may be stopped at it.
+    if (record.state == State::kReloading && record.control_token != 0) return &entry;
     for (const Entry* later : entry.before) {
         const bool leaving = goes_down(*later) || later->record().state == State::kStopping;
         if (!is_idle(*later) && leaving) return later;
@@ -149,6 +151,10 @@ std::string because_of(const Entry& entry) {
         const Entry* by = hindrance_to_stop(entry);
         if (by == &entry) return "stops when its reload has ended";
         if (by != nullptr) return other("stops after ", *by);
+    }
+    if (record.state == State::kStarting && record.phase == Phase::kAwaitReady &&
+        entry.life.because->empty()) {
+        return "waits for " + std::string(awaited_of(entry.unit().service.type));
     }
     return *entry.life.because;
 }

@@ -40,4 +40,10 @@ struct Hindrance {
 /// What `status` says beside the state; computed where it depends on others.
 [[nodiscard]] std::string because_of(const Entry& entry);
 
+/// What a service of that type is waited for, once executed: "READY=1".
+[[nodiscard]] std::string_view awaited_of(config::ServiceType type);
+/// What its start or reload did in vain, for people: "did not start".
+[[nodiscard]] std::string waited_in_vain(const Entry& entry);
+[[nodiscard]] std::string missed_ping(const Entry& entry);
+
 }  // namespace jailsvc::service

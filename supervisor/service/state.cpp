@@ -46,6 +46,13 @@ Step wind_down(const Facts& facts, State after, Actions before) {
     return {State::kStopping, Phase::kTerminate, after, before};
 }
 
+Step shoot_down(const Facts& facts, Actions before) {
+    before.add(Action::kBlame);
+    if (!facts.main_alive && !facts.control_alive) return clear_away(facts, fallen(facts), before);
+    before.add({Action::kArmStop, Action::kAbort});
+    return {State::kStopping, Phase::kTerminate, fallen(facts), before};
+}
+
 Step clear_away(const Facts& facts, State after, Actions before) {
     if (facts.sweep) before.add(Action::kKillAll);
     if (facts.has_stop_post) {
@@ -101,6 +108,10 @@ Step while_idle(State state, Event event, const Facts& facts) {
         case Event::kStable:
         case Event::kActivated:
         case Event::kSocketsLost:
+        case Event::kReady:
+        case Event::kReloadingTold:
+        case Event::kStoppingTold:
+        case Event::kWatchdog:
             return stay(state, facts);
     }
     return stay(state, facts);

@@ -14,7 +14,10 @@
 /// runs in order (phase kPre), exec_start is launched (kMain), exec_start_post runs (kPost). A
 /// service is up (`running`, ready) when its program has been executed and exec_start_post is
 /// through; a oneshot when its program has ended well: then it is `done` if it remains, and else
-/// goes down through `stopping`. A target has no program: it is `done` at once.
+/// goes down through `stopping`. A target has no program: it is `done` at once. Between kMain and
+/// kPost a service that tells of itself has to say that it is ready (kAwaitReady); of a forking one
+/// the program has to end well, then its daemon to be found, which is the main process from then
+/// on. What says that it is ready before its exec is known goes on when that is.
 ///
 /// Every way down leads through `stopping`, which knows where it leads (`after`: inactive, failed
 /// or backoff). Asked to stop while up, exec_stop runs first (kStopCommand); not after a crash, and
@@ -34,6 +37,11 @@
 ///
 /// A main process that the death of the jailer ended before its program was executed is no crash:
 /// the start is made again from its first command, with another token, within the same timeout.
+///
+/// While it is up a service may say that it reads its configuration again: it is `reloading` until
+/// it says that it is ready, or for timeout_start. One that says that it stops has timeout_stop to
+/// end; how it ends decides what follows. One that its watchdog misses is told to end by a signal
+/// of its own, and has failed.
 ///
 /// Commands of a list run one after the other; a failure ends the list. A failed exec_reload leaves
 /// the service running; the manager lets a stop wait for the end of a reload, which has a timeout.
@@ -58,11 +66,15 @@ enum class Event : std::uint8_t {
     kStartTimeout,
     kStopTimeout,
     kBackoffOver,
-    kStable,       ///< up for restart_reset_after
-    kActivated,    ///< something came over its sockets
-    kSocketsLost,  ///< which cannot go on
+    kStable,         ///< up for restart_reset_after
+    kActivated,      ///< something came over its sockets
+    kSocketsLost,    ///< which cannot go on
+    kReady,          ///< it has said that it is ready; or its daemon has been found
+    kReloadingTold,  ///< it has said that it reads its configuration again
+    kStoppingTold,   ///< it has said that it is about to end
+    kWatchdog,       ///< it has not pinged in time, or has said that something is wrong
 };
-inline constexpr std::size_t kEvents = 19;
+inline constexpr std::size_t kEvents = 23;
 
 /// What the function may know besides state and event. Policies are decided before (policy.hpp).
 struct Facts {
@@ -73,6 +85,10 @@ struct Facts {
     bool target = false;
     bool oneshot = false;
     bool remain = false;
+    bool tells_ready = false;  ///< executed is not ready: it has to say so
+    bool told_ready = false;   ///< it has, since its launch
+    bool forking = false;
+    bool adopted = false;  ///< its main process is another than the one that was launched
     bool has_pre = false, has_post = false, has_reload = false;
     bool has_stop = false, has_stop_post = false;
     bool sweep = false;         ///< kill_mode mixed: the rest is killed when the main process ends
@@ -99,8 +115,10 @@ enum class Action : std::uint8_t {
     kLaunchReload,
     kLaunchStop,
     kLaunchStopPost,
-    kLaunchNext,   ///< next command of the same list
-    kTerminate,    ///< kill_signal, then SIGCONT, to what runs
+    kLaunchNext,  ///< next command of the same list
+    kTerminate,   ///< kill_signal, then SIGCONT, to what runs
+    kAbort,       ///< watchdog_signal likewise
+    kFindDaemon,
     kKillAll,      ///< SIGKILL to everything in the jail
     kKillCommand,  ///< SIGKILL to the exec_* command
     kTeardown,
@@ -115,16 +133,18 @@ enum class Action : std::uint8_t {
     kArmStop,
     kArmBackoff,
     kArmStable,
+    kArmWatchdog,
     kDisarmStart,
     kDisarmStop,
     kDisarmBackoff,
     kDisarmStable,
+    kDisarmWatchdog,
 };
 
 /// A short list without allocation.
 class Actions {
 public:
-    static constexpr std::size_t kCapacity = 10;
+    static constexpr std::size_t kCapacity = 12;
 
     constexpr Actions() = default;
     constexpr Actions(std::initializer_list<Action> actions) {

@@ -7,7 +7,7 @@ Step up() {
     return {State::kRunning,
             Phase::kNone,
             State::kInactive,
-            {Action::kReady, Action::kDisarmStart, Action::kArmStable}};
+            {Action::kReady, Action::kDisarmStart, Action::kArmStable, Action::kArmWatchdog}};
 }
 
 /// Everything of a oneshot has ended well.
@@ -31,8 +31,26 @@ Step fall(const Facts& facts) {
     return wind_down(facts, fallen(facts), {Action::kDisarmStart, Action::kBlame});
 }
 
+Step executed(const Facts& facts) {
+    if (facts.phase != Phase::kMain || facts.oneshot) return stay(State::kStarting, facts);
+    if (facts.forking || (facts.tells_ready && !facts.told_ready)) {
+        return {State::kStarting, Phase::kAwaitReady, State::kInactive, {}};
+    }
+    return after_main(facts);
+}
+
+/// Of a service with a daemon: the program that leaves it behind, as long as none is known.
+bool is_launcher(const Facts& facts) {
+    return facts.forking && !facts.adopted &&
+           (facts.phase == Phase::kMain || facts.phase == Phase::kAwaitReady);
+}
+
 Step main_exited(const Facts& facts) {
     if (facts.oneshot) return facts.clean ? after_main(facts) : fall(facts);
+    if (is_launcher(facts)) {
+        if (!facts.clean) return fall(facts);
+        return {State::kStarting, Phase::kAwaitReady, State::kInactive, {Action::kFindDaemon}};
+    }
     // Its exit may be told before its start. Either way it is over, also if exec_start_post runs.
     Actions before{Action::kDisarmStart};
     if (!facts.clean) before.add(Action::kBlame);
@@ -110,8 +128,12 @@ Step while_starting(Event event, const Facts& facts) {
         case Event::kDependencyFailed:
             return wind_down(facts, State::kFailed, {Action::kDisarmStart, Action::kBlame});
         case Event::kStarted:
-            if (facts.phase != Phase::kMain || facts.oneshot) return stay(State::kStarting, facts);
+            return executed(facts);
+        case Event::kReady:
+            if (facts.phase != Phase::kAwaitReady) return stay(State::kStarting, facts);
             return after_main(facts);
+        case Event::kWatchdog:
+            return shoot_down(facts, {Action::kDisarmStart});
         case Event::kMainExited:
             return main_exited(facts);
         case Event::kNotExecuted:
@@ -132,6 +154,8 @@ Step while_starting(Event event, const Facts& facts) {
         case Event::kStable:
         case Event::kActivated:
         case Event::kSocketsLost:
+        case Event::kReloadingTold:
+        case Event::kStoppingTold:
             return stay(State::kStarting, facts);
     }
     return stay(State::kStarting, facts);

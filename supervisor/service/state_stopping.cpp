@@ -18,6 +18,7 @@ Step tell_again(const Facts& facts) {
         case Phase::kNone:
         case Phase::kPre:
         case Phase::kMain:
+        case Phase::kAwaitReady:
         case Phase::kPost:
         case Phase::kStopCommand:
         case Phase::kStopPost:
@@ -36,6 +37,7 @@ Step main_gone(const Facts& facts) {
         case Phase::kNone:
         case Phase::kPre:
         case Phase::kMain:
+        case Phase::kAwaitReady:
         case Phase::kPost:
         case Phase::kStopCommand:  // which goes on; it ends the list itself
         case Phase::kStopPost:
@@ -65,6 +67,7 @@ Step command_ended(const Facts& facts, bool well) {
         case Phase::kNone:
         case Phase::kPre:
         case Phase::kMain:
+        case Phase::kAwaitReady:
         case Phase::kPost:
         case Phase::kTeardown:
         case Phase::kListen:
@@ -92,6 +95,7 @@ Step timed_out(const Facts& facts) {
         case Phase::kNone:
         case Phase::kPre:
         case Phase::kMain:
+        case Phase::kAwaitReady:
         case Phase::kPost:
         case Phase::kTeardown:
         case Phase::kListen:
@@ -147,6 +151,10 @@ Step while_stopping(Event event, const Facts& facts) {
         case Event::kStable:
         case Event::kActivated:
         case Event::kSocketsLost:
+        case Event::kReady:
+        case Event::kReloadingTold:
+        case Event::kStoppingTold:
+        case Event::kWatchdog:
             return stay(State::kStopping, facts);
     }
     return stay(State::kStopping, facts);

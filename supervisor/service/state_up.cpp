@@ -13,9 +13,20 @@ Step shut_down(const Facts& facts, State after, Actions before) {
 
 /// A main process that ended while the unit was up.
 Step lost(const Facts& facts, Actions before) {
-    before.add(Action::kDisarmStable);
+    before.add({Action::kDisarmStable, Action::kDisarmWatchdog});
     if (!facts.clean) before.add(Action::kBlame);
     return wind_down(facts, ended(facts), before);
+}
+
+/// Said that it stops, and did not.
+Step overdue(const Facts& facts, Actions before) {
+    before.add({Action::kDisarmStable, Action::kDisarmWatchdog, Action::kBlame, Action::kKillAll,
+                Action::kArmStop});
+    return {State::kStopping, Phase::kKill, fallen(facts), before};
+}
+
+Step back_up(Action outcome) {
+    return {State::kRunning, Phase::kNone, State::kInactive, {Action::kDisarmStart, outcome}};
 }
 
 }  // namespace
@@ -23,7 +34,7 @@ Step lost(const Facts& facts, Actions before) {
 Step while_up(State state, Event event, const Facts& facts) {
     const bool running = state == State::kRunning;
     Actions leave;
-    if (running) leave.add(Action::kDisarmStable);
+    if (running) leave.add({Action::kDisarmStable, Action::kDisarmWatchdog});
     switch (event) {
         case Event::kStop:
             return shut_down(facts, State::kInactive, leave);
@@ -36,6 +47,15 @@ Step while_up(State state, Event event, const Facts& facts) {
                     Phase::kNone,
                     State::kInactive,
                     {Action::kArmStart, Action::kLaunchReload}};
+        case Event::kReloadingTold:
+            if (!running) return stay(state, facts);
+            return {State::kReloading, Phase::kNone, State::kInactive, {Action::kArmStart}};
+        case Event::kStoppingTold:
+            return running ? stay(state, facts, {Action::kArmStop}) : stay(state, facts);
+        case Event::kStopTimeout:
+            return running ? overdue(facts, {}) : stay(state, facts);
+        case Event::kWatchdog:
+            return running ? shoot_down(facts, leave) : stay(state, facts);
         case Event::kMainExited:
             return running ? lost(facts, {}) : stay(state, facts);
         case Event::kStable:
@@ -50,49 +70,62 @@ Step while_up(State state, Event event, const Facts& facts) {
         case Event::kCommandFailed:
         case Event::kTornDown:
         case Event::kStartTimeout:
-        case Event::kStopTimeout:
         case Event::kBackoffOver:
         case Event::kActivated:
         case Event::kSocketsLost:
+        case Event::kReady:
             return stay(state, facts);
     }
     return stay(state, facts);
 }
 
 Step while_reloading(Event event, const Facts& facts) {
+    // Without a command of ours the service reloads by itself: nobody has to wait for that.
+    const Actions leave{Action::kDisarmStart, Action::kDisarmStable, Action::kDisarmWatchdog};
     switch (event) {
         case Event::kMainExited:
             return lost(facts, {Action::kDisarmStart});
         case Event::kCommandDone:
             if (!facts.last_command) return stay(State::kReloading, facts, {Action::kLaunchNext});
-            return {State::kRunning,
-                    Phase::kNone,
-                    State::kInactive,
-                    {Action::kDisarmStart, Action::kReloaded}};
+            return back_up(Action::kReloaded);
         case Event::kCommandFailed:
-            return {State::kRunning,
-                    Phase::kNone,
-                    State::kInactive,
-                    {Action::kDisarmStart, Action::kReloadFailed}};
+            return back_up(Action::kReloadFailed);
+        case Event::kReady:
+            return facts.control_alive ? stay(State::kReloading, facts)
+                                       : back_up(Action::kReloaded);
         case Event::kStartTimeout:
+            if (!facts.control_alive) return back_up(Action::kReloadFailed);
             // Armed again: the command may not have been there yet to be killed.
             return stay(State::kReloading, facts, {Action::kKillCommand, Action::kArmStart});
+        case Event::kStop:
+            if (facts.control_alive) return stay(State::kReloading, facts);
+            return shut_down(facts, State::kInactive, leave);
+        case Event::kDependencyFailed: {
+            if (facts.control_alive) return stay(State::kReloading, facts);
+            Actions blame = leave;
+            blame.add(Action::kBlame);
+            return shut_down(facts, State::kFailed, blame);
+        }
+        case Event::kStoppingTold:
+            return stay(State::kReloading, facts, {Action::kArmStop});
+        case Event::kStopTimeout:
+            return overdue(facts, {Action::kDisarmStart});
+        case Event::kWatchdog:
+            return shoot_down(facts, leave);
         case Event::kStable:
             return stay(State::kReloading, facts, {Action::kForgive});
         case Event::kStart:
         case Event::kWait:
-        case Event::kStop:
-        case Event::kDependencyFailed:
         case Event::kReload:
         case Event::kReset:
         case Event::kStarted:
         case Event::kLaunchFailed:
         case Event::kNotExecuted:
         case Event::kTornDown:
-        case Event::kStopTimeout:
         case Event::kBackoffOver:
         case Event::kActivated:
         case Event::kSocketsLost:
+        case Event::kReloadingTold:
             return stay(State::kReloading, facts);
     }
     return stay(State::kReloading, facts);

@@ -24,6 +24,9 @@ namespace jailsvc::service {
 /// Down, to end in `after`: tells what still runs to end, or goes on to exec_stop_post.
 [[nodiscard]] Step wind_down(const Facts& facts, State after, Actions before = {});
 
+/// Down for want of a ping: a signal of its own asks what runs to end.
+[[nodiscard]] Step shoot_down(const Facts& facts, Actions before = {});
+
 /// All processes have gone: exec_stop_post, then teardown.
 [[nodiscard]] Step clear_away(const Facts& facts, State after, Actions before = {});
 

@@ -30,6 +30,7 @@ enum class Phase : std::uint8_t {
     kNone,
     kPre,          ///< starting: exec_start_pre
     kMain,         ///< starting: exec_start is being launched; of a oneshot: runs
+    kAwaitReady,   ///< starting: executed; has to say that it is ready, or its daemon to be found
     kPost,         ///< starting: exec_start_post
     kStopCommand,  ///< stopping: exec_stop
     kTerminate,    ///< stopping: kill_signal is sent, processes are to end
@@ -55,8 +56,8 @@ enum class Purpose : std::uint16_t {
 /// The key of the unit file that such a command stands under ("exec_start_pre").
 [[nodiscard]] std::string_view key_of(Purpose purpose);
 
-enum class TimerKind : std::uint8_t { kStartTimeout, kStopTimeout, kBackoff, kStable };
-inline constexpr std::size_t kTimerKinds = 4;
+enum class TimerKind : std::uint8_t { kStartTimeout, kStopTimeout, kBackoff, kStable, kWatchdog };
+inline constexpr std::size_t kTimerKinds = 5;
 
 /// How a process ended: an exit code, or a signal.
 struct ExitInfo {
@@ -68,6 +69,8 @@ struct ExitInfo {
     std::uint64_t max_rss_kib = 0;
     /// False: it ended between clone and exec because the jailer died; its program never ran.
     bool executed = true;
+    /// False: nobody who could be told saw how it ended; the rest means nothing.
+    bool known = true;
 };
 
 /// Why a launch did not lead to an executed program.
@@ -86,6 +89,7 @@ struct LaunchRequest {
     std::uint16_t command = 0;        ///< index into the unit's commands of that purpose
     int main_status = 0;              ///< wait status of the ended service, for kStopPost
     bool main_out_of_memory = false;  ///< that was the kernel's SIGKILL, for want of memory
+    bool main_watchdog = false;       ///< that came of the watchdog
 };
 
 enum class Whom : std::uint8_t { kProcess, kAll };
@@ -107,6 +111,9 @@ public:
     virtual void await_connection(std::string_view unit) = 0;
     /// The unit rests: its sockets are closed.
     virtual void close_sockets(std::string_view unit) = 0;
+    /// Looks for the daemon that exec_start of a forking service has left behind, until it is found
+    /// (on_adopted) or the unit does not start any more.
+    virtual void find_daemon(std::string_view unit, Token main_token) = 0;
 };
 
 /// One-shot timers, one of each kind per unit; arming again replaces.

@@ -14,21 +14,6 @@ namespace {
 /// Looks again for processes forked while the last ones were signalled.
 constexpr int kMaxRounds = 8;
 
-std::vector<Found> processes_of(Jails& jails, const Jail& jail) {
-    if (auto members = jails.group_members(jail)) return std::move(*members);
-    std::vector<pid_t> roots;
-    for (const auto& [token, member] : jail.members) roots.push_back(member->pid);
-    const bool reaps = jail.has_stub() && jail.pid_namespace;
-    auto found = find_descendants(roots, reaps ? jail.stub_pid : 0);
-    if (jail.pid_namespace || jail.sessions.empty()) return found;
-    std::set<pid_t> seen;
-    for (const Found& process : found) seen.insert(process.pid);
-    for (Found& process : find_unconfined(jail.sessions, jail.mark())) {
-        if (seen.insert(process.pid).second) found.push_back(std::move(process));
-    }
-    return found;
-}
-
 /// SIGKILL spares the jail's init too, so that exec_stop_post finds the jail as the service left
 /// it; but a jail that forks faster than it can be chased is ended by its init's end.
 void signal_all(Jails& jails, Jail& jail, int signo) {
@@ -56,6 +41,21 @@ void signal_session(const Member& leader, int signo) {
 }
 
 }  // namespace
+
+std::vector<Found> processes_of(Jails& jails, const Jail& jail) {
+    if (auto members = jails.group_members(jail)) return std::move(*members);
+    std::vector<pid_t> roots;
+    for (const auto& [token, member] : jail.members) roots.push_back(member->pid);
+    const bool reaps = jail.has_stub() && jail.pid_namespace;
+    auto found = find_descendants(roots, reaps ? jail.stub_pid : 0);
+    if (jail.pid_namespace || jail.sessions.empty()) return found;
+    std::set<pid_t> seen;
+    for (const Found& process : found) seen.insert(process.pid);
+    for (Found& process : find_unconfined(jail.sessions, jail.mark())) {
+        if (seen.insert(process.pid).second) found.push_back(std::move(process));
+    }
+    return found;
+}
 
 void deliver(Jails& jails, const ipc::Signal& request) {
     const std::string unit(ipc::get_text(request.unit));

@@ -10,6 +10,10 @@ namespace jailsvc::jailer {
 /// passed over.
 void deliver(Jails& jails, const ipc::Signal& request);
 
+/// Everything in the jail but its init, as well as can be told: by its control group, or by parents
+/// and sessions.
+[[nodiscard]] std::vector<Found> processes_of(Jails& jails, const Jail& jail);
+
 struct Stats {
     std::uint64_t pss_kib = 0;
     std::uint64_t processes = 0;

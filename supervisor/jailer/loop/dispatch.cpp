@@ -6,6 +6,8 @@
 #include "base/clock.hpp"
 #include "base/sys.hpp"
 #include "jailer/loop/deliver.hpp"
+#include "jailer/loop/main_process.hpp"
+#include "jailer/loop/notify_sockets.hpp"
 #include "jailer/loop/tell.hpp"
 #include "jailer/plan/account_view.hpp"
 
@@ -106,6 +108,8 @@ void Dispatch::stored(const ipc::Stored& stored, Fd fd) {
         }
     } else if (stored.kind == ipc::Kept::kListener) {
         listeners_.adopt(unit, stored.index, std::move(fd));
+    } else if (stored.kind == ipc::Kept::kMainProcess) {
+        jails_.adopt_main(unit, stored.token, std::move(fd));
     } else if (stored.kind == ipc::Kept::kUnit) {
         auto text = sys::read_memfd(fd.get());
         if (!text) return spdlog::error("{}: its kept unit: {}", unit, text.error().message);
@@ -164,6 +168,7 @@ void Dispatch::from_engine(ipc::Packet& packet) {
     if (const auto* exec = packet.as<ipc::Exec>()) {
         return starts_.exec(*exec, Fd(packet.take_fd(0)));
     }
+    if (const auto* sought = packet.as<ipc::FindMain>()) return find_main(core_, jails_, *sought);
     if (const auto* change = packet.as<ipc::SetProperty>()) {
         return properties_.set(*change, Fd(packet.take_fd(0)));
     }
@@ -198,6 +203,7 @@ void Dispatch::forget(const ipc::Forget& request) {
     core_.logs.forget(unit);
     core_.accounts.forget(unit);
     listeners_.close(unit);
+    forget_notify_socket(core_, unit);
     jails_.forget_group(unit);
     for (std::uint16_t stream = 0; stream < ipc::kLogStreams; ++stream) {
         tell::unstore(core_.keeper, ipc::Kept::kLogPipe, 0, unit, stream);

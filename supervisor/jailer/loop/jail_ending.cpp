@@ -174,6 +174,9 @@ void Jails::ended(const std::string& unit) {
     const std::unique_ptr<Jail> jail = std::move(known->second);
     jails_.erase(known);
     const auto ending = ending_.extract(unit);
+    if (jail->kept_main != 0) {
+        tell::unstore(core_.keeper, ipc::Kept::kMainProcess, jail->kept_main, unit);
+    }
     collect_trash(*jail);
     if (jail->forgotten) {
         (void)core_.groups.remove(unit);

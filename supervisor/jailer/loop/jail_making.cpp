@@ -13,6 +13,7 @@
 #include "jailer/loop/connections.hpp"
 #include "jailer/loop/jails.hpp"
 #include "jailer/loop/jails_work.hpp"
+#include "jailer/loop/notify_sockets.hpp"
 #include "jailer/loop/tell.hpp"
 
 namespace jailsvc::jailer {
@@ -205,6 +206,9 @@ Attempt Jails::prepare(Jail& jail, Making& making) {
     auto work = apply_parent_operations(loaded.plan, jail.ids, core_.trash.directory());
     collect_trash(jail);
     if (!work) return std::unexpected(to_failure(loaded.plan.plan(), work.error()));
+    if (auto given = give_notify_socket(core_, loaded, *work); !given) {
+        return std::unexpected(to_failure("notify socket", given.error()));
+    }
     for (const std::string& note : work->notes) spdlog::info("{}: {}", jail.unit, note);
     making.work = std::move(*work);
     return {};

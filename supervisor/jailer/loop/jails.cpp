@@ -92,6 +92,27 @@ Result<void> Jails::begin_main(Jail& jail, ipc::Token token) {
     return {};
 }
 
+void Jails::keep_main(Jail& jail, ipc::Token token, pid_t pid, Fd pidfd) {
+    if (jail.kept_main != 0) {
+        tell::unstore(core_.keeper, ipc::Kept::kMainProcess, jail.kept_main, jail.unit);
+    }
+    jail.kept_main = token;
+    tell::store(core_.keeper, ipc::Kept::kMainProcess, token, jail.unit, pidfd.get());
+    add_member(jail, token, pid, std::move(pidfd), ipc::Purpose::kMain).executed = true;
+}
+
+/// One that has ended since is the engine's to hear of; it stays kept until its jail goes.
+void Jails::adopt_main(const std::string& unit, ipc::Token token, Fd pidfd) {
+    Jail* jail = find(unit);
+    if (jail == nullptr) jail = &create(unit, 0);  // its token comes with the rest
+    jail->adopted = true;
+    jail->kept_main = token;
+    const pid_t pid = sys::pidfd_pid(pidfd.get());
+    if (pid <= 0) return;
+    jail->pid_namespace = jail->pid_namespace || in_other_pid_namespace(pid);
+    add_member(*jail, token, pid, std::move(pidfd), ipc::Purpose::kMain).executed = true;
+}
+
 ipc::Token Jails::new_stub_token(const Jail& jail) {
     return ipc::kStubBit | (next_stub_++ << kTokenBits & ~ipc::kStubBit) | jail.token;
 }
@@ -201,6 +222,7 @@ void Jails::sweep() {
             jail->lost_stub = true;
         }
         if (jail->token == 0 && !jail->members.empty()) jail->token = jail->members.begin()->first;
+        if (jail->token == 0) jail->token = jail->kept_main;
     }
     sweep_networks();
     for (const pid_t pid : children_of(::getppid())) {

@@ -69,6 +69,7 @@ struct Jail {
     bool doomed = false;         ///< its init was sent SIGKILL: nothing more can be started in it
     bool frozen = false;         ///< by us; see Jails::is_frozen
     bool forgotten = false;      ///< its unit left memory: nothing of it is kept
+    ipc::Token kept_main = 0;    ///< token of the pidfd that the keeper keeps as kMainProcess
     FlatMap<ipc::Token, std::unique_ptr<Member>> members;
     std::vector<Session> sessions;  ///< of members, where there is no pid namespace
     IoWatch stub_ended;
@@ -109,6 +110,10 @@ public:
 
     Member& add_member(Jail& jail, ipc::Token token, pid_t pid, Fd pidfd, ipc::Purpose purpose);
 
+    /// A process of the jail's that the keeper is no parent of is the main process from now on; its
+    /// pidfd is kept, in place of an earlier one's.
+    void keep_main(Jail& jail, ipc::Token token, pid_t pid, Fd pidfd);
+
     /// The main process is about to be begun: from here on the jail serves no other run, for a
     /// jailer after us too.
     [[nodiscard]] Result<void> begin_main(Jail& jail, ipc::Token token);
@@ -144,6 +149,7 @@ public:
     // What the keeper's snapshot tells of jails made by an earlier jailer.
     void adopt_text(const std::string& unit, ipc::Token token, bool main_begun, std::string text);
     void adopt_process(const ipc::Alive& alive, Fd pidfd);
+    void adopt_main(const std::string& unit, ipc::Token token, Fd pidfd);
 
     /// The unit is not loaded any more: its control group goes, once no jail needs it.
     void forget_group(const std::string& unit);

@@ -18,8 +18,8 @@ struct Jails::Making {
     bool spawned = false;              ///< programs may be cloned for it
     bool entered = false;              ///< they may go in
     bool attested = false;             ///< it is as planned; its init may not run yet
-    Parked init;  ///< gate of the jail's init until it is ready; its pidfd is the jail's
-    ParentWork work;                       ///< what was made before its init
+    Parked init;      ///< gate of the jail's init until it is ready; its pidfd is the jail's
+    ParentWork work;  ///< what was made before its init
     std::optional<HandoverJob> handing;    ///< until its directories are its user's
     std::optional<CredentialJob> reading;  ///< until the credentials are there
     Fd credentials;                        ///< then their mount, until the init has it

@@ -69,8 +69,8 @@ Environment base_environment(const Plan& plan) {
 }
 
 void add_exit_variables(Environment& environment, const config::ServiceCommands& service,
-                        int status, bool out_of_memory) {
-    environment["SERVICE_RESULT"] = out_of_memory ? "oom-kill" : result_of(service, status);
+                        int status, std::string_view result) {
+    environment["SERVICE_RESULT"] = result.empty() ? result_of(service, status) : result;
     if (WIFEXITED(status)) {
         environment["EXIT_CODE"] = "exited";
         environment["EXIT_STATUS"] = std::to_string(WEXITSTATUS(status));

@@ -26,9 +26,9 @@ using Environment = std::map<std::string, std::string>;
 [[nodiscard]] Environment base_environment(const Plan& plan);
 
 /// Adds what systemd.exec(5) tells exec_stop_post about the end of the service: SERVICE_RESULT,
-/// EXIT_CODE, EXIT_STATUS. `out_of_memory`: it was the kernel that killed it, for want of memory.
+/// EXIT_CODE, EXIT_STATUS. `result`: what is known better than by the status; empty: nothing.
 void add_exit_variables(Environment& environment, const config::ServiceCommands& service,
-                        int wait_status, bool out_of_memory = false);
+                        int wait_status, std::string_view result = {});
 
 /// Adds "NAME=VALUE" variables; what is not of that form is passed over.
 void add_variables(Environment& environment, const std::vector<std::string>& variables);

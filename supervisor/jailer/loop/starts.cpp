@@ -13,6 +13,7 @@
 #include "base/sys.hpp"
 #include "jailer/jail/id_map.hpp"
 #include "jailer/loop/invocation.hpp"
+#include "jailer/loop/notify_sockets.hpp"
 #include "jailer/loop/starts_work.hpp"
 #include "jailer/loop/tell.hpp"
 
@@ -67,17 +68,33 @@ Result<std::string> locate(const std::string& name, std::string_view path, const
     return find_program(directory.get(), name, path);
 }
 
+/// As sd_watchdog_enabled(3) reads it, which takes it for its own where no WATCHDOG_PID is set.
+void add_watchdog(Environment& environment, const LoadedUnit& loaded) {
+    using std::chrono::microseconds;
+    const auto interval = std::chrono::duration_cast<microseconds>(loaded.unit.readiness->watchdog);
+    if (interval.count() > 0) environment["WATCHDOG_USEC"] = std::to_string(interval.count());
+}
+
 Digest digest_in(const ipc::Start& request) {
     Digest digest;
     std::ranges::copy(request.digest, digest.begin());
     return digest;
 }
 
+/// The latest: a service may have named another one than was launched.
 const Member* running_main(const Jail& jail) {
+    const Member* found = nullptr;
     for (const auto& [token, member] : jail.members) {
-        if (member->purpose == ipc::Purpose::kMain && member->executed) return member.get();
+        if (member->purpose != ipc::Purpose::kMain || !member->executed) continue;
+        if (found == nullptr || found->token < token) found = member.get();
     }
-    return nullptr;
+    return found;
+}
+
+/// What the engine knows better than the wait status tells.
+std::string_view result_told(const ipc::Start& request) {
+    if (request.main_watchdog != 0) return "watchdog";
+    return request.main_out_of_memory != 0 ? "oom-kill" : "";
 }
 
 StartFailure not_running(const std::string& unit) {
@@ -277,11 +294,11 @@ Result<Program> Starts::program_for(Job& job, OutputFiles& files, Jail& jail) {
         add_variables(environment, program.environment);
     }
     if (job.request.purpose == ipc::Purpose::kStopPost) {
-        add_exit_variables(environment, service, job.request.main_status,
-                           job.request.main_out_of_memory != 0);
+        add_exit_variables(environment, service, job.request.main_status, result_told(job.request));
     } else if (const Member* main = running_main(jail); main != nullptr && client == nullptr) {
         environment["MAINPID"] = pid_in_jail(main->pid);
     }
+    if (job.request.purpose == ipc::Purpose::kMain) add_watchdog(environment, *jail.loaded);
     TRY(program.argv[0], locate(program.argv[0], environment["PATH"], jail));
     program.environment = to_strings(environment);
     return program;
@@ -301,7 +318,11 @@ void Starts::launch(Job& job, Jail& jail) {
     OutputFiles files;  // until the child has them
     auto program = program_for(job, files, jail);
     if (!program) return fail_job(job, to_failure("program", program.error()));
+    Fd tells;  // likewise
     if (job.request.purpose == ipc::Purpose::kMain) {
+        auto pipe = give_notify_pipe(core_, *jail.loaded, *program);
+        if (!pipe) return fail_job(job, to_failure("notify_fd", pipe.error()));
+        tells = std::move(*pipe);
         if (auto told = jails_.begin_main(jail, token); !told) {
             return fail_job(job, to_failure("keep the unit", told.error()));
         }

@@ -20,6 +20,8 @@ struct PlannedUnit {
     config::ServiceCommands service;
     Rarely<config::LoggingTable> logging;
     Rarely<config::SocketTable> socket;
+    Rarely<config::ReadinessTable> readiness;
+    config::ServiceType type = config::ServiceType::kExec;
 };
 
 /// A unit and what its jail takes: made once, shared by every start of that version of the unit.

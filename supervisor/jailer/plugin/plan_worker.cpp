@@ -7,6 +7,7 @@
 
 #include "jailer/plan/account_view.hpp"
 #include "jailer/plan/credential_access.hpp"
+#include "jailer/plan/notify_access.hpp"
 #include "jailer/plan/plan_check.hpp"
 #include "jailer/plan/plan_core.hpp"
 #include "jailer/plugin/plugin_bridge.hpp"
@@ -50,6 +51,7 @@ Result<Answer> make_plan(const PlanTask& task, SharedReport& report) {
     if (!refusals.empty()) return Answer{SharedReport::Outcome::kRefused, pack(refusals)};
     show_account(plan.ops, accounts_root(task.places), plan.unit);
     open_to_credentials(plan.ops);
+    open_to_notify(plan.ops, task.unit, task.places);
     order_operations(plan.ops);
     TRY_VOID(check_plan(plan));
     std::string bytes = serialise(plan);

@@ -103,7 +103,7 @@ TEST_CASE("status: absent values are null, times are those of people", "[engine]
     status.record.state_since_ns = 4'000'000'000;
     status.next_restart_ns = 5'500'000'000;
     const Clocks clocks{.boottime_ns = 5'000'000'000, .realtime_ns = 100'000'000'000};
-    const auto json = unit_status(status, {}, std::nullopt, clocks);
+    const auto json = unit_status(status, {}, std::nullopt, {}, clocks);
     CHECK(json["state"] == "backoff");
     CHECK(json["since"] == 99'000'000);
     CHECK(json["next_restart"] == 500'000);
@@ -118,7 +118,7 @@ TEST_CASE("status: a unit that never ran has no time of its last change", "[engi
     service::Status status;
     status.unit = &unit;
     const Clocks clocks{.boottime_ns = 5'000'000'000, .realtime_ns = 100'000'000'000};
-    CHECK(unit_status(status, {}, std::nullopt, clocks)["since"].is_null());
+    CHECK(unit_status(status, {}, std::nullopt, {}, clocks)["since"].is_null());
 }
 
 TEST_CASE("early exits: an exit waits for the answer to its start", "[engine]") {

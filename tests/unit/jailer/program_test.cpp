@@ -47,7 +47,7 @@ TEST_CASE("program: exec_stop_post is told how the service ended", "[jailer]") {
         CHECK(environment["EXIT_STATUS"] == c.exit);
     }
     Environment environment;
-    add_exit_variables(environment, unit.service, SIGKILL, true);
+    add_exit_variables(environment, unit.service, SIGKILL, "oom-kill");
     CHECK(environment["SERVICE_RESULT"] == "oom-kill");
     CHECK(environment["EXIT_CODE"] == "killed");
 }

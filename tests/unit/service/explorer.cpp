@@ -15,6 +15,15 @@ bool is_active(State state) {
     return holds_processes(state) && state != State::kStopping;
 }
 
+bool tells_ready(const config::Unit& unit) {
+    return unit.service.type == config::ServiceType::kNotify ||
+           unit.service.type == config::ServiceType::kNotifyFd;
+}
+
+bool is_forking(const config::Unit& unit) {
+    return unit.service.type == config::ServiceType::kForking;
+}
+
 std::uint8_t bit(TimerKind kind) {
     return static_cast<std::uint8_t>(1U << static_cast<unsigned>(kind));
 }
@@ -76,7 +85,7 @@ void Explorer::launch(const LaunchRequest& request) {
         expect(!side.tearing, name + ": started while its jail is taken apart");
         side.main = Process::kLaunching;
         side.main_token = request.token;
-        side.late = side.awaited = false;
+        side.late = side.awaited = side.said_ready = side.finding = side.adopted = false;
         expect(!units_[unit].socket->waits_for_connections() || side.open,
                name + ": runs without its sockets");
         const bool by_itself = entry(unit).record().restarts > 0;
@@ -90,6 +99,9 @@ void Explorer::launch(const LaunchRequest& request) {
         if (side.again) return;  // its turn had come before
         for (const Entry* need : entry(unit).needs) {
             expect(satisfies(*need), name + ": started while " + need->name() + " is not up");
+            const std::size_t at = index(need->name());
+            expect(!tells_ready(units_[at]) || sides_[at].said_ready,
+                   name + ": started before " + need->name() + " was ready");
         }
         for (const Entry* rival : entry(unit).conflicts) {
             expect(sides_[index(rival->name())].main == Process::kNone,
@@ -108,6 +120,7 @@ void Explorer::teardown(std::string_view unit, Token token, bool) {
     expect(side.main == Process::kNone && side.control == Process::kNone,
            name + ": torn down while a process lives");
     side.tearing = true;
+    side.finding = false;
     side.main_token = token;  // which was never launched if exec_start_pre failed
 }
 
@@ -124,6 +137,15 @@ void Explorer::close_sockets(std::string_view unit) {
     Side& side = sides_[index(unit)];
     expect(side.main == Process::kNone, std::string(unit) + ": runs, and its sockets are closed");
     side.open = side.awaited = false;
+}
+
+void Explorer::find_daemon(std::string_view unit, Token main_token) {
+    Side& side = sides_[index(unit)];
+    const std::string name(unit);
+    if (resuming_) return expect(side.finding, name + ": resume looks for a daemon it has");
+    expect(side.main_token == main_token && side.main == Process::kNone && !side.finding,
+           name + ": looks for a daemon while its main process lives");
+    side.finding = true;
 }
 
 void Explorer::arm(std::string_view unit, TimerKind kind, config::Duration) {
@@ -169,6 +191,7 @@ void Explorer::jump(const Snapshot& to) {
         entry(unit).told = record.state;
         if (!at_rest(entry(unit))) ++impl.active;
         if (record.main_token != 0) impl.tokens.add(record.main_token, entry(unit));
+        if (record.adopted_token != 0) impl.tokens.add(record.adopted_token, entry(unit));
         if (record.control_token != 0) impl.tokens.add(record.control_token, entry(unit));
     }
     sides_ = to.sides;
@@ -187,7 +210,9 @@ std::string Explorer::canonical(bool with_jobs) const {
         put(record.after);
         put(record.want);
         put(record.ready | record.main_alive << 1 | record.failing << 2 | record.succeeded << 3 |
-            (record.main_pid != 0) << 4 | (record.control_token != 0) << 5 | record.listening << 6);
+            (record.main_pid != 0) << 4 | (record.control_token != 0) << 5 |
+            record.told_ready << 6 | (record.adopted_token != 0) << 7);
+        put(record.told_stopping | record.listening << 1);
         put(record.control_token != 0 ? static_cast<int>(record.control_purpose) : 0);
         put(record.control_token != 0 ? record.control_index : 0);
         put(record.recent_starts);
@@ -195,8 +220,9 @@ std::string Explorer::canonical(bool with_jobs) const {
         const Side& side = sides_[unit];
         put(side.main);
         put(side.control);
-        put(side.tearing | side.torn << 1 | side.late << 2 | side.open << 3 | side.awaited << 4 |
-            (side.listen_token != 0) << 5);
+        put(side.tearing | side.torn << 1 | side.late << 2 | side.said_ready << 3 |
+            side.finding << 4 | side.adopted << 5 | side.open << 6 | side.awaited << 7);
+        put(side.listen_token != 0);
         put(side.timers & ~bit(TimerKind::kStable));  // which only forgives
         if (!with_jobs) continue;
         for (const Request what : {Request::kStart, Request::kStop, Request::kRestart}) {
@@ -247,7 +273,9 @@ void Explorer::main_ends(std::size_t unit, ExitInfo info) {
     Side& side = sides_[unit];
     side.late = side.main == Process::kLaunching;
     side.main = Process::kNone;
-    expect(manager_.on_exited(side.main_token, info), "an exit that nobody knows");
+    const Token token = main_process(entry(unit).record());
+    expect(manager_.on_exited(side.adopted ? token : side.main_token, info),
+           "an exit that nobody knows");
 }
 
 /// The jail of what is made again goes the same way as its process.
@@ -306,6 +334,48 @@ void Explorer::add_main(std::vector<Move>& moves, std::size_t unit) {
                              self.main_ends(at, {.by_signal = true, .code = SIGSEGV});
                          }});
     }
+}
+
+void Explorer::tell(Told what, std::size_t unit) {
+    if (what == Told::kReady) sides_[unit].said_ready = true;
+    (void)manager_.on_told(units_[unit].name, what);
+}
+
+void Explorer::adopt(std::size_t unit) {
+    Side& side = sides_[unit];
+    side.finding = false;
+    if (!manager_.on_adopted(side.main_token, manager_.next_token(), 9)) return;
+    side.main = Process::kAlive;
+    side.adopted = true;
+}
+
+/// What services say of themselves, and what is found out for those that cannot.
+void Explorer::add_told(std::vector<Move>& moves, std::size_t unit) {
+    const Side& side = sides_[unit];
+    if (side.finding) {
+        moves.push_back({"found", unit, [](Explorer& self, std::size_t at) { self.adopt(at); }});
+    }
+    if (side.finding && alphabet_.launch_failure) {
+        moves.push_back({"not found", unit, [](Explorer& self, std::size_t at) {
+                             self.sides_[at].finding = false;
+                             self.manager_.on_daemon_missing(self.sides_[at].main_token, "is gone");
+                         }});
+    }
+    const bool early = side.main == Process::kLaunching && alphabet_.late_answers;
+    if (!tells_ready(units_[unit]) || (side.main != Process::kAlive && !early)) return;
+    const State state = entry(unit).record().state;
+    if (!side.said_ready || state == State::kReloading) {
+        moves.push_back(
+            {"ready", unit, [](Explorer& self, std::size_t at) { self.tell(Told::kReady, at); }});
+    }
+    if (!alphabet_.tells) return;
+    moves.push_back({"says it reloads", unit,
+                     [](Explorer& self, std::size_t at) { self.tell(Told::kReloading, at); }});
+    moves.push_back({"says it stops", unit,
+                     [](Explorer& self, std::size_t at) { self.tell(Told::kStopping, at); }});
+    moves.push_back({"says it is ill", unit, [](Explorer& self, std::size_t at) {
+                         self.tell(Told::kWatchdogTrigger, at);
+                     }});
 }
 
 void Explorer::command_ends(std::size_t unit, int code) {
@@ -400,6 +470,11 @@ void Explorer::add_rest(std::vector<Move>& moves, std::size_t unit) {
                              self.fire(at, TimerKind::kBackoff);
                          }});
     }
+    if (alphabet_.timeouts && armed(TimerKind::kWatchdog)) {
+        moves.push_back({"no ping", unit, [](Explorer& self, std::size_t at) {
+                             self.fire(at, TimerKind::kWatchdog);
+                         }});
+    }
     if (armed(TimerKind::kStable)) {
         moves.push_back({"stable", unit, [](Explorer& self, std::size_t at) {
                              self.fire(at, TimerKind::kStable);
@@ -425,6 +500,7 @@ std::vector<Explorer::Move> Explorer::moves() {
     std::vector<Move> all;
     for (std::size_t unit = 0; unit < units_.size(); ++unit) {
         add_requests(all, unit);
+        add_told(all, unit);
         add_main(all, unit);
         add_control(all, unit);
         add_sockets(all, unit);
@@ -456,7 +532,8 @@ void Explorer::check_unit(std::size_t unit) {
     if (record.state == State::kRunning || record.state == State::kReloading) {
         expect(side.main == Process::kAlive, name + ": is up without its process");
     }
-    if (record.state == State::kStarting) {
+    check_ready(unit);
+    if (record.state == State::kStarting || record.state == State::kReloading) {
         expect((side.timers & bit(TimerKind::kStartTimeout)) != 0, name + ": starts untimed");
     }
     expect((side.main != Process::kNone) == (record.main_alive != 0), name + ": lost its process");
@@ -500,12 +577,31 @@ void Explorer::check_sockets(std::size_t unit) {
     }
 }
 
+/// Nobody is up before it is ready, and a watchdog watches who is up and nobody else.
+void Explorer::check_ready(std::size_t unit) {
+    const State state = entry(unit).record().state;
+    const std::string& name = units_[unit].name;
+    const bool up = state == State::kRunning || state == State::kReloading;
+    expect(!up || !tells_ready(units_[unit]) || sides_[unit].said_ready,
+           name + ": is up before it is ready");
+    expect(!up || !is_forking(units_[unit]) || sides_[unit].adopted,
+           name + ": is up without its daemon");
+    const bool waits =
+        state == State::kStarting && entry(unit).record().phase == Phase::kAwaitReady;
+    expect(!waits || !tells_ready(units_[unit]) || !sides_[unit].said_ready,
+           name + ": is waited for though it has said that it is ready");
+    const bool watched = up && units_[unit].readiness->watchdog.count() > 0;
+    expect(((sides_[unit].timers & bit(TimerKind::kWatchdog)) != 0) == watched,
+           name + (watched ? ": is not watched" : ": is watched though it is not up"));
+}
+
 /// Who is up says nothing, who is down or goes there has a reason.
 void Explorer::check_because(const Entry& self) {
     const std::string because = because_of(self);
     const State state = self.record().state;
     const bool leaves = goes_down(self) || state == State::kStopping;
-    if (is_active(state) && !leaves) {
+    const bool waits = state == State::kStarting && self.record().phase == Phase::kAwaitReady;
+    if (is_active(state) && !leaves && !waits) {
         expect(because.empty(), self.name() + ": is up, and still says \"" + because + "\"");
     } else if (state != State::kInactive && state != State::kListening) {
         expect(!because.empty(), self.name() + ": does not say why");
@@ -535,7 +631,10 @@ void Explorer::check(const std::vector<State>& before, std::string_view event) {
         check_sockets(unit);
         check_because(entry(unit));
     }
-    if (!event.starts_with("start timeout") && !event.starts_with("command")) {
+    // Who fails is told to end at once.
+    const bool fails = event == "start timeout" || event.starts_with("command") ||
+                       event == "no ping" || event == "says it is ill";
+    if (!fails) {
         check_stop_order(before);
     }
     std::size_t jobs = 0;
@@ -589,19 +688,23 @@ bool Explorer::answer_something() {
     for (std::size_t unit = 0; unit < units_.size(); ++unit) {
         std::vector<Move> answers;
         add_control(answers, unit);
+        add_told(answers, unit);
         add_main(answers, unit);
         add_sockets(answers, unit);
-        const bool runs = is_up(entry(unit)) && sides_[unit].control == Process::kNone;
+        const bool runs = is_up(entry(unit)) && entry(unit).record().state != State::kReloading &&
+                          sides_[unit].control == Process::kNone;
         if (runs) answers.clear();
         add_rest(answers, unit);
-        static constexpr std::string_view kGood[] = {"started",   "command ends well", "exit 1",
-                                                     "torn down", "delay over",        "listens"};
+        static constexpr std::string_view kGood[] = {
+            "started", "command ends well", "exit 1", "torn down", "delay over", "ready", "found",
+            "listens"};
         const auto good = std::ranges::find_if(answers, [](const Move& move) {
             return std::ranges::find(kGood, std::string_view(move.name)) != std::end(kGood);
         });
         if (good == answers.end()) continue;
-        const bool oneshot = units_[unit].service.type == config::ServiceType::kOneshot;
-        const bool works = oneshot && entry(unit).record().state == State::kStarting;
+        const bool ends = units_[unit].service.type == config::ServiceType::kOneshot ||
+                          (is_forking(units_[unit]) && !sides_[unit].adopted);
+        const bool works = ends && entry(unit).record().state == State::kStarting;
         if (works && good->name == std::string_view("exit 1")) {
             main_ends(unit, {.code = 0});
         } else {

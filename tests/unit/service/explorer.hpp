@@ -24,6 +24,7 @@ struct Alphabet {
     bool timeouts = true;      ///< of start and stop
     bool interrupted = true;   ///< a launch is undone by the death of the jailer
     bool late_answers = true;  ///< the exit is heard before the start; then the start, or a failure
+    bool tells = true;         ///< services tell of themselves, if they are of such a type
     bool load = true;          ///< the units are loaded again, changed
     std::size_t max_open = 99;      ///< requests that have not settled
     std::size_t restore_every = 1;  ///< every so many states also survive the engine's death
@@ -58,10 +59,13 @@ private:
         Token listen_token = 0;  ///< sockets are to be opened, not answered
         bool open = false;       ///< they are
         bool awaited = false;    ///< it is to be told when something comes
-        bool tearing = false;    ///< teardown asked for, not answered
-        bool torn = true;        ///< the last main token's jail is gone
-        bool again = false;      ///< an interrupted start is being made again
-        bool late = false;       ///< its exit was heard, its start not
+        bool tearing = false;     ///< teardown asked for, not answered
+        bool torn = true;         ///< the last main token's jail is gone
+        bool again = false;       ///< an interrupted start is being made again
+        bool late = false;        ///< its exit was heard, its start not
+        bool said_ready = false;  ///< the main process, since its launch
+        bool finding = false;     ///< its daemon is looked for
+        bool adopted = false;     ///< and has been found
         std::uint8_t timers = 0;
         bool operator==(const Side&) const = default;
     };
@@ -86,6 +90,7 @@ private:
     void release(std::string_view, Token) override {}
     void await_connection(std::string_view unit) override;
     void close_sockets(std::string_view unit) override;
+    void find_daemon(std::string_view unit, Token main_token) override;
     void arm(std::string_view unit, TimerKind kind, config::Duration after) override;
     void disarm(std::string_view unit, TimerKind kind) override;
     [[nodiscard]] std::uint64_t now_ns() const override { return 1000; }
@@ -105,6 +110,10 @@ private:
     [[nodiscard]] std::vector<Move> moves();
     void add_requests(std::vector<Move>& moves, std::size_t unit);
     void add_main(std::vector<Move>& moves, std::size_t unit);
+    void add_told(std::vector<Move>& moves, std::size_t unit);
+    void tell(Told what, std::size_t unit);
+    void adopt(std::size_t unit);
+    void check_ready(std::size_t unit);
     void add_control(std::vector<Move>& moves, std::size_t unit);
     void add_sockets(std::vector<Move>& moves, std::size_t unit);
     void add_rest(std::vector<Move>& moves, std::size_t unit);

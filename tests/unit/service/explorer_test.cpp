@@ -86,6 +86,19 @@ config::Unit accepting(std::size_t number) {
     return made;
 }
 
+config::Unit of_type(std::size_t number, config::ServiceType type,
+                     config::Restart restart = config::Restart::kOnFailure) {
+    auto made = plain(number, restart);
+    made.service.type = type;
+    return made;
+}
+
+config::Unit watched(std::size_t number) {
+    auto made = of_type(number, config::ServiceType::kNotify);
+    made.readiness.make().watchdog = std::chrono::seconds(1);
+    return made;
+}
+
 config::Unit target(std::size_t number) {
     auto made = plain(number);
     made.is_target = true;
@@ -180,6 +193,7 @@ constexpr Alphabet kFew{.restart = false,
                         .timeouts = false,
                         .interrupted = false,
                         .late_answers = false,
+                        .tells = false,
                         .load = false,
                         .max_open = 3,
                         .restore_every = 4,
@@ -241,6 +255,43 @@ Step keeps_the_old_reason(State state, Event event, const Facts& facts) {
     }
     return forgetful;
 }
+Step takes_exec_for_ready(State state, Event event, const Facts& facts) {
+    Facts hasty = facts;
+    hasty.tells_ready = false;
+    return step(state, event, hasty);
+}
+Step takes_the_launcher_for_the_daemon(State state, Event event, const Facts& facts) {
+    Facts hasty = facts;
+    hasty.forking = false;
+    return step(state, event, hasty);
+}
+Step forgets_what_was_said_early(State state, Event event, const Facts& facts) {
+    Facts deaf = facts;
+    deaf.told_ready = false;
+    return step(state, event, deaf);
+}
+Step does_not_watch(State state, Event event, const Facts& facts) {
+    Step taken = step(state, event, facts);
+    Step blind{taken.next, taken.phase, taken.after, {}};
+    for (const Action action : taken.actions) {
+        if (action != Action::kArmWatchdog) blind.actions.add(action);
+    }
+    return blind;
+}
+Step watches_the_dying(State state, Event event, const Facts& facts) {
+    Step taken = step(state, event, facts);
+    Step stubborn{taken.next, taken.phase, taken.after, {}};
+    for (const Action action : taken.actions) {
+        if (action != Action::kDisarmWatchdog) stubborn.actions.add(action);
+    }
+    return stubborn;
+}
+Step reloads_for_ever(State state, Event event, const Facts& facts) {
+    if (event != Event::kReloadingTold) return step(state, event, facts);
+    Step taken = step(state, event, facts);
+    taken.actions = {};
+    return taken;
+}
 Step never_answers(State state, Event event, const Facts& facts) {
     if (event == Event::kTornDown) return stay(state, facts);
     return step(state, event, facts);
@@ -263,6 +314,43 @@ TEST_CASE("explorer: one unit of every kind keeps the invariants in every order 
     busy.socket = on_demand(0).socket;
     explore(sum, {busy}, {});
     sum.print("1 unit, all kinds, all events");
+}
+
+TEST_CASE("explorer: a unit that tells of itself keeps the invariants in every order of events",
+          "[service][explorer]") {
+    Sum sum;
+    using enum config::ServiceType;
+    auto commanded = with_commands(0);
+    commanded.service.type = kNotify;
+    commanded.service.exec_start_pre = {{"/a"}};
+    commanded.readiness.make().watchdog = std::chrono::seconds(1);
+    auto forking = with_commands(0);
+    forking.service.type = kForking;
+    forking.service.exec_start_pre = {{"/a"}};
+    for (const auto& only : {of_type(0, kNotify), of_type(0, kNotifyFd, config::Restart::kAlways),
+                             watched(0), of_type(0, kForking), commanded, forking}) {
+        explore(sum, {only}, {});
+    }
+    sum.print("1 unit that tells of itself, all events");
+}
+
+TEST_CASE("explorer: nobody starts before what it needs is ready", "[service][explorer]") {
+    Sum sum;
+    using enum config::ServiceType;
+    const std::vector<Edge> edges{Edge::kAfter, Edge::kRequires, Edge::kBindsTo, Edge::kConflicts};
+    Alphabet calm = kMost;
+    calm.load = calm.exit_signal = calm.interrupted = false;
+    for_all_graphs({of_type(0, kNotify), simple(1)}, edges,
+                   [&](auto units) { explore(sum, std::move(units), calm); });
+    for_all_graphs({of_type(0, kForking), simple(1)}, edges,
+                   [&](auto units) { explore(sum, std::move(units), calm); });
+    Alphabet few = kFew;
+    few.max_open = 2;
+    for_all_graphs({of_type(0, kNotify, config::Restart::kNo),
+                    of_type(1, kNotify, config::Restart::kNo), simple(2)},
+                   {Edge::kNone, Edge::kRequires},
+                   [&](auto units) { explore(sum, std::move(units), few); });
+    sum.print("2 and 3 units, some of which tell of themselves");
 }
 
 TEST_CASE("explorer: two units with every relation keep the invariants", "[service][explorer]") {
@@ -335,6 +423,21 @@ TEST_CASE("explorer: a broken table is found", "[service][explorer]") {
     CHECK_FALSE(violation(tears_down_the_living).empty());
     CHECK_FALSE(violation(never_answers).empty());
     CHECK_FALSE(violation(gives_no_reason).empty());
+    const auto told = [](config::Unit first, Explorer::Table table) {
+        auto two = std::vector{std::move(first), plain(1)};
+        connect(two[1], two[0], Edge::kRequires);
+        Alphabet all = kMost;
+        all.late_answers = true;
+        return Explorer(two, all, table).run(kMaxMutantStates).violation;
+    };
+    using enum config::ServiceType;
+    CHECK(told(of_type(0, kNotify), step).empty());
+    CHECK_FALSE(told(of_type(0, kNotify), takes_exec_for_ready).empty());
+    CHECK_FALSE(told(of_type(0, kForking), takes_the_launcher_for_the_daemon).empty());
+    CHECK_FALSE(told(of_type(0, kNotify), forgets_what_was_said_early).empty());
+    CHECK_FALSE(told(watched(0), does_not_watch).empty());
+    CHECK_FALSE(told(watched(0), watches_the_dying).empty());
+    CHECK_FALSE(told(of_type(0, kNotify), reloads_for_ever).empty());
     CHECK(violation(keeps_the_old_reason).find("is up, and still says") != std::string::npos);
     units = {on_demand(0)};
     CHECK(violation(step).empty());

@@ -47,6 +47,7 @@ struct World : Launcher, Timers, Observer {
     std::set<std::string> awaited;    ///< connections over the sockets of these are
     std::vector<std::string> closed;  ///< units whose sockets were
     std::vector<std::string> dropped_units;
+    std::vector<std::pair<std::string, Token>> sought;  ///< daemons
     std::map<std::pair<std::string, TimerKind>, config::Duration> timers;
     std::map<JobId, std::vector<JobResult>> results;
     std::map<std::string, Record> records;          ///< what a new engine would find
@@ -72,6 +73,9 @@ struct World : Launcher, Timers, Observer {
     void close_sockets(std::string_view unit) override {
         awaited.erase(std::string(unit));
         closed.emplace_back(unit);
+    }
+    void find_daemon(std::string_view unit, Token main_token) override {
+        sought.emplace_back(unit, main_token);
     }
     void arm(std::string_view unit, TimerKind kind, config::Duration after) override {
         timers[{std::string(unit), kind}] = after;
