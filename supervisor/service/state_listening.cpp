@@ -30,6 +30,10 @@ Step while_listening(Event event, const Facts& facts) {
         case Event::kStopTimeout:
         case Event::kBackoffOver:
         case Event::kStable:
+        case Event::kReady:
+        case Event::kReloadingTold:
+        case Event::kStoppingTold:
+        case Event::kWatchdog:
             return stay(State::kListening, facts);
     }
     return stay(State::kListening, facts);

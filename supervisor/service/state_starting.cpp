@@ -113,6 +113,10 @@ Step while_opening(Event event, const Facts& facts) {
         case Event::kStable:
         case Event::kActivated:
         case Event::kSocketsLost:
+        case Event::kReady:
+        case Event::kReloadingTold:
+        case Event::kStoppingTold:
+        case Event::kWatchdog:
             return stay(State::kStarting, facts);
     }
     return stay(State::kStarting, facts);
