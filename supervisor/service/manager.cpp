@@ -104,6 +104,13 @@ void Manager::on_activated(std::string_view unit, const std::string& fault) {
     if (Entry* entry = impl_->find(unit)) impl_->on_activated(*entry, fault);
 }
 
+void Manager::on_sockets_closed(std::string_view unit) {
+    Entry* entry = impl_->find(unit);
+    if (entry == nullptr) return;
+    impl_->apply(*entry, Event::kClosed, {});
+    impl_->run();
+}
+
 void Manager::restore(const std::vector<Record>& records, const StartedUnits& started) {
     for (const Record& record : records) impl_->restore(record, started);
     impl_->execute();

@@ -130,6 +130,7 @@ public:
     void on_timer(std::string_view unit, TimerKind kind);
     /// Something came over the sockets of a unit that waits for it; or they cannot go on, and why.
     void on_activated(std::string_view unit, const std::string& fault = {});
+    void on_sockets_closed(std::string_view unit);
 
     /// After an engine's death, after load(): the records found, before any on_*; then each
     /// on_exited that the keeper kept; then resume(). Timers are armed again with what is left of

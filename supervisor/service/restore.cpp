@@ -78,7 +78,7 @@ void Manager::Impl::rearm(Entry& entry) {
             return arm(entry, TimerKind::kStable,
                        left_of(service.restart_reset_after, record.state_since_ns, now));
         case State::kStopping:
-            if (record.phase == Phase::kTeardown) return;
+            if (record.phase == Phase::kTeardown || record.phase == Phase::kClose) return;
             return arm(entry, TimerKind::kStopTimeout,
                        left_of(service.timeout_stop, record.phase_since_ns, now));
         case State::kBackoff: {
@@ -111,6 +111,9 @@ void Manager::Impl::resume(Entry& entry) {
     if (record.phase == Phase::kTerminate) terminate(entry);
     if (record.phase == Phase::kKill) kill_all(entry);
     if (record.phase == Phase::kTeardown) tear_down(entry);
+    if (record.phase == Phase::kClose) {
+        effects.push_back({.kind = Effect::Kind::kCloseSockets, .entry = &entry});
+    }
 }
 
 }  // namespace jailsvc::service

@@ -30,6 +30,7 @@ Step while_listening(Event event, const Facts& facts) {
         case Event::kStopTimeout:
         case Event::kBackoffOver:
         case Event::kStable:
+        case Event::kClosed:
             return stay(State::kListening, facts);
     }
     return stay(State::kListening, facts);

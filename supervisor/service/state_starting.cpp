@@ -95,6 +95,7 @@ Step while_opening(Event event, const Facts& facts) {
         case Event::kStable:
         case Event::kActivated:
         case Event::kSocketsLost:
+        case Event::kClosed:
             return stay(State::kStarting, facts);
     }
     return stay(State::kStarting, facts);
@@ -132,6 +133,7 @@ Step while_starting(Event event, const Facts& facts) {
         case Event::kStable:
         case Event::kActivated:
         case Event::kSocketsLost:
+        case Event::kClosed:
             return stay(State::kStarting, facts);
     }
     return stay(State::kStarting, facts);

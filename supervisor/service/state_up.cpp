@@ -54,6 +54,7 @@ Step while_up(State state, Event event, const Facts& facts) {
         case Event::kBackoffOver:
         case Event::kActivated:
         case Event::kSocketsLost:
+        case Event::kClosed:
             return stay(state, facts);
     }
     return stay(state, facts);
@@ -93,6 +94,7 @@ Step while_reloading(Event event, const Facts& facts) {
         case Event::kBackoffOver:
         case Event::kActivated:
         case Event::kSocketsLost:
+        case Event::kClosed:
             return stay(State::kReloading, facts);
     }
     return stay(State::kReloading, facts);

@@ -58,6 +58,7 @@ void Explorer::launch(const LaunchRequest& request) {
     const bool main = request.purpose == Purpose::kMain;
     if (request.purpose == Purpose::kListen) {
         if (resuming_) expect(side.listen_token == request.token, name + ": listens again");
+        if (side.closing) side.open = side.closing = false;  // which was asked for before
         side.listen_token = request.token;
         return;
     }
@@ -123,7 +124,11 @@ void Explorer::await_connection(std::string_view unit) {
 void Explorer::close_sockets(std::string_view unit) {
     Side& side = sides_[index(unit)];
     expect(side.main == Process::kNone, std::string(unit) + ": runs, and its sockets are closed");
-    side.open = side.awaited = false;
+    if (resuming_) {
+        return expect(side.closing, std::string(unit) + ": resume closes what is closed");
+    }
+    side.closing = true;
+    side.awaited = false;
 }
 
 void Explorer::arm(std::string_view unit, TimerKind kind, config::Duration) {
@@ -187,7 +192,7 @@ std::string Explorer::canonical(bool with_jobs) const {
         put(record.after);
         put(record.want);
         put(record.ready | record.main_alive << 1 | record.failing << 2 | record.succeeded << 3 |
-            (record.main_pid != 0) << 4 | (record.control_token != 0) << 5 | record.listening << 6);
+            (record.main_pid != 0) << 4 | (record.control_token != 0) << 5 | record.listening << 6 | record.sockets << 7);
         put(record.control_token != 0 ? static_cast<int>(record.control_purpose) : 0);
         put(record.control_token != 0 ? record.control_index : 0);
         put(record.recent_starts);
@@ -196,7 +201,7 @@ std::string Explorer::canonical(bool with_jobs) const {
         put(side.main);
         put(side.control);
         put(side.tearing | side.torn << 1 | side.late << 2 | side.open << 3 | side.awaited << 4 |
-            (side.listen_token != 0) << 5);
+            (side.listen_token != 0) << 5 | side.closing << 6);
         put(side.timers & ~bit(TimerKind::kStable));  // which only forgives
         if (!with_jobs) continue;
         for (const Request what : {Request::kStart, Request::kStop, Request::kRestart}) {
@@ -374,6 +379,12 @@ void Explorer::add_sockets(std::vector<Move>& moves, std::size_t unit) {
                                  std::exchange(here.listen_token, 0), kFailure);
                          }});
     }
+    if (side.closing) {
+        moves.push_back({"closed", unit, [](Explorer& self, std::size_t at) {
+                             self.sides_[at].open = self.sides_[at].closing = false;
+                             self.manager_.on_sockets_closed(self.units_[at].name);
+                         }});
+    }
     if (!side.awaited) return;
     moves.push_back({"connection", unit, [](Explorer& self, std::size_t at) {
                          self.sides_[at].awaited = self.units_[at].is_target;
@@ -489,7 +500,9 @@ void Explorer::check_sockets(std::size_t unit) {
     const Vitals& record = self.record();
     const Side& side = sides_[unit];
     const std::string& name = self.name();
-    expect(!at_rest(self) || !side.open, name + ": rests, and its sockets are open");
+    expect(!at_rest(self) || !side.open || side.closing,
+           name + ": rests, and its sockets are open");
+    expect(record.phase != Phase::kClose || side.closing, name + ": nobody closes its sockets");
     expect(record.listening == 0 || side.open, name + ": counts as listening, and does not");
     if (record.state == State::kListening) {
         expect(record.listening != 0 && record.ready != 0, name + ": listens, and is not up");
@@ -595,7 +608,8 @@ bool Explorer::answer_something() {
         if (runs) answers.clear();
         add_rest(answers, unit);
         static constexpr std::string_view kGood[] = {"started",   "command ends well", "exit 1",
-                                                     "torn down", "delay over",        "listens"};
+                                                     "torn down", "delay over",        "listens",
+                                                     "closed"};
         const auto good = std::ranges::find_if(answers, [](const Move& move) {
             return std::ranges::find(kGood, std::string_view(move.name)) != std::end(kGood);
         });
