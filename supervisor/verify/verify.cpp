@@ -20,6 +20,7 @@
 #include "verify/pointless.hpp"
 #include "verify/relations.hpp"
 #include "verify/report.hpp"
+#include "verify/sockets.hpp"
 #include "verify/weaknesses.hpp"
 
 namespace jailsvc::verify {
@@ -121,6 +122,7 @@ public:
         const auto lookup = [this](const std::string& name) { return look_up(name); };
         report_.tell(check_relations(given_, lookup));
         report_.tell(find_missing_wants(given_, lookup), Severity::kWarning);
+        report_.tell(check_sockets(given_, lookup), Severity::kWarning);
     }
 
 private:
