@@ -192,7 +192,8 @@ std::string Explorer::canonical(bool with_jobs) const {
         put(record.after);
         put(record.want);
         put(record.ready | record.main_alive << 1 | record.failing << 2 | record.succeeded << 3 |
-            (record.main_pid != 0) << 4 | (record.control_token != 0) << 5 | record.listening << 6 | record.sockets << 7);
+            (record.main_pid != 0) << 4 | (record.control_token != 0) << 5 | record.listening << 6 |
+            record.sockets << 7);
         put(record.control_token != 0 ? static_cast<int>(record.control_purpose) : 0);
         put(record.control_token != 0 ? record.control_index : 0);
         put(record.recent_starts);
