@@ -42,6 +42,9 @@ int run_plan(const Context& context, const std::string& unit) {
     for (const auto& op : plan.value("operations", Json::array())) {
         std::printf("%s\n", printable(op.value("line", "")).c_str());
     }
+    for (const auto& socket : plan.value("sockets", Json::array())) {
+        if (socket.is_string()) std::printf("%s\n", printable(socket.get<std::string>()).c_str());
+    }
     return kOk;
 }
 

@@ -42,7 +42,9 @@ Result<void> Engine::start_for_connection(const std::string& instance) {
 /// Sockets of a unit that has come to rest while nobody could say so are closed.
 void Engine::on_socket_state(const ipc::SocketState& state) {
     sockets_.set(state);
-    if (ready_ && state.open > 0) close_unused(std::string(ipc::get_text(state.unit)));
+    if (!ready_) return;
+    if (state.open > 0) return close_unused(std::string(ipc::get_text(state.unit)));
+    manager_.on_sockets_closed(ipc::get_text(state.unit));
 }
 
 void Engine::close_unused(const std::string& unit) {

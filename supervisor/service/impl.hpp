@@ -148,6 +148,7 @@ struct Manager::Impl {
     void kill_all(Entry& entry);
     void tear_down(Entry& entry);
     void release_kept();
+    void close_sockets(Entry& entry);
     void signal(Entry& entry, Token token, int signo, Whom whom);
     void arm_for(Entry& entry, TimerKind timer);
     void arm(Entry& entry, TimerKind timer, config::Duration after);

@@ -125,6 +125,13 @@ void Manager::extend_timeout(std::string_view unit, config::Duration by) {
     if (Entry* entry = impl_->find(unit)) impl_->extend_timeout(*entry, by);
 }
 
+void Manager::on_sockets_closed(std::string_view unit) {
+    Entry* entry = impl_->find(unit);
+    if (entry == nullptr) return;
+    impl_->apply(*entry, Event::kClosed, {});
+    impl_->run();
+}
+
 void Manager::restore(const std::vector<Record>& records, const StartedUnits& started) {
     for (const Record& record : records) impl_->restore(record, started);
     impl_->execute();

@@ -133,6 +133,7 @@ public:
     void on_timer(std::string_view unit, TimerKind kind);
     /// Something came over the sockets of a unit that waits for it; or they cannot go on, and why.
     void on_activated(std::string_view unit, const std::string& fault = {});
+    void on_sockets_closed(std::string_view unit);
 
     /// The service has said something of itself. False: it means nothing now.
     bool on_told(std::string_view unit, Told what);

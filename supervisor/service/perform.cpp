@@ -107,6 +107,8 @@ void Manager::Impl::perform(Entry& entry, Action action, const Happening& happen
             tokens.erase(entry.record().control_token);
             entry.record().control_token = 0;
             return;
+        case Action::kCloseSockets:
+            return close_sockets(entry);
         case Action::kAwait:
             return effects.push_back({.kind = Effect::Kind::kAwait, .entry = &entry});
         case Action::kLaunchNext:
@@ -154,6 +156,7 @@ void Manager::Impl::adopt(Entry& entry) {
     std::ranges::copy(entry.loaded->digest, entry.record().digest);
     entry.record().succeeded = 0;
     entry.record().by_watchdog = 0;
+    if (entry.loaded->socket->present()) entry.record().sockets = 1;
     entry.record().kept = 0;  // what this start makes takes its place
     set_because(entry, {});
 }
@@ -319,20 +322,22 @@ void Manager::Impl::tear_down(Entry& entry) {
                        .restarts = restarts});
 }
 
-/// What was kept for a restart that will not be, however it came that the unit rests; and its
-/// sockets, which stay open until then.
+/// What was kept for a restart that will not be, however it came that the unit rests; and sockets
+/// of one that was to come up again, and cannot.
 void Manager::Impl::release_kept() {
     for (Entry* entry : touched) {
         Vitals& record = entry->record();
-        const bool rested = entry->told == State::kInactive || entry->told == State::kFailed;
-        if (at_rest(*entry) && !rested && entry->unit().socket->present()) {
-            effects.push_back({.kind = Effect::Kind::kCloseSockets, .entry = entry});
-        }
+        if (at_rest(*entry) && record.sockets != 0) close_sockets(*entry);
         if (record.kept == 0 || !at_rest(*entry)) continue;
         record.kept = 0;
         effects.push_back(
             {.kind = Effect::Kind::kRelease, .entry = entry, .token = record.main_token});
     }
+}
+
+void Manager::Impl::close_sockets(Entry& entry) {
+    entry.record().sockets = 0;
+    effects.push_back({.kind = Effect::Kind::kCloseSockets, .entry = &entry});
 }
 
 void Manager::Impl::signal(Entry& entry, Token token, int signo, Whom whom) {

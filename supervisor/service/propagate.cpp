@@ -204,6 +204,7 @@ Facts Manager::Impl::facts_of(const Entry& entry, Event event, const Happening& 
                 .clean = happening.ending == Ending::kClean,
                 .on_demand = unit.socket->waits_for_connections() && !entry.removed,
                 .listening = record.listening != 0};
+    facts.has_sockets = record.sockets != 0 && record.want != Want::kAgain;
     const bool unwanted = record.want == Want::kDown || record.want == Want::kAgain;
     facts.restart =
         !unwanted && !shutting_down && !entry.removed && restarts_after(happening.ending, service);

@@ -45,6 +45,7 @@ struct Vitals {
     std::uint8_t last_out_of_memory;  ///< that is what last_by_signal was
     std::uint8_t kept;                ///< Launcher keeps what was started, for a restart
     std::uint8_t has_exited;          ///< a main process was executed and ended: last_* are its end
+    std::uint8_t sockets;             ///< may be open: it was started with some, not closed since
     std::uint8_t listening;           ///< its sockets were opened, for connections to start it
     std::uint8_t last_unknown;        ///< nobody saw how: last_code means nothing
     std::uint8_t by_watchdog;         ///< it was told to end by its watchdog

@@ -90,7 +90,7 @@ void Manager::Impl::rearm(Entry& entry) {
             return arm(entry, TimerKind::kStable,
                        left_of(service.restart_reset_after, record.state_since_ns, now));
         case State::kStopping:
-            if (record.phase == Phase::kTeardown) return;
+            if (record.phase == Phase::kTeardown || record.phase == Phase::kClose) return;
             return arm(entry, TimerKind::kStopTimeout,
                        left(service.timeout_stop, record.phase_since_ns));
         case State::kBackoff: {
@@ -126,6 +126,9 @@ void Manager::Impl::resume(Entry& entry) {
     if (record.phase == Phase::kTerminate) terminate(entry, entry.unit().service.kill_signal);
     if (record.phase == Phase::kKill) kill_all(entry);
     if (record.phase == Phase::kTeardown) tear_down(entry);
+    if (record.phase == Phase::kClose) {
+        effects.push_back({.kind = Effect::Kind::kCloseSockets, .entry = &entry});
+    }
 }
 
 }  // namespace jailsvc::service

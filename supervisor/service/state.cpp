@@ -4,7 +4,9 @@
 
 namespace jailsvc::service {
 
-Step step(State state, Event event, const Facts& facts) {
+namespace {
+
+Step step_by_state(State state, Event event, const Facts& facts) {
     switch (state) {
         case State::kInactive:
         case State::kFailed:
@@ -24,6 +26,20 @@ Step step(State state, Event event, const Facts& facts) {
             return while_listening(event, facts);
     }
     return stay(state, facts);
+}
+
+bool rests(State state) {
+    return state == State::kInactive || state == State::kFailed;
+}
+
+}  // namespace
+
+Step step(State state, Event event, const Facts& facts) {
+    Step taken = step_by_state(state, event, facts);
+    const bool comes_to_rest = rests(taken.next) && !rests(state) && event != Event::kClosed;
+    if (!facts.has_sockets || !comes_to_rest) return taken;
+    taken.actions.add(Action::kCloseSockets);
+    return {State::kStopping, Phase::kClose, taken.next, taken.actions};
 }
 
 Step begin(const Facts& facts, Actions before) {
@@ -112,6 +128,7 @@ Step while_idle(State state, Event event, const Facts& facts) {
         case Event::kReloadingTold:
         case Event::kStoppingTold:
         case Event::kWatchdog:
+        case Event::kClosed:
             return stay(state, facts);
     }
     return stay(state, facts);

@@ -30,7 +30,8 @@
 /// A unit that connections start (Facts::on_demand) first opens its sockets (phase kListen) and is
 /// `listening`, which counts as up. A connection starts it; when it ends for another reason than a
 /// stop, and nothing restarts it, it is listening again, unless it crashes beyond the start limit.
-/// A unit that accepts connections for its template's instances only listens.
+/// A unit that accepts connections for its template's instances only listens. Whatever way a unit
+/// with sockets comes to rest, they are closed before (phase kClose).
 ///
 /// A crash (by the restart policy's table) leads to `backoff`, where nothing runs, and by its timer
 /// to starting, waiting, or, beyond the start limit, failed. A failed start is treated alike.
@@ -69,12 +70,13 @@ enum class Event : std::uint8_t {
     kStable,         ///< up for restart_reset_after
     kActivated,      ///< something came over its sockets
     kSocketsLost,    ///< which cannot go on
+    kClosed,         ///< they are closed, as was asked
     kReady,          ///< it has said that it is ready; or its daemon has been found
     kReloadingTold,  ///< it has said that it reads its configuration again
     kStoppingTold,   ///< it has said that it is about to end
     kWatchdog,       ///< it has not pinged in time, or has said that something is wrong
 };
-inline constexpr std::size_t kEvents = 23;
+inline constexpr std::size_t kEvents = 24;
 
 /// What the function may know besides state and event. Policies are decided before (policy.hpp).
 struct Facts {
@@ -96,6 +98,7 @@ struct Facts {
     bool clean = false;         ///< the main process ended as a success
     bool restart = false;       ///< the policy restarts after what happened
     bool on_demand = false;     ///< connections start it
+    bool has_sockets = false;   ///< that may be open, and are not to stay so for a restart
     bool listening = false;     ///< its sockets are open for that
     bool limit = false;         ///< the start limit forbids another automatic start
     bool may_start = false;     ///< dependencies allow a start now
@@ -111,6 +114,7 @@ enum class Action : std::uint8_t {
     kDropCommand,   ///< what was asked for last is not waited for any more
     kListens,       ///< they are open
     kAwait,         ///< be told when something comes
+    kCloseSockets,
     kLaunchPost,
     kLaunchReload,
     kLaunchStop,

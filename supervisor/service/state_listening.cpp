@@ -34,6 +34,7 @@ Step while_listening(Event event, const Facts& facts) {
         case Event::kReloadingTold:
         case Event::kStoppingTold:
         case Event::kWatchdog:
+        case Event::kClosed:
             return stay(State::kListening, facts);
     }
     return stay(State::kListening, facts);

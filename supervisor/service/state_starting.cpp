@@ -117,6 +117,7 @@ Step while_opening(Event event, const Facts& facts) {
         case Event::kReloadingTold:
         case Event::kStoppingTold:
         case Event::kWatchdog:
+        case Event::kClosed:
             return stay(State::kStarting, facts);
     }
     return stay(State::kStarting, facts);
@@ -160,6 +161,7 @@ Step while_starting(Event event, const Facts& facts) {
         case Event::kSocketsLost:
         case Event::kReloadingTold:
         case Event::kStoppingTold:
+        case Event::kClosed:
             return stay(State::kStarting, facts);
     }
     return stay(State::kStarting, facts);

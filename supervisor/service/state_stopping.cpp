@@ -24,6 +24,7 @@ Step tell_again(const Facts& facts) {
         case Phase::kStopPost:
         case Phase::kTeardown:
         case Phase::kListen:
+        case Phase::kClose:
             return stay(State::kStopping, facts);
     }
     return stay(State::kStopping, facts);
@@ -43,6 +44,7 @@ Step main_gone(const Facts& facts) {
         case Phase::kStopPost:
         case Phase::kTeardown:
         case Phase::kListen:
+        case Phase::kClose:
             return stay(State::kStopping, facts);
     }
     return stay(State::kStopping, facts);
@@ -71,6 +73,7 @@ Step command_ended(const Facts& facts, bool well) {
         case Phase::kPost:
         case Phase::kTeardown:
         case Phase::kListen:
+        case Phase::kClose:
             return stay(State::kStopping, facts);
     }
     return stay(State::kStopping, facts);
@@ -99,6 +102,7 @@ Step timed_out(const Facts& facts) {
         case Phase::kPost:
         case Phase::kTeardown:
         case Phase::kListen:
+        case Phase::kClose:
             return stay(State::kStopping, facts);
     }
     return stay(State::kStopping, facts);
@@ -140,6 +144,9 @@ Step while_stopping(Event event, const Facts& facts) {
             return command_ended(facts, false);
         case Event::kTornDown:
             return torn_down(facts);
+        case Event::kClosed:
+            if (facts.phase != Phase::kClose) return stay(State::kStopping, facts);
+            return {facts.after, Phase::kNone, State::kInactive, {}};
         case Event::kStopTimeout:
             return timed_out(facts);
         case Event::kStart:

@@ -74,6 +74,7 @@ Step while_up(State state, Event event, const Facts& facts) {
         case Event::kActivated:
         case Event::kSocketsLost:
         case Event::kReady:
+        case Event::kClosed:
             return stay(state, facts);
     }
     return stay(state, facts);
@@ -126,6 +127,7 @@ Step while_reloading(Event event, const Facts& facts) {
         case Event::kActivated:
         case Event::kSocketsLost:
         case Event::kReloadingTold:
+        case Event::kClosed:
             return stay(State::kReloading, facts);
     }
     return stay(State::kReloading, facts);

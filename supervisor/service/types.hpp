@@ -38,6 +38,7 @@ enum class Phase : std::uint8_t {
     kStopPost,     ///< stopping: exec_stop_post
     kTeardown,     ///< stopping: the jail is being taken apart
     kListen,       ///< starting: its sockets are being opened
+    kClose,        ///< stopping: they are being closed
 };
 
 /// Same meanings and values as ipc::Purpose, which this folder may not include.
@@ -109,7 +110,7 @@ public:
     virtual void release(std::string_view unit, Token token) = 0;
     /// Is to say (on_activated) when something comes over the unit's sockets, once.
     virtual void await_connection(std::string_view unit) = 0;
-    /// The unit rests: its sockets are closed.
+    /// The unit comes to rest: its sockets are closed; answered by on_sockets_closed.
     virtual void close_sockets(std::string_view unit) = 0;
     /// Looks for the daemon that exec_start of a forking service has left behind, until it is found
     /// (on_adopted) or the unit does not start any more.

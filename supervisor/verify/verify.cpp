@@ -21,6 +21,7 @@
 #include "verify/relations.hpp"
 #include "verify/report.hpp"
 #include "verify/sources.hpp"
+#include "verify/sockets.hpp"
 #include "verify/weaknesses.hpp"
 
 namespace jailsvc::verify {
@@ -136,6 +137,7 @@ public:
         report_.tell(check_relations(given_, lookup));
         report_.tell(find_missing_wants(given_, lookup), Severity::kWarning);
         report_.tell(find_missing_units(given_, named_, lookup), Severity::kWarning);
+        report_.tell(check_sockets(given_, lookup), Severity::kWarning);
     }
 
 private:

@@ -391,12 +391,12 @@ class Gunicorn(SystemTest):
     REST = ('[unit]\nstart_limit_interval = 0\n[environment]\nset.PYTHONDONTWRITEBYTECODE = "1"\n'
             '[jail.chroot]\nbinds_ro = ["@HERE@/app:/srv"]\n')
     UNITS = {
-        "web": unit([f"tcp:{HOST}:80"], SERVICE % "", "", REST + NO_NETWORK),
+        "web": unit([f"tcp:{HOST}:880"], SERVICE % "", "", REST + NO_NETWORK),
         "own": "[service]\n" + SERVICE % f'"--bind", "{HOST}:8081",' + REST,
     }
     if PROXY.exists():
         UNITS["proxy"] = unit([f"tcp:{HOST}:82"],
-                              f'exec_start = ["{PROXY}", "--exit-idle-time=100ms", "{HOST}:80"]\n',
+                              f'exec_start = ["{PROXY}", "--exit-idle-time=100ms", "{HOST}:880"]\n',
                               'activation = "on_demand"\n')
     FILES = {"app/app.py": APP}
 
@@ -418,8 +418,8 @@ class Gunicorn(SystemTest):
         await_true("its restart", lambda: self.supervisor.pid(name) not in (None, before))
 
     def test_nobody_is_refused_while_everything_starts_again(self):
-        self.up("web", 80)
-        with Load((HOST, 80)) as load:
+        self.up("web", 880)
+        with Load((HOST, 880)) as load:
             def served(more=20):
                 wanted = load.answered + more
                 await_true("answers", lambda: load.answered >= wanted)
@@ -446,7 +446,7 @@ class Gunicorn(SystemTest):
 
     @unittest.skipUnless(PROXY.exists(), "skipped: needs systemd-socket-proxyd")
     def test_a_proxy_is_there_while_it_is_needed(self):
-        self.up("web", 80)
+        self.up("web", 880)
         self.ok("start", "proxy")
         self.addCleanup(self.ok, "stop", "proxy")
         for _ in range(2):
@@ -458,7 +458,7 @@ class Gunicorn(SystemTest):
 class Ssh(SystemTest):
     """A real server that wants its connection as inetd gives it."""
     UNITS = {
-        "ssh": f'[socket]\nlisten = ["tcp:{HOST}:22"]\naccept = true\nstdio = true\n',
+        "ssh": f'[socket]\nlisten = ["tcp:{HOST}:822"]\naccept = true\nstdio = true\n',
         "ssh@": (f'[service]\nexec_start = ["{SSHD}", "-i", "-e", "-f", "/srv/config"]\n'
                  '[jail.chroot]\nbinds_ro = ["@HERE@/ssh:/srv"]\n[jail.pledge]\n'
                  'on_violation = "errno"\n' + NO_NETWORK),
@@ -472,7 +472,7 @@ class Ssh(SystemTest):
         self.ok("start", "ssh")
         public = (self.supervisor.folder / "ssh/key.pub").read_text().split()[1]
         for _ in range(2):
-            scanned = subprocess.run(["ssh-keyscan", "-T", "20", "-t", "ed25519", HOST],
+            scanned = subprocess.run(["ssh-keyscan", "-p", "822", "-T", "20", "-t", "ed25519", HOST],
                                      capture_output=True, text=True, timeout=DEADLINE, check=False)
             self.assertIn(public, scanned.stdout,
                           scanned.stderr + self.ok("logs", "ssh") + self.supervisor.said())

@@ -75,6 +75,16 @@ class Verify(SystemTest):
         self.assertEqual(self.verify(0, web='[service]\nexec_start = ["/srv/web"]\n[jail.chroot]\n'
                                      'binds_ro = ["/bin/sleep:/srv/web"]\n'), [])
 
+    def test_sockets_that_cannot_be_are_warned_of(self):
+        listens = SLEEP + '[socket]\nlisten = ["tcp:127.83.7.2:80"]\n'
+        said = self.verify(0, web=listens, api=listens.replace(":80", ":080"))
+        self.assertEqual(len(said), 1)
+        self.assertIn("is listened on by", said[0])
+        self.assertEqual(self.verify(0, web=listens), [])
+        accepts = '[socket]\nlisten = ["tcp:127.83.7.2:80"]\naccept = true\n'
+        self.assertIn("there is no template web@.toml", self.verify(0, web=accepts)[0])
+        self.assertEqual(self.verify(0, web=accepts, web_at=SLEEP), [])
+
     def test_programs_are_looked_for_inside_the_root(self):
         root = self.supervisor.folder / "root"
         (root / "bin").mkdir(parents=True, exist_ok=True)

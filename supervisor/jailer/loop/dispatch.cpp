@@ -1,5 +1,6 @@
 #include "jailer/loop/dispatch.hpp"
 
+#include <fmt/format.h>
 #include <signal.h>
 #include <spdlog/spdlog.h>
 
@@ -16,6 +17,15 @@ namespace {
 
 constexpr double kGateInterval = 0.01;  ///< [s]
 constexpr int kGateLooks = 100;
+
+/// "descriptor 3: tcp:80", as `plan` prints what the main process is given.
+std::vector<std::string> sockets_in(const Rarely<config::SocketTable>& table) {
+    std::vector<std::string> lines;
+    for (const std::string& address : table->listen) {
+        lines.push_back(fmt::format("descriptor {}: {}", 3 + lines.size(), address));
+    }
+    return lines;
+}
 
 }  // namespace
 
@@ -217,7 +227,9 @@ void Dispatch::plan(const ipc::PlanRequest& request) {
         return tell::plan_reply(core_.engine, request.serial, false, "not a unit's name");
     }
     core_.units.get_current(unit, [this, serial = request.serial](const Result<LoadedPtr>& loaded) {
-        const std::string text = loaded ? to_json((*loaded)->plan.plan()) : loaded.error().message;
+        const std::string text =
+            loaded ? to_json((*loaded)->plan.plan(), sockets_in((*loaded)->unit.socket))
+                   : loaded.error().message;
         tell::plan_reply(core_.engine, serial, loaded.has_value(), text);
     });
 }

@@ -208,11 +208,14 @@ void Listeners::close(const std::string& unit) {
         return;
     }
     const auto found = groups_.find(unit);
-    if (found == groups_.end()) return;
+    if (found == groups_.end()) return tell(unit, nullptr);
     const auto group = std::move(found->second);
     groups_.erase(found);
     for (std::size_t i = 0; i < group->sockets.size(); ++i) {
-        remove_socket_file(group->sockets[i].address);
+        const Socket& socket = group->sockets[i];
+        remove_socket_file(socket.address);
+        // At once, whoever else still has it.
+        if (socket.address.has_connections()) (void)::shutdown(socket.fd.get(), SHUT_RDWR);
         tell::unstore(core_.keeper, ipc::Kept::kListener, 0, unit, static_cast<std::uint16_t>(i));
     }
     tell::unstore(core_.keeper, ipc::Kept::kListener, 0, unit, ipc::kListenerUnit);

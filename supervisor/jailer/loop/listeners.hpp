@@ -75,7 +75,7 @@ private:
     void watch(const std::string& unit, Group& group);
     void ready(const std::string& unit, std::size_t index);
     void accept_some(const std::string& unit, Group& group, int listener);
-    void take(const std::string& unit, Group& group, Fd connection);
+    [[nodiscard]] bool take(const std::string& unit, Group& group, Fd connection);
     void lose(const std::string& unit, Group& group, const std::string& why);
     void tell(const std::string& unit, const Group* group);
     [[nodiscard]] Group* find(const std::string& unit);

@@ -69,11 +69,8 @@ void Listeners::accept_some(const std::string& unit, Group& group, int listener)
     for (int i = 0; i < kAcceptedAtOnce; ++i) {
         Fd connection(::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC));
         if (connection) {
-            if (!group.triggers.allows(group.table, boottime_ns())) {
-                return lose(unit, group, "connections");
-            }
-            take(unit, group, std::move(connection));
-            continue;
+            if (take(unit, group, std::move(connection))) continue;
+            return lose(unit, group, "connections");
         }
         // What went wrong on the way of one connection is that one's (accept(2)).
         const bool scarce =
@@ -87,12 +84,15 @@ void Listeners::accept_some(const std::string& unit, Group& group, int listener)
     }
 }
 
-void Listeners::take(const std::string& unit, Group& group, Fd connection) {
+/// False: too many came. Those that are closed for a limit do not count, so that one source cannot
+/// take the unit away from all others.
+bool Listeners::take(const std::string& unit, Group& group, Fd connection) {
     Peer peer = peer_of(connection.get());
     const config::SocketTable& table = group.table;
     const bool full = connections_.count(unit) >= table.max_connections ||
                       (table.max_connections_per_source != 0 &&
                        connections_.count(unit, peer.source) >= table.max_connections_per_source);
+    if (!full && !group.triggers.allows(table, boottime_ns())) return false;
     const std::string source = peer.source;
     const std::string instance =
         full ? std::string()
@@ -100,7 +100,8 @@ void Listeners::take(const std::string& unit, Group& group, Fd connection) {
     if (instance.empty()) {
         ++group.refused;
         spdlog::debug("{}: a connection from {} was closed", unit, source);
-        return tell(unit, &group);
+        tell(unit, &group);
+        return true;
     }
     ++group.accepted;
     auto message = ipc::make<ipc::Connection>();
@@ -108,6 +109,7 @@ void Listeners::take(const std::string& unit, Group& group, Fd connection) {
     ipc::set_text(message.instance, instance);
     core_.engine.send(message);
     tell(unit, &group);
+    return true;
 }
 
 }  // namespace jailsvc::jailer

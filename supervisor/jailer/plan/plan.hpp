@@ -63,7 +63,7 @@ struct KindInfo {
 [[nodiscard]] std::string to_line(const Op& op);
 
 /// The plan as JSON for `jailsvc plan --json`.
-[[nodiscard]] std::string to_json(const Plan& plan);
+[[nodiscard]] std::string to_json(const Plan& plan, const std::vector<std::string>& sockets = {});
 
 /// Flat bytes for the way from the plan worker to the jailer. Reading back checks every length and
 /// kind and puts the plan through check_plan: the worker ran plugin code on hostile input. The

@@ -238,10 +238,11 @@ std::string to_line(const Op& op) {
     return line + fmt::format("  ({}{})", op.plugin, op.optional ? ", optional" : "");
 }
 
-std::string to_json(const Plan& plan) {
+std::string to_json(const Plan& plan, const std::vector<std::string>& sockets) {
     nlohmann::json json{{"unit", plan.unit},
                         {"digest", to_hex(plan.digest)},
                         {"environment", shown_environment(plan)},
+                        {"sockets", sockets},
                         {"operations", nlohmann::json::array()}};
     for (const Op& op : plan.ops) {
         if (find_kind(op.kind) != nullptr) json["operations"].push_back(operation_json(op));

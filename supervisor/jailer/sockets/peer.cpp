@@ -5,7 +5,6 @@
 #include <linux/vm_sockets.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include <cstddef>
 
@@ -26,17 +25,14 @@ Peer ipv6_peer(const sockaddr_in6& in) {
     return internet_peer(AF_INET, &in.sin6_addr.s6_addr[kMapped], in.sin6_port);
 }
 
-Peer unix_peer(int connection, const sockaddr_un& un, socklen_t size) {
+/// What it is bound to, if to anything, is its own word.
+Peer unix_peer(int connection) {
     ucred credentials{};
     socklen_t length = sizeof credentials;
     Peer peer{.source = "unknown", .address = {}, .port = {}};
     if (::getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0) {
         peer.source = fmt::format("uid{}", credentials.uid);
     }
-    // Of a peer with a name of its own in the tree; printable, since it goes into an environment.
-    if (size <= offsetof(sockaddr_un, sun_path) || un.sun_path[0] != '/') return peer;
-    peer.address.assign(un.sun_path,
-                        ::strnlen(un.sun_path, size - offsetof(sockaddr_un, sun_path)));
     return peer;
 }
 
@@ -47,7 +43,6 @@ Peer peer_of(int connection) {
         sockaddr_storage storage;
         sockaddr_in in;
         sockaddr_in6 in6;
-        sockaddr_un un;
         sockaddr_vm vm;
     } address{};
     socklen_t size = sizeof address;
@@ -61,7 +56,7 @@ Peer peer_of(int connection) {
         case AF_INET6:
             return ipv6_peer(address.in6);
         case AF_UNIX:
-            return unix_peer(connection, address.un, size);
+            return unix_peer(connection);
         case AF_VSOCK:
             return {.source = fmt::format("cid{}", address.vm.svm_cid),
                     .address = fmt::format("vsock:{}", address.vm.svm_cid),

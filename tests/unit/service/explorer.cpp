@@ -67,6 +67,7 @@ void Explorer::launch(const LaunchRequest& request) {
     const bool main = request.purpose == Purpose::kMain;
     if (request.purpose == Purpose::kListen) {
         if (resuming_) expect(side.listen_token == request.token, name + ": listens again");
+        if (side.closing) side.open = side.closing = false;  // which was asked for before
         side.listen_token = request.token;
         return;
     }
@@ -136,7 +137,11 @@ void Explorer::await_connection(std::string_view unit) {
 void Explorer::close_sockets(std::string_view unit) {
     Side& side = sides_[index(unit)];
     expect(side.main == Process::kNone, std::string(unit) + ": runs, and its sockets are closed");
-    side.open = side.awaited = false;
+    if (resuming_) {
+        return expect(side.closing, std::string(unit) + ": resume closes what is closed");
+    }
+    side.closing = true;
+    side.awaited = false;
 }
 
 void Explorer::find_daemon(std::string_view unit, Token main_token) {
@@ -212,7 +217,7 @@ std::string Explorer::canonical(bool with_jobs) const {
         put(record.ready | record.main_alive << 1 | record.failing << 2 | record.succeeded << 3 |
             (record.main_pid != 0) << 4 | (record.control_token != 0) << 5 |
             record.told_ready << 6 | (record.adopted_token != 0) << 7);
-        put(record.told_stopping | record.listening << 1);
+        put(record.told_stopping | record.listening << 1 | record.sockets << 2);
         put(record.control_token != 0 ? static_cast<int>(record.control_purpose) : 0);
         put(record.control_token != 0 ? record.control_index : 0);
         put(record.recent_starts);
@@ -222,7 +227,7 @@ std::string Explorer::canonical(bool with_jobs) const {
         put(side.control);
         put(side.tearing | side.torn << 1 | side.late << 2 | side.said_ready << 3 |
             side.finding << 4 | side.adopted << 5 | side.open << 6 | side.awaited << 7);
-        put(side.listen_token != 0);
+        put((side.listen_token != 0) | side.closing << 1);
         put(side.timers & ~bit(TimerKind::kStable));  // which only forgives
         if (!with_jobs) continue;
         for (const Request what : {Request::kStart, Request::kStop, Request::kRestart}) {
@@ -444,6 +449,12 @@ void Explorer::add_sockets(std::vector<Move>& moves, std::size_t unit) {
                                  std::exchange(here.listen_token, 0), kFailure);
                          }});
     }
+    if (side.closing) {
+        moves.push_back({"closed", unit, [](Explorer& self, std::size_t at) {
+                             self.sides_[at].open = self.sides_[at].closing = false;
+                             self.manager_.on_sockets_closed(self.units_[at].name);
+                         }});
+    }
     if (!side.awaited) return;
     moves.push_back({"connection", unit, [](Explorer& self, std::size_t at) {
                          self.sides_[at].awaited = self.units_[at].is_target;
@@ -566,7 +577,9 @@ void Explorer::check_sockets(std::size_t unit) {
     const Vitals& record = self.record();
     const Side& side = sides_[unit];
     const std::string& name = self.name();
-    expect(!at_rest(self) || !side.open, name + ": rests, and its sockets are open");
+    expect(!at_rest(self) || !side.open || side.closing,
+           name + ": rests, and its sockets are open");
+    expect(record.phase != Phase::kClose || side.closing, name + ": nobody closes its sockets");
     expect(record.listening == 0 || side.open, name + ": counts as listening, and does not");
     if (record.state == State::kListening) {
         expect(record.listening != 0 && record.ready != 0, name + ": listens, and is not up");
@@ -695,9 +708,9 @@ bool Explorer::answer_something() {
                           sides_[unit].control == Process::kNone;
         if (runs) answers.clear();
         add_rest(answers, unit);
-        static constexpr std::string_view kGood[] = {
-            "started", "command ends well", "exit 1", "torn down", "delay over", "ready", "found",
-            "listens"};
+        static constexpr std::string_view kGood[] = {"started",   "command ends well", "exit 1",
+                                                     "torn down", "delay over",        "ready",
+                                                     "found",     "listens",           "closed"};
         const auto good = std::ranges::find_if(answers, [](const Move& move) {
             return std::ranges::find(kGood, std::string_view(move.name)) != std::end(kGood);
         });

@@ -150,6 +150,8 @@ struct Stage {
     void command(const std::string& unit, int code) {
         manager.on_exited(control(unit), {.code = code});
     }
+    /// Its sockets are closed, as was asked.
+    void shut(const std::string& unit) { manager.on_sockets_closed(unit); }
     void torn_down(const std::string& unit) { manager.on_torn_down(unit, main(unit)); }
     void fire(const std::string& unit, TimerKind kind) {
         world.timers.erase({unit, kind});

@@ -59,9 +59,12 @@ TEST_CASE("sockets: a unit that connections start listens, runs, and listens aga
     CHECK(stage.world.awaited.contains("web"));
     CHECK(stage.world.closed.empty());
 
-    (void)stage.ask(Request::kStop, "web");
-    CHECK(stage.state("web") == State::kInactive);
+    const JobId stop = stage.ask(Request::kStop, "web");
     CHECK(stage.world.closed == std::vector<std::string>{"web"});
+    CHECK_FALSE(stage.settled(stop));  // whoever stops it may use the address right after
+    stage.shut("web");
+    CHECK(stage.settled(stop));
+    CHECK(stage.state("web") == State::kInactive);
 }
 
 TEST_CASE("sockets: those of an eager unit stay open over its restarts", "[service][sockets]") {
@@ -108,6 +111,8 @@ TEST_CASE("sockets: one that crashes listens again, but not beyond its start lim
     CHECK(stage.state("web") == State::kListening);
     CHECK(stage.because("web") == "exit code 3");
     run_once(stage, "web", 3);
+    CHECK(stage.state("web") == State::kStopping);
+    stage.shut("web");
     CHECK(stage.state("web") == State::kFailed);
     CHECK(stage.world.closed == std::vector<std::string>{"web"});
 }
@@ -117,6 +122,7 @@ TEST_CASE("sockets: what keeps them from being opened fails the start", "[servic
     const JobId job = stage.ask(Request::kStart, "web");
     stage.manager.on_launch_failed(stage.control("web"),
                                    {EADDRINUSE, "core", "listen", "tcp:80: is in use by x"});
+    stage.shut("web");
     CHECK(stage.state("web") == State::kFailed);
     CHECK(stage.result(job).text.find("in use by x") != std::string::npos);
     CHECK(stage.world.teardowns.empty());
@@ -127,6 +133,7 @@ TEST_CASE("sockets: a stop while they are being opened ends it at once", "[servi
     (void)stage.ask(Request::kStart, "web");
     const Token token = stage.control("web");
     (void)stage.ask(Request::kStop, "web");
+    stage.shut("web");
     CHECK(stage.state("web") == State::kInactive);
     CHECK_FALSE(stage.manager.on_started(token, 0, 1));
     CHECK(stage.state("web") == State::kInactive);
@@ -137,6 +144,7 @@ TEST_CASE("sockets: a unit whose sockets are lost has failed, and says why", "[s
     Stage stage({on_demand("web")});
     (void)listens(stage, "web");
     stage.manager.on_activated("web", "trigger limit: …");
+    stage.shut("web");
     CHECK(stage.state("web") == State::kFailed);
     CHECK(stage.because("web") == "trigger limit: …");
     CHECK(stage.world.closed == std::vector<std::string>{"web"});
