@@ -178,6 +178,20 @@ void arrange_program_descriptors(const ProgramJob& job, int& gate, int& stub, in
     require(gate, kStepDescriptors, raw::call(SYS_close_range, next, ~0U, 0));
 }
 
+/// As the jail's pid namespace counts: only the process itself knows that number.
+void tell_own_pid(char* digits) noexcept {
+    if (digits == nullptr) return;
+    auto rest = static_cast<unsigned>(raw::call_int(SYS_getpid));
+    char reversed[kPidRoom];
+    unsigned count = 0;
+    do {
+        reversed[count++] = static_cast<char>('0' + rest % 10);
+        rest /= 10;
+    } while (rest != 0);
+    while (count > 0) *digits++ = reversed[--count];
+    *digits = '\0';
+}
+
 /// All namespaces by one call: the kernel takes the user namespace first, so that its rights serve
 /// for the others (setns(2)). Joining a mount namespace sets root and working directory to its
 /// root.
@@ -280,6 +294,7 @@ void run_program(const ProgramJob& job) noexcept {
     int gate = job.gate;
     int stub = job.stub;
     enter_cgroups(job);
+    tell_own_pid(job.pid_digits);
     require(gate, kStepIsolation, unblock_signals());
     arrange_program_descriptors(job, gate, stub, here.probe);
     for (const ChildOp* op = job.ops; op != job.ops + job.count; ++op) {

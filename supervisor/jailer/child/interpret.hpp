@@ -28,6 +28,8 @@ struct StubJob {
     std::uint32_t cgroup_task_count;
 };
 
+inline constexpr unsigned kPidRoom = 11;  ///< digits of a pid, with a NUL
+
 /// How the child becomes a program of a jail.
 struct ProgramJob {
     const ChildOp* ops;
@@ -41,7 +43,8 @@ struct ProgramJob {
     std::uint32_t descriptor_count;  ///< at least 3
     const char* const* argv;
     const char* const* environment;
-    bool gate_stays;  ///< open over the exec, right after the descriptors: the program reports too
+    char* pid_digits;  ///< in the environment: room for kPidRoom of the own pid; or null
+    bool gate_stays;   ///< open over the exec, right after the descriptors: the program reports too
     const char* working_directory;  ///< "" for what the plan says
     bool waits;                     ///< for one byte over the gate, before it enters the jail
     bool new_session;

@@ -122,7 +122,8 @@ struct Program {
     int stdin_fd = -1;                     ///< -1: /dev/null
     int stdout_fd = -1;
     int stderr_fd = -1;
-    std::vector<int> passed;  ///< become 3, 4, … (listening sockets)
+    std::vector<int> passed;   ///< become 3, 4, … (listening sockets)
+    std::string pid_variable;  ///< set to the pid that the program has for itself; empty: none
     bool new_session = true;
     bool terminal = false;  ///< stdin becomes the new session's controlling terminal
     bool waits = false;     ///< outside the jail, until let_in

@@ -290,6 +290,10 @@ Jailed<Parked> spawn_program(const SpawnContext& context, const CompiledPlan& pl
     const bool staged = plan.find(JSV_OP_SECCOMP_MAIN) != nullptr;
     std::vector<std::string> variables = program.environment;
     if (staged) variables.push_back(fmt::format(MAIN_STAGE_VARIABLE "={}", descriptors.size()));
+    const std::size_t pid_at = program.pid_variable.size() + 1;
+    if (pid_at > 1) {
+        variables.push_back(program.pid_variable + '=' + std::string(kPidRoom, '\0'));
+    }
     const auto environment = pointers(variables);
     const std::vector<ChildOp> ops = plan.child_ops();
     ProgramJob job{.ops = ops.data(),
@@ -303,6 +307,7 @@ Jailed<Parked> spawn_program(const SpawnContext& context, const CompiledPlan& pl
                    .descriptor_count = static_cast<std::uint32_t>(descriptors.size()),
                    .argv = argv.data(),
                    .environment = environment.data(),
+                   .pid_digits = pid_at > 1 ? variables.back().data() + pid_at : nullptr,
                    .gate_stays = staged,
                    .working_directory = program.working_directory.c_str(),
                    .waits = program.waits,

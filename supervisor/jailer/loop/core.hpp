@@ -3,6 +3,7 @@
 #include "base/places.hpp"
 #include "jailer/cgroup/tree.hpp"
 #include "jailer/jail/jail.hpp"
+#include "jailer/loop/fd_stores.hpp"
 #include "jailer/loop/id_ranges.hpp"
 #include "jailer/loop/link.hpp"
 #include "jailer/loop/log_pipes.hpp"
@@ -27,6 +28,7 @@ struct Core {
     IdRanges ranges;
     UnitCache units;
     LogPipes logs;
+    FdStores fd_stores;
     TrashCollector trash;
     OldMounts old_mounts;
     NamespacePool networks;
