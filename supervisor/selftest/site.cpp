@@ -211,7 +211,8 @@ Ran run_in(const Jail& jail, const jailer::SpawnContext& context,
                                   .working_directory = "",
                                   .stdout_fd = input.get(),
                                   .stderr_fd = input.get(),
-                                  .passed = {}};
+                                  .passed = {},
+                                  .pid_variable = {}};
     auto parked = jailer::spawn_program(context, jail.plan, jail.ids, jail.stub_fd(), program);
     if (!parked) return {.error = jailer::describe(plan, parked.error())};
     Reaped process(std::move(*parked));
