@@ -68,6 +68,7 @@ Engine::Engine(struct ev_loop* loop, const Places& places, Roles roles, Fd keepe
       self_reports_(manager_, for_self_reports()),
       main_processes_(loop, jailer_, for_main_processes()),
       notify_hub_(loop, for_notify_hub()),
+      fd_store_(loop, keeper_),
       asks_(loop, jailer_, logger_,
             [this](service::Token token) { early_exits_.expect_answer(token); }),
       dispatcher_(manager_, jobs_, *this, monitors_),
@@ -171,6 +172,8 @@ void Engine::on_stored(const ipc::Stored& stored, Fd fd) {
         kept_units_.add(stored, std::move(fd));
     } else if (stored.kind == ipc::Kept::kNotify && fd) {
         on_notify(stored, std::move(fd));
+    } else if (stored.kind == ipc::Kept::kFdStore || stored.kind == ipc::Kept::kFdNames) {
+        on_fd_store(stored, std::move(fd));
     } else if (stored.kind == ipc::Kept::kMainProcess && fd) {
         main_processes_.add(std::string(ipc::get_text(stored.unit)), stored.token, std::move(fd));
     } else if (stored.kind == ipc::Kept::kState && !records_) {
@@ -389,6 +392,7 @@ void Engine::restore(const std::vector<Records::Entry>& entries) {
             asks_.hang_up(std::string(ipc::get_text(alive.unit)), alive.token);
         }
     }
+    fd_store_.begin();
     main_processes_.begin(manager_);
     for (const service::Record& record : records) tell_if_lost(record, known);
     notify_hub_.begin();
@@ -516,6 +520,7 @@ void Engine::settle() {
             begin_shutdown({ipc::ShutdownKind::kExit, static_cast<std::uint16_t>(*code)});
         }
     }
+    if (ready_) fd_store_.release_resting(manager_);
     trim();
 }
 

@@ -12,6 +12,7 @@
 #include "engine/asks.hpp"
 #include "engine/dispatch.hpp"
 #include "engine/early_exits.hpp"
+#include "engine/fd_store.hpp"
 #include "engine/jobs.hpp"
 #include "engine/kept_units.hpp"
 #include "engine/launcher.hpp"
@@ -81,6 +82,8 @@ private:
     void tell_main_end(service::Token token, const service::ExitInfo& info);
     [[nodiscard]] service::Token draw_token();
     [[nodiscard]] bool seeks_daemon(const std::string& unit, service::Token main_token) const;
+    void keep_fds(const std::string& unit, const NotifyMessage& message, std::vector<Fd> fds);
+    void on_fd_store(const ipc::Stored& stored, Fd fd);
     void on_notify(const ipc::Stored& stored, Fd fd);
     [[nodiscard]] SelfReports::Handlers for_self_reports();
     [[nodiscard]] MainProcesses::Handlers for_main_processes();
@@ -146,6 +149,7 @@ private:
     SelfReports self_reports_;
     MainProcesses main_processes_;
     NotifyHub notify_hub_;
+    FdStore fd_store_;
     Jobs jobs_;
     Asks asks_;
     Dispatcher dispatcher_;

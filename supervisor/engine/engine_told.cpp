@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "base/sys.hpp"
 #include "engine/engine.hpp"
 
 namespace jailsvc::engine {
@@ -13,7 +14,8 @@ SelfReports::Handlers Engine::for_self_reports() {
                                 pid_t pid) { return groups_.contains(unit, pid); },
             .find_main = [this](const std::string& unit, service::Token main_token,
                                 std::int32_t pid) { main_processes_.find(unit, main_token, pid); },
-            .keep_fds = [](const std::string&, const NotifyMessage&, std::vector<Fd>) {}};
+            .keep_fds = [this](const std::string& unit, const NotifyMessage& message,
+                               std::vector<Fd> fds) { keep_fds(unit, message, std::move(fds)); }};
 }
 
 MainProcesses::Handlers Engine::for_main_processes() {
@@ -56,6 +58,23 @@ void Engine::on_notify(const ipc::Stored& stored, Fd fd) {
     // Made for a new run: what was said in the one before is over.
     if (kind != ipc::NotifyKind::kNewline) self_reports_.forget(unit);
     notify_hub_.add(unit, kind, std::move(fd));
+}
+
+void Engine::keep_fds(const std::string& unit, const NotifyMessage& message, std::vector<Fd> fds) {
+    const config::Unit* known = manager_.find(unit);
+    if (known == nullptr) return;
+    fd_store_.take(unit, message, std::move(fds), known->readiness->file_descriptor_store_max);
+}
+
+/// Of an engine before us.
+void Engine::on_fd_store(const ipc::Stored& stored, Fd fd) {
+    if (ready_ || !fd) return;
+    const std::string unit(ipc::get_text(stored.unit));
+    if (stored.kind == ipc::Kept::kFdStore) {
+        return fd_store_.restore(unit, stored.index, std::move(fd));
+    }
+    auto text = sys::read_memfd(fd.get(), 64U << 10);
+    if (text) fd_store_.restore_names(unit, std::move(*text));
 }
 
 /// Of one that the keeper is no parent of.

@@ -401,6 +401,52 @@ class Watchdog(Readiness):
         self.ok("stop", "slower")
 
 
+class FdStore(Readiness):
+    UNITS = {
+        "keeps": client("held", "store", "one", "store", "two", "store", "three", "remove", "two",
+                        "barrier", "notify", "READY=1\\nSTATUS=waits", "usr1", "exit", "1",
+                        service='file_descriptor_store_max = 16\nrestart = "on-failure"\n'
+                                'restart_delay = 0'),
+        "too-many": client("store", "one", "store", "two", "store", "three", "barrier",
+                           "notify", "READY=1", service="file_descriptor_store_max = 2"),
+    }
+
+    def test_what_was_stored_is_there_at_the_next_start(self):
+        self.ok("start", "keeps")
+        for role in None, "engine", "jailer":
+            if role:
+                self.kill_role(role)
+            before = self.supervisor.pid("keeps")
+            seen = len(self.supervisor.lines("keeps"))
+            self.ok("kill", "--signal", "USR1", "keeps")  # which it blocks from its beginning
+            await_true("the restart", lambda: self.supervisor.pid("keeps") not in (None, before) and
+                       self.supervisor.status("keeps")["state"] == "running")
+            said = await_true("what it found", lambda: (
+                lambda text: text if "three holds three" in text else None)(
+                    "\n".join(self.supervisor.lines("keeps")[seen:])))
+            self.assertIn("fd one holds one", said)
+            self.assertNotIn("fd two", said)
+        self.ok("stop", "keeps")
+
+    def test_a_stop_lets_go_of_it(self):
+        self.ok("start", "keeps")
+        self.ok("stop", "keeps")
+        seen = len(self.supervisor.lines("keeps"))
+        self.ok("start", "keeps")
+        await_true("its first word", lambda: any(
+            line.endswith("held 0") for line in self.supervisor.lines("keeps")[seen:]))
+        self.ok("stop", "keeps")
+
+    def test_what_is_beyond_the_cap_is_closed(self):
+        self.ok("start", "too-many")
+        self.assertIn("too-many: a descriptor is not kept: it has 2", self.supervisor.said())
+        engine = self.supervisor.role("engine")
+        held = [os.readlink(f"/proc/{engine}/fd/{fd}") for fd in os.listdir(f"/proc/{engine}/fd")]
+        self.assertTrue(any("memfd:two" in name for name in held))
+        self.assertFalse(any("memfd:three" in name for name in held))
+        self.ok("stop", "too-many")
+
+
 class RealPrograms(Readiness):
     POSTGRES = next(iter(pathlib.Path("/usr/lib/postgresql").glob("*/bin/postgres")), None)
     UNITS = {

@@ -4,6 +4,7 @@
 #include "jailer/cgroup/tree.hpp"
 #include "jailer/jail/jail.hpp"
 #include "jailer/loop/account_lists.hpp"
+#include "jailer/loop/fd_stores.hpp"
 #include "jailer/loop/id_ranges.hpp"
 #include "jailer/loop/link.hpp"
 #include "jailer/loop/log_pipes.hpp"
@@ -29,6 +30,7 @@ struct Core {
     AccountLists accounts;
     UnitCache units;
     LogPipes logs;
+    FdStores fd_stores;
     TrashCollector trash;
     OldMounts old_mounts;
     NamespacePool networks;

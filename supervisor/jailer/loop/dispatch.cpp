@@ -17,6 +17,7 @@ namespace {
 
 constexpr double kGateInterval = 0.01;  ///< [s]
 constexpr int kGateLooks = 100;
+constexpr std::size_t kMaxNames = 64U << 10;  ///< of a unit's stored descriptors [bytes]
 
 /// "descriptor 3: tcp:80", as `plan` prints what the main process is given.
 std::vector<std::string> sockets_in(const Rarely<config::SocketTable>& table) {
@@ -41,6 +42,7 @@ Dispatch::Dispatch(struct ev_loop* loop, const Places& places, PluginHost plugin
             .accounts = AccountLists(accounts_root(places)),
             .units = UnitCache(loop, core_.plugins, config::sources_of(places)),
             .logs = {},
+            .fd_stores = {},
             .trash = TrashCollector(loop, trash_directory(places)),
             .old_mounts = OldMounts(loop),
             .networks = NamespacePool(loop, NamespacePool::Loopback::kUp),
@@ -101,8 +103,16 @@ void Dispatch::new_peer(const ipc::Peer& peer, Fd socket) {
 }
 
 void Dispatch::stored(const ipc::Stored& stored, Fd fd) {
-    if (snapshot_in_ || !fd) return;  // the echo of something we stored ourselves
     const std::string unit(ipc::get_text(stored.unit));
+    if (!fd) return;
+    if (stored.kind == ipc::Kept::kFdStore) {
+        return core_.fd_stores.add(unit, stored.index, std::move(fd));
+    }
+    if (stored.kind == ipc::Kept::kFdNames) {
+        const auto names = sys::read_memfd(fd.get(), kMaxNames);
+        return core_.fd_stores.name(unit, names ? *names : std::string());
+    }
+    if (snapshot_in_) return;  // the echo of something we stored ourselves
     if (stored.kind == ipc::Kept::kLogPipe) {
         if (stored.index >= ipc::kLogStreams) return;
         const auto stream = static_cast<ipc::LogStream>(stored.index);
@@ -214,6 +224,7 @@ void Dispatch::forget(const ipc::Forget& request) {
     core_.accounts.forget(unit);
     listeners_.close(unit);
     forget_notify_socket(core_, unit);
+    core_.fd_stores.forget(unit);
     jails_.forget_group(unit);
     for (std::uint16_t stream = 0; stream < ipc::kLogStreams; ++stream) {
         tell::unstore(core_.keeper, ipc::Kept::kLogPipe, 0, unit, stream);

@@ -94,25 +94,30 @@ Result<void> give_notify_socket(Core& core, const LoadedUnit& loaded, ParentWork
     return {};
 }
 
-Result<Fd> give_notify_pipe(Core& core, const LoadedUnit& loaded, Program& program) {
-    if (loaded.unit.type != config::ServiceType::kNotifyFd) return Fd();
+Result<std::vector<Fd>> give_notify_pipe(Core& core, const LoadedUnit& loaded, Program& program) {
+    std::vector<Fd> held;
+    if (loaded.unit.type != config::ServiceType::kNotifyFd) return held;
     const int number = loaded.unit.readiness->notify_fd.value_or(kFirstPassed);
     const auto place = static_cast<std::size_t>(number - kFirstPassed);
-    if (place < program.passed.size() && program.passed[place] >= 0) {
-        return fail(fmt::format("notify_fd: {} is one of the descriptors that are passed; use {}",
+    if (place < program.passed.size()) {
+        return fail(fmt::format("{} is one of the descriptors that are passed; use {} or more",
                                 number, program.passed.size() + kFirstPassed),
                     EINVAL);
+    }
+    if (place > program.passed.size()) {
+        TRY(Fd null, sys::open("/dev/null", O_RDWR));
+        program.passed.resize(place, null.get());
+        held.push_back(std::move(null));
     }
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) == -1) return fail_errno("pipe");
     const Fd read_end(ends[0]);
-    Fd write_end(ends[1]);
+    held.emplace_back(ends[1]);
     if (::fcntl(read_end.get(), F_SETFL, O_NONBLOCK) == -1) return fail_errno("fcntl");
     tell::store(core.keeper, ipc::Kept::kNotify, 0, loaded.plan.unit(), read_end.get(),
                 std::to_underlying(ipc::NotifyKind::kNewline));
-    if (program.passed.size() <= place) program.passed.resize(place + 1, -1);
-    program.passed[place] = write_end.get();
-    return write_end;
+    program.passed.push_back(held.back().get());
+    return held;
 }
 
 void forget_notify_socket(Core& core, const std::string& unit) {

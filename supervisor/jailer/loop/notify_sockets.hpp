@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/fd.hpp"
 #include "base/result.hpp"
@@ -18,8 +19,10 @@ namespace jailsvc::jailer {
 
 /// Makes the pipe of a main process that is to write a newline when it is ready; has its read end
 /// kept, and passes the other to the program under the number that its unit names. Empty for all
-/// other types. To be held until the program has it.
-[[nodiscard]] Result<Fd> give_notify_pipe(Core& core, const LoadedUnit& loaded, Program& program);
+/// other types. Both are held
+/// until the program has them, as is what fills the numbers below it (/dev/null).
+[[nodiscard]] Result<std::vector<Fd>> give_notify_pipe(Core& core, const LoadedUnit& loaded,
+                                                       Program& program);
 
 /// The unit is not loaded any more.
 void forget_notify_socket(Core& core, const std::string& unit);

@@ -298,7 +298,10 @@ Result<Program> Starts::program_for(Job& job, OutputFiles& files, Jail& jail) {
     } else if (const Member* main = running_main(jail); main != nullptr && client == nullptr) {
         environment["MAINPID"] = pid_in_jail(main->pid);
     }
-    if (job.request.purpose == ipc::Purpose::kMain) add_watchdog(environment, *jail.loaded);
+    if (job.request.purpose == ipc::Purpose::kMain) {
+        core_.fd_stores.give(jail.unit, program, environment);
+        add_watchdog(environment, *jail.loaded);
+    }
     TRY(program.argv[0], locate(program.argv[0], environment["PATH"], jail));
     program.environment = to_strings(environment);
     return program;
@@ -318,7 +321,7 @@ void Starts::launch(Job& job, Jail& jail) {
     OutputFiles files;  // until the child has them
     auto program = program_for(job, files, jail);
     if (!program) return fail_job(job, to_failure("program", program.error()));
-    Fd tells;  // likewise
+    std::vector<Fd> tells;  // likewise
     if (job.request.purpose == ipc::Purpose::kMain) {
         auto pipe = give_notify_pipe(core_, *jail.loaded, *program);
         if (!pipe) return fail_job(job, to_failure("notify_fd", pipe.error()));

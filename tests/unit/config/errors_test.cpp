@@ -69,8 +69,9 @@ TEST_CASE("config: each mistake is told with its place and its cure", "[config]"
     };
     const Case cases[] = {
         {"[service]\nrestart = \"allways\"\nexec_start = [\"/bin/x\"]\n",
-         "web.toml:2:11: restart: unknown value \"allways\"; use \"no\", \"on-failure\", "
-         "\"on-abnormal\", \"always\" or \"unless-stopped\"\n"},
+         "web.toml:2:11: restart: unknown value \"allways\"; use \"no\", \"on-success\", "
+         "\"on-failure\", \"on-abnormal\", \"on-abort\", \"on-watchdog\", \"always\" or "
+         "\"unless-stopped\"\n"},
         {service("restrat = \"no\""),
          "web.toml:3:1: restrat: key of [service] not known by this build; did you mean "
          "\"restart\"?\n"},
@@ -121,6 +122,13 @@ TEST_CASE("config: each mistake is told with its place and its cure", "[config]"
         {service("type = \"oneshot\"\nrestart = \"always\""),
          "web.toml:4:11: restart: \"always\" would run a oneshot again and again; use \"no\", "
          "\"on-failure\" or \"on-abnormal\"\n"},
+        {service("notify_fd = 3"), "web.toml:3:13: notify_fd: is for type = \"notify_fd\"\n"},
+        {service("pid_file = \"/run/x\""), "web.toml:3:12: pid_file: is for type = \"forking\"\n"},
+        {service("type = \"notify_fd\""),
+         "web.toml:3:8: type: \"notify_fd\" needs notify_fd, the descriptor's number: 3 or "
+         "more\n"},
+        {service("type = \"oneshot\"\nwatchdog = \"1s\""),
+         "web.toml:4:12: watchdog: a oneshot has none; use timeout_start\n"},
         {"[service]\nnice = 1\n",
          "web.toml:1:2: exec_start: missing; [service] needs the program to run\n"},
         {"[service]\nexec_start = \"/bin/x\"\n",
@@ -214,8 +222,9 @@ TEST_CASE("config: all mistakes of a file are told at once, in its order", "[con
           "web.toml:4:15: exec_start: the program \"x\" must be an absolute path; no shell or PATH "
           "is "
           "searched\n"
-          "web.toml:5:11: restart: unknown value \"maybe\"; use \"no\", \"on-failure\", "
-          "\"on-abnormal\", \"always\" or \"unless-stopped\"\n"
+          "web.toml:5:11: restart: unknown value \"maybe\"; use \"no\", \"on-success\", "
+          "\"on-failure\", \"on-abnormal\", \"on-abort\", \"on-watchdog\", \"always\" or "
+          "\"unless-stopped\"\n"
           "web.toml:6:1: nise: key of [service] not known by this build; did you mean \"nice\"?\n"
           "web.toml:8:10: binds: expected a string, found an integer\n");
 }

@@ -58,7 +58,7 @@ TEST_CASE("schema: every core key is described, and defaults come from the struc
     CHECK(core_schema().find_key("service", "timeout_stop")->fallback == "\"1min 30s\"");
     CHECK(core_schema().find_key("service", "kill_signal")->fallback == "\"SIGTERM\"");
     CHECK(core_schema().find_key("unit", "start_limit_burst")->fallback == "5");
-    CHECK(core_schema().find_key("service", "restart")->choices.size() == 5);
+    CHECK(core_schema().find_key("service", "restart")->choices.size() == 8);
     CHECK(core_schema().find("health") == nullptr);
 }
 
@@ -192,7 +192,7 @@ TEST_CASE("schema: the end of a name is enough, and all names that end so are to
     REQUIRE(json["keys"].size() == 1);
     CHECK(json["keys"][0]["name"] == "service.restart");
     CHECK(json["keys"][0]["default"] == "\"no\"");
-    CHECK(json["keys"][0]["choices"].size() == 5);
+    CHECK(json["keys"][0]["choices"].size() == 8);
     const auto tables = nlohmann::json::parse(to_json(all_tables(test_schema())));
     CHECK(tables["tables"].size() == test_schema().tables.size());
 }
@@ -213,5 +213,5 @@ TEST_CASE("schema: Markdown and JSON Schema name every key", "[config]") {
         }
         CHECK(json.at(nlohmann::json::json_pointer(pointer + "/additionalProperties")) == false);
     }
-    CHECK(json["properties"]["service"]["properties"]["restart"]["enum"].size() == 5);
+    CHECK(json["properties"]["service"]["properties"]["restart"]["enum"].size() == 8);
 }
