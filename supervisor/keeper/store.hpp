@@ -37,16 +37,14 @@ public:
         static_cast<ipc::Key&>(item.message) = key;
         const std::size_t slot = kept.add(hash_of(key), rule_of(key).told, item);
         if (slot == kNone) return false;
-        for (const ipc::Role role : kThree) {
+        for (const ipc::Role role : kThree)
             if ((rule_of(key).told_at_once & bit(role)) != 0) kept.mark(role, slot);
-        }
         return true;
     }
     void drop(const ipc::Key& key) noexcept {
         std::size_t slot = kept.find(hash_of(key));
-        while (slot != kNone && !same(kept[slot].message, key)) {
+        while (slot != kNone && !same(kept[slot].message, key))
             slot = kept.find(hash_of(key), slot + 1);
-        }
         if (slot == kNone) return;
         ::close(kept[slot].fd);
         kept.remove(slot);
@@ -81,9 +79,8 @@ private:
     /// FNV-1a over the unit, the rest added; never 0, which is a free slot's.
     static std::uint64_t hash_of(const ipc::Key& key) noexcept {
         std::uint64_t hash = 0xcbf29ce484222325;
-        for (const char c : ipc::get_text(key.unit)) {
+        for (const char c : ipc::get_text(key.unit))
             hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-        }
         return (hash + key.token * 64 + std::to_underlying(key.kind) * 4U + key.index * 2U) | 1;
     }
 
