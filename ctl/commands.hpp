@@ -29,6 +29,7 @@ struct StatusOptions {
 };
 int run_status(const Context& context, const StatusOptions& options);
 int run_list_sockets(const Context& context);
+int run_list_timers(const Context& context);
 
 /// Prints what happens to these units, to all if none is named, until it is ended.
 int run_events(const Context& context, const std::vector<std::string>& units);

@@ -95,6 +95,7 @@ void add_actions(CLI::App& app, Options& options) {
         {"stop", "Stop", "Stop units and what requires them"},
         {"restart", "Restart", "Stop and start units"},
         {"reload", "Reload", "Ask units to read their configuration again"},
+        {"trigger", "Trigger", "Run units that wait for a time or for connections now"},
         {"reset-failed", "ResetFailed", "Forget failures and start limits of units"},
     };
     for (const auto& action : actions) {
@@ -149,6 +150,9 @@ void add_questions(CLI::App& app, Options& options) {
     app.add_subcommand("list-sockets", "Show what units listen on, or would")->callback([&options] {
         options.exit_code = run_list_sockets(options.context);
     });
+
+    app.add_subcommand("list-timers", "Show when units run next, and ran last")
+        ->callback([&options] { options.exit_code = run_list_timers(options.context); });
 
     CLI::App* show = app.add_subcommand("show", "Print a unit as it is in effect");
     show->add_option("unit", options.show.unit)->required();

@@ -26,7 +26,9 @@ std::optional<std::uint64_t> number_field(const Json& unit, const char* key) {
 }
 
 Colour colour_of(std::string_view state) {
-    if (state == "running" || state == "done" || state == "listening") return Colour::kGreen;
+    for (const std::string_view good : {"running", "done", "listening", "scheduled"}) {
+        if (state == good) return Colour::kGreen;
+    }
     if (state == "failed" || state == "error") return Colour::kRed;
     if (state == "inactive") return Colour::kGrey;
     return Colour::kYellow;
@@ -175,7 +177,8 @@ void add_usage(const Json& unit, Lines& lines) {
 
 bool is_up(const Json& unit) {
     const std::string state = unit.value("state", "");
-    return state == "running" || state == "reloading" || state == "done" || state == "listening";
+    return state == "running" || state == "reloading" || state == "done" || state == "listening" ||
+           state == "scheduled";
 }
 
 void print_table(const Context& context, const Json& units) {

@@ -9,6 +9,7 @@
 #include "config/checks.hpp"
 #include "config/core_rows.hpp"
 #include "config/socket_keys.hpp"
+#include "config/timer_keys.hpp"
 
 // The table of the core's keys. The type of a key follows from the member it is stored in, its
 // default from the member's initialiser in unit.hpp; nothing about a key is written twice.
@@ -302,6 +303,7 @@ std::vector<CoreKey> make_core_keys() {
     for (auto& row : service_keys()) all.push_back(std::move(row));
     for (auto& row : readiness_keys()) all.push_back(std::move(row));
     for (auto& row : socket_keys()) all.push_back(std::move(row));
+    for (auto& row : timer_keys()) all.push_back(std::move(row));
     for (auto& row : logging_keys()) all.push_back(std::move(row));
     for (auto& row : other_keys()) all.push_back(std::move(row));
     return all;

@@ -10,6 +10,7 @@
 #include "config/nearest.hpp"
 #include "config/quantity.hpp"
 #include "config/socket_keys.hpp"
+#include "config/timer_keys.hpp"
 
 namespace jailsvc::config {
 namespace {
@@ -108,6 +109,7 @@ void check_whole(const Document& document, Reporter& reporter) {
         check_service(document, service->second, reporter);
     }
     check_socket(document, reporter);
+    check_timer(document, reporter);
 }
 
 Unit make_unit(const std::string& name, const Document& document) {

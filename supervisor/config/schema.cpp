@@ -22,6 +22,10 @@ Schema make_core_schema() {
          .doc = "What the unit listens on, whether its program runs or not; docs/SOCKETS.md.",
          .keys = {},
          .plugin = "core"},
+        {.name = "timer",
+         .doc = "When the unit is run. A start of the unit lets it wait for its times; docs/TIMERS.md.",
+         .keys = {},
+         .plugin = "core"},
         {.name = "environment",
          .doc =
              "The program's environment. Besides: PATH, USER, HOME, JAILSVC_UNIT, INVOCATION_ID, "

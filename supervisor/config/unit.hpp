@@ -191,6 +191,11 @@ struct Unit {
     /// for the instances of its template.
     bool is_target = false;
 
+    /// A start lets it wait for connections or times, which start its program.
+    [[nodiscard]] bool is_activated() const {
+        return socket->waits_for_connections() || timer->present();
+    }
+
     void set_text(std::string_view whole) {
         text = SharedText(whole);
         digest = digest_of(whole);

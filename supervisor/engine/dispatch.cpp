@@ -99,6 +99,8 @@ const Dispatcher::Method* Dispatcher::find_method(std::string_view name) {
         {"Monitor", Role::kRead, "units", &Dispatcher::monitor},
         {"Processes", Role::kRead, "units", &Dispatcher::processes},
         {"ListSockets", Role::kRead, "", &Dispatcher::list_sockets},
+        {"ListTimers", Role::kRead, "", &Dispatcher::list_timers},
+        {"Trigger", Role::kOperate, "units", &Dispatcher::trigger},
         {"Show", Role::kRead, "unit effective", &Dispatcher::show},
         {"Plan", Role::kRead, "unit", &Dispatcher::plan},
         {"Logs", Role::kOperate, "unit follow file", &Dispatcher::logs},
@@ -267,6 +269,8 @@ Json Dispatcher::status_of(const std::string& unit) const {
     const UnitGroups::Hits hits = pid > 0 ? elsewhere_.hits(unit) : UnitGroups::Hits{};
     json["oom_kills"] = hits.oom_kills;
     json["refused_tasks"] = hits.refused_tasks;
+    const auto next_run = elsewhere_.times_of(unit).next;
+    if (status->unit->timer->present() && next_run) json["next_run"] = *next_run;
     json["frozen"] = pid > 0 && elsewhere_.is_frozen(unit);
     if (errors != nullptr) json["errors"] = *errors;
     json["notes"] = notes_of(*status->unit);
@@ -358,6 +362,37 @@ void Dispatcher::list_sockets(Request& request) {
         }
     }
     answer(request.client, {.parameters = {{"sockets", std::move(list)}}});
+}
+
+void Dispatcher::list_timers(Request& request) {
+    auto list = Json::array();
+    for (const std::string& name : manager_.names()) {
+        const auto status = manager_.status(name);
+        if (!status->unit->timer->present()) continue;
+        list.push_back(timer_of(*status, elsewhere_.times_of(name)));
+    }
+    answer(request.client, {.parameters = {{"timers", std::move(list)}}});
+}
+
+/// As if its time had come, or a connection.
+void Dispatcher::trigger(Request& request) {
+    auto outcomes = taken(request, naming_.units(request.parameters));
+    if (!outcomes) return;
+    for (UnitOutcome& outcome : *outcomes) {
+        if (!outcome.result.empty()) continue;
+        const auto status = manager_.status(outcome.unit);
+        const bool waits = status && status->record.state == service::State::kListening &&
+                           !status->unit->is_target;
+        outcome.result = waits ? "done" : "refused";
+        if (waits) {
+            manager_.on_activated(outcome.unit);
+        } else {
+            outcome.message =
+                "waits neither for a time nor for connections; `jailsvc start` lets "
+                "a unit with [timer] or an on-demand [socket] wait";
+        }
+    }
+    answer(request.client, outcomes_reply(*outcomes));
 }
 
 void Dispatcher::show(Request& request) {

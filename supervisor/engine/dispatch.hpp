@@ -52,6 +52,8 @@ private:
     void monitor(Request& request);
     void processes(Request& request);
     void list_sockets(Request& request);
+    void list_timers(Request& request);
+    void trigger(Request& request);
     void show(Request& request);
     void plan(Request& request);
     void logs(Request& request);

@@ -9,6 +9,7 @@
 #include "config/load.hpp"
 #include "engine/client.hpp"
 #include "engine/records.hpp"
+#include "engine/schedules.hpp"
 #include "engine/sockets.hpp"
 #include "engine/self_reports.hpp"
 #include "engine/unit_groups.hpp"
@@ -60,6 +61,8 @@ public:
     virtual void freeze(std::string_view unit, bool on) = 0;
     /// What the service has said of itself since it began.
     [[nodiscard]] virtual SelfReport self_report(std::string_view unit) const = 0;
+    /// When the unit's [timer] runs it next, and ran it last.
+    [[nodiscard]] virtual Schedules::Times times_of(std::string_view unit) const = 0;
     /// Every setting of the unit, defaults included.
     [[nodiscard]] virtual Result<std::string> settings(const config::Unit& unit) const = 0;
     virtual void plan(const std::string& unit, ClientRef client) = 0;

@@ -61,9 +61,12 @@ Engine::Engine(struct ev_loop* loop, const Places& places, Roles roles, Fd keepe
           },
           [this](std::string_view unit, service::Token main_token) {
               main_processes_.find(std::string(unit), main_token, 0);
-          }),
+          },
+          [this](std::string_view unit) { return await_activation(unit); }),
       timers_(loop, [this](std::string_view unit,
                            service::TimerKind kind) { manager_.on_timer(unit, kind); }),
+      schedules_(loop, Stamps(stamps_directory(places)),
+                 [this](const std::string& unit) { on_due(unit); }),
       manager_(launcher_, timers_, reporter_),
       self_reports_(manager_, for_self_reports()),
       main_processes_(loop, jailer_, for_main_processes()),

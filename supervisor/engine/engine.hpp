@@ -22,6 +22,7 @@
 #include "engine/notify_hub.hpp"
 #include "engine/records.hpp"
 #include "engine/reporter.hpp"
+#include "engine/schedules.hpp"
 #include "engine/self_reports.hpp"
 #include "engine/server.hpp"
 #include "engine/sockets.hpp"
@@ -55,6 +56,9 @@ public:
     void freeze(std::string_view unit, bool on) override;
     [[nodiscard]] SelfReport self_report(std::string_view unit) const override {
         return self_reports_.of(unit);
+    }
+    [[nodiscard]] Schedules::Times times_of(std::string_view unit) const override {
+        return schedules_.times_of(unit);
     }
     [[nodiscard]] Result<std::string> settings(const config::Unit& unit) const override;
     void plan(const std::string& unit, ClientRef client) override;
@@ -102,6 +106,9 @@ private:
     void on_socket_state(const ipc::SocketState& state);
     void close_unused(const std::string& unit);
     void settle_sockets();
+    bool await_activation(std::string_view unit);
+    void on_due(const std::string& unit);
+    void take_new_times(const std::string& unit);
     void mark_connections();
     void forget_dropped();
 
@@ -145,6 +152,7 @@ private:
     EarlyExits early_exits_;
     JailerLauncher launcher_;
     LoopTimers timers_;
+    Schedules schedules_;
     service::Manager manager_;
     SelfReports self_reports_;
     MainProcesses main_processes_;

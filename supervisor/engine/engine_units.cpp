@@ -97,6 +97,7 @@ ReloadReport Engine::reload() {
     jailer_.send(ipc::make<ipc::ReloadUnits>());
     std::vector<std::string> warnings = set.warnings;
     auto loaded = take(std::move(set));
+    for (const std::string& unit : loaded.changed) take_new_times(unit);
     errors.insert(errors.end(), loaded.errors.begin(), loaded.errors.end());
     spdlog::info("reloaded: {} added, {} changed, {} removed, {} errors", loaded.added.size(),
                  loaded.changed.size(), loaded.removed.size(), errors.size());

@@ -15,11 +15,12 @@ static_assert(static_cast<int>(service::Purpose::kListen) ==
 static_assert(static_cast<int>(service::Whom::kAll) == static_cast<int>(ipc::Whom::kAll));
 
 JailerLauncher::JailerLauncher(Link& jailer, DigestOf digest_of, Reserve reserve,
-                               FindDaemon find_daemon)
+                               FindDaemon find_daemon, Await await)
     : jailer_(jailer),
       digest_of_(std::move(digest_of)),
       reserve_(std::move(reserve)),
-      find_daemon_(std::move(find_daemon)) {}
+      find_daemon_(std::move(find_daemon)),
+      await_(std::move(await)) {}
 
 template <ipc::Message T>
 void JailerLauncher::collect(const T& message) {
@@ -66,6 +67,7 @@ void JailerLauncher::teardown(std::string_view unit, service::Token token, bool 
 }
 
 void JailerLauncher::await_connection(std::string_view unit) {
+    if (!await_(unit)) return;
     auto await = ipc::make<ipc::AwaitConnection>();
     ipc::set_text(await.unit, unit);
     collect(await);

@@ -23,7 +23,11 @@ public:
     /// Looks for a daemon: see MainProcesses.
     using FindDaemon = std::function<void(std::string_view unit, service::Token main_token)>;
 
-    JailerLauncher(Link& jailer, DigestOf digest_of, Reserve reserve, FindDaemon find_daemon);
+    /// Sees to what starts the unit but connections; whether these do too.
+    using Await = std::function<bool(std::string_view unit)>;
+
+    JailerLauncher(Link& jailer, DigestOf digest_of, Reserve reserve, FindDaemon find_daemon,
+                   Await await);
 
     void launch(const service::LaunchRequest& request) override;
     void signal(std::string_view unit, service::Token token, int signo,
@@ -54,6 +58,7 @@ private:
     DigestOf digest_of_;
     Reserve reserve_;
     FindDaemon find_daemon_;
+    Await await_;
     std::deque<Link::Message> collected_;
 };
 

@@ -59,8 +59,8 @@ void Monitors::changed(const service::Record& record, service::State before) {
     if (record.state == before) return;
     tell(record.unit, [&] {
         Json json = event("state", record.unit);
-        json["state"] = name_of(record.state);
-        json["before"] = name_of(before);
+        json["state"] = state_name(record, record.state);
+        json["before"] = state_name(record, before);
         json["because"] = record.because;
         json["pid"] = record.main_pid > 0 ? Json(record.main_pid) : Json();
         json["restarts"] = record.restarts;

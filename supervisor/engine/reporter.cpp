@@ -45,7 +45,7 @@ std::string describe_change(const service::Record& record, service::State before
         case State::kStopping:
         case State::kDone:
         case State::kListening:
-            return fmt::format("{}: {}", record.unit, name_of(record.state));
+            return fmt::format("{}: {}", record.unit, state_name(record, record.state));
     }
     return {};
 }

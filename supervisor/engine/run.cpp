@@ -14,6 +14,7 @@
 #include "base/sys.hpp"
 #include "engine/engine.hpp"
 #include "engine/sandbox.hpp"
+#include "engine/stamps.hpp"
 
 namespace jailsvc::engine {
 namespace {
@@ -48,8 +49,8 @@ void tell_missing_config(const std::string& config) {
     }
 }
 
-Result<void> confine() {
-    TRY(const bool landlocked, deny_file_changes());
+Result<void> confine(const std::string& writable) {
+    TRY(const bool landlocked, deny_file_changes(writable));
     if (!landlocked) spdlog::info("engine: this kernel has no Landlock; files are not guarded");
     return filter_system_calls();
 }
@@ -61,6 +62,11 @@ int run(const Places& places) {
     const uid_t own_uid = ::geteuid();
     const auto operators = operators_group();
     allow_descriptors();
+    const std::string stamps = stamps_directory(places);
+    // As root, since the directory above it is root's.
+    if (const auto made = Stamps::make_directory(stamps); !made) {
+        spdlog::warn("engine: runs of persistent timers are not kept: {}", made.error().message);
+    }
     if (const auto dropped = drop_privileges(); !dropped) {
         spdlog::critical("engine: {}", dropped.error().message);
         return 1;
@@ -77,7 +83,7 @@ int run(const Places& places) {
     }
     (void)::fcntl(ipc::kKeeperFd, F_SETFD, FD_CLOEXEC);
     Engine engine(loop, places, Roles(own_uid, operators), Fd(ipc::kKeeperFd));
-    if (const auto confined = confine(); !confined) {
+    if (const auto confined = confine(stamps); !confined) {
         spdlog::critical("engine: {}", confined.error().message);
         return 1;
     }

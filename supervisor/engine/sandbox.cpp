@@ -1,5 +1,6 @@
 #include "engine/sandbox.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <grp.h>
 #include <linux/capability.h>
@@ -164,7 +165,25 @@ Result<void> filter_system_calls() {
     return {};
 }
 
-Result<bool> deny_file_changes() {
+namespace {
+
+/// Files may be made and written there, but for that nothing; a directory that is not there needs
+/// no leave.
+Result<void> let_write(int ruleset, const std::string& directory) {
+    const Fd dir(::open(directory.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!dir) return {};
+    landlock_path_beneath_attr rule{};
+    rule.allowed_access = LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG;
+    rule.parent_fd = dir.get();
+    if (::syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) == -1) {
+        return fail_errno("landlock_add_rule");
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<bool> deny_file_changes(const std::string& writable) {
     const long version =
         ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
     if (version < 0) return false;
@@ -177,6 +196,7 @@ Result<bool> deny_file_changes() {
     const Fd ruleset(static_cast<int>(
         ::syscall(SYS_landlock_create_ruleset, &rules, sizeof rules.handled_access_fs, 0)));
     if (!ruleset) return fail_errno("landlock_create_ruleset");
+    TRY_VOID(let_write(ruleset.get(), writable));
     if (::syscall(SYS_landlock_restrict_self, ruleset.get(), 0) == -1) {
         return fail_errno("landlock_restrict_self");
     }

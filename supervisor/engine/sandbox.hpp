@@ -20,8 +20,9 @@ inline constexpr uid_t kEngineUid = 62999;  ///< needs no entry in passwd(5)
 /// EPERM, which shows up as an error in the log and not as a death.
 [[nodiscard]] Result<void> filter_system_calls();
 
-/// Landlock (landlock(7)): no file can be written, made, removed or executed. Reading stays as it
-/// is: unit files may name others anywhere. Kernels without Landlock: no error, false.
-[[nodiscard]] Result<bool> deny_file_changes();
+/// Landlock (landlock(7)): no file can be written, made, removed or executed, but that files can be
+/// made and written in the directory `writable`, if there is one. Reading stays as it is: unit
+/// files may name others anywhere. Kernels without Landlock: no error, false.
+[[nodiscard]] Result<bool> deny_file_changes(const std::string& writable);
 
 }  // namespace jailsvc::engine

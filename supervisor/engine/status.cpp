@@ -97,39 +97,23 @@ Json last_exit(const service::Vitals& record) {
 
 /// Every field, for a unit of which nothing else is known.
 Json blank_status(const std::string& name, std::string_view state, const std::string& because) {
-    return {{"name", name},
-            {"description", ""},
-            {"state", state},
-            {"ready", false},
-            {"because", because},
-            {"since", nullptr},
-            {"pid", nullptr},
-            {"memory", nullptr},
-            {"cpu", nullptr},
-            {"tasks", nullptr},
-            {"restarts", 0},
-            {"next_restart", nullptr},
-            {"last_exit", nullptr},
-            {"profile", ""},
-            {"jail", ""},
-            {"weakened", 0},
-            {"stale", false},
-            {"files", Json::array()},
-            {"oom_kills", 0},
-            {"refused_tasks", 0},
-            {"errors", Json::array()},
-            {"notes", Json::array()},
-            {"pressure", 0},
-            {"frozen", false},
-            {"listens", Json::array()},
-            {"connections", 0},
-            {"accepted", 0},
-            {"refused", 0},
-            {"type", ""},
-            {"status_text", nullptr},
-            {"errno", nullptr},
-            {"exit_status", nullptr},
-            {"watchdog", nullptr},
+    return {{"name", name},           {"description", ""},
+            {"state", state},         {"ready", false},
+            {"because", because},     {"since", nullptr},
+            {"pid", nullptr},         {"memory", nullptr},
+            {"cpu", nullptr},         {"tasks", nullptr},
+            {"restarts", 0},          {"next_restart", nullptr},
+            {"next_run", nullptr},    {"last_exit", nullptr},
+            {"profile", ""},          {"jail", ""},
+            {"weakened", 0},          {"stale", false},
+            {"files", Json::array()}, {"oom_kills", 0},
+            {"refused_tasks", 0},     {"errors", Json::array()},
+            {"notes", Json::array()}, {"pressure", 0},
+            {"frozen", false},        {"listens", Json::array()},
+            {"connections", 0},       {"accepted", 0},
+            {"refused", 0},           {"type", ""},
+            {"status_text", nullptr}, {"errno", nullptr},
+            {"exit_status", nullptr}, {"watchdog", nullptr},
             {"last_ping", nullptr}};
 }
 
@@ -171,7 +155,7 @@ Json unit_status(const service::Status& status, const Extra& extra,
                  const Clocks& clocks) {
     const service::Vitals& record = status.record;
     const config::Unit& unit = *status.unit;
-    Json json = blank_status(unit.name, name_of(record.state), status.because);
+    Json json = blank_status(unit.name, state_name(record, record.state), status.because);
     json["description"] = unit.unit.description;
     json["ready"] = record.ready != 0;
     json["restarts"] = record.restarts;
@@ -201,6 +185,21 @@ Json broken_status(const std::string& unit, const std::vector<std::string>& erro
     Json json = blank_status(unit, "error", first.substr(0, first.find('\n')));
     json["errors"] = errors;
     return json;
+}
+
+Json timer_of(const service::Status& status, const Schedules::Times& times) {
+    const config::TimerTable& table = *status.unit->timer;
+    const auto time = [](const std::optional<config::WallTime>& at) {
+        return at ? Json(*at) : Json();
+    };
+    const bool waits = status.record.listening != 0;
+    return {{"unit", status.unit->name},
+            {"state", state_name(status.record, status.record.state)},
+            {"next", waits ? time(times.next) : Json()},
+            {"last", time(times.last)},
+            {"on_calendar",
+             std::vector<std::string>(table.on_calendar.begin(), table.on_calendar.end())},
+            {"persistent", table.persistent}};
 }
 
 }  // namespace jailsvc::engine

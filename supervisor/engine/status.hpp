@@ -7,6 +7,7 @@
 #include "control/message.hpp"
 #include "engine/procfs.hpp"
 #include "engine/records.hpp"
+#include "engine/schedules.hpp"
 #include "engine/self_reports.hpp"
 #include "service/manager.hpp"
 
@@ -26,6 +27,9 @@ struct Clocks {
 [[nodiscard]] control::Json unit_status(const service::Status& status, const Extra& extra,
                                         const std::optional<Usage>& usage, const SelfReport& report,
                                         const Clocks& clocks);
+
+/// The type Timer.
+[[nodiscard]] control::Json timer_of(const service::Status& status, const Schedules::Times& times);
 
 /// The same for a unit whose file does not load: state "error", and what is wrong with the file.
 [[nodiscard]] control::Json broken_status(const std::string& unit,

@@ -165,7 +165,10 @@ void Manager::Impl::adopt(Entry& entry) {
 void Manager::Impl::note(Entry& entry, Action action, const Happening& happening) {
     Vitals& record = entry.record();
     if (action == Action::kReady || action == Action::kListens) record.ready = 1;
-    if (action == Action::kListens) record.listening = 1;
+    if (action == Action::kListens) {
+        if (record.listening == 0) record.armed_ns = timers.now_ns();
+        record.listening = 1;
+    }
     if (action == Action::kForgive) record.backoff_level = 0;
     if (action == Action::kSucceeded) {
         record.succeeded = 1;

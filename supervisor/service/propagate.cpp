@@ -202,8 +202,9 @@ Facts Manager::Impl::facts_of(const Entry& entry, Event event, const Happening& 
                 .sweep = service.kill_mode == config::KillMode::kMixed,
                 .last_command = happening.last_command,
                 .clean = happening.ending == Ending::kClean,
-                .on_demand = unit.socket->waits_for_connections() && !entry.removed,
-                .listening = record.listening != 0};
+                .on_demand = unit.is_activated() && !entry.removed,
+                .listening = record.listening != 0,
+                .opens = unit.socket->waits_for_connections()};
     facts.has_sockets = record.sockets != 0 && record.want != Want::kAgain;
     const bool unwanted = record.want == Want::kDown || record.want == Want::kAgain;
     facts.restart =

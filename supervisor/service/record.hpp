@@ -53,10 +53,17 @@ struct Vitals {
     std::uint8_t told_stopping;       ///< it has said so since it was up
     std::uint64_t interval_began_ns;
     Token adopted_token;              ///< main process in place of the launched one, or 0
+    std::uint64_t armed_ns;           ///< since when it waits for connections or times
     std::uint64_t extended_until_ns;  ///< it has asked for so long to start, stop or reload
     std::uint64_t watchdog_us;        ///< in place of the unit's, as it has asked; 0: the unit's
     std::uint8_t digest[32];          ///< of the effective unit that was started
 };
+
+/// The word for a state of this unit: who waits for times alone is "scheduled".
+[[nodiscard]] inline std::string_view state_name(const Vitals& record, State state) {
+    const bool scheduled = state == State::kListening && record.sockets == 0;
+    return scheduled ? std::string_view("scheduled") : name_of(state);
+}
 
 /// Who is the main process: the one launched, or the one it has named since.
 [[nodiscard]] constexpr Token main_process(const Vitals& record) {

@@ -43,6 +43,10 @@ Step step(State state, Event event, const Facts& facts) {
 }
 
 Step begin(const Facts& facts, Actions before) {
+    if (facts.on_demand && !facts.listening && !facts.opens) {
+        before.add({Action::kAdopt, Action::kListens, Action::kAwait});
+        return {State::kListening, Phase::kNone, State::kInactive, before};
+    }
     if (facts.on_demand && !facts.listening) {
         before.add({Action::kAdopt, Action::kArmStart, Action::kLaunchListen});
         return {State::kStarting, Phase::kListen, State::kInactive, before};

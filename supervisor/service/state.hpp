@@ -30,6 +30,7 @@
 /// A unit that connections start (Facts::on_demand) first opens its sockets (phase kListen) and is
 /// `listening`, which counts as up. A connection starts it; when it ends for another reason than a
 /// stop, and nothing restarts it, it is listening again, unless it crashes beyond the start limit.
+/// One that times start is `listening` at once, and likewise again after each run.
 /// A unit that accepts connections for its template's instances only listens. Whatever way a unit
 /// with sockets comes to rest, they are closed before (phase kClose).
 ///
@@ -100,6 +101,7 @@ struct Facts {
     bool on_demand = false;     ///< connections start it
     bool has_sockets = false;   ///< that may be open, and are not to stay so for a restart
     bool listening = false;     ///< its sockets are open for that
+    bool opens = false;         ///< it has sockets to be opened for that; else it waits for a time
     bool limit = false;         ///< the start limit forbids another automatic start
     bool may_start = false;     ///< dependencies allow a start now
 };

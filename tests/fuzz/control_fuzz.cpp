@@ -45,6 +45,7 @@ public:
     [[nodiscard]] bool is_grouped(std::string_view) const override { return true; }
     [[nodiscard]] bool is_frozen(std::string_view) const override { return false; }
     void freeze(std::string_view, bool) override {}
+    [[nodiscard]] Schedules::Times times_of(std::string_view) const override { return {}; }
     [[nodiscard]] SelfReport self_report(std::string_view) const override { return {}; }
     [[nodiscard]] Result<std::string> settings(const config::Unit&) const override { return ""; }
     [[nodiscard]] std::vector<config::Template> templates() const override {

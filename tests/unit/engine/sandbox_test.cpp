@@ -85,7 +85,7 @@ int outcome_of(Attempt attempt, bool confined) {
     if (child == 0) {
         if (!engine::drop_privileges()) ::_exit(250);
         const pid_t victim = start_victim();
-        if (confined && !engine::deny_file_changes()) ::_exit(251);
+        if (confined && !engine::deny_file_changes(folder + "/open")) ::_exit(251);
         if (confined && !engine::filter_system_calls()) ::_exit(252);
         ::_exit(attempt(victim));
     }
@@ -107,6 +107,8 @@ TEST_CASE("sandbox: the engine cannot execute, write, connect or signal", "[engi
     folder = name;
     REQUIRE(::chmod(name, 0777) == 0);
     const std::string old = folder + "/old";
+    REQUIRE(::mkdir((folder + "/open").c_str(), 0777) == 0);
+    REQUIRE(::chmod((folder + "/open").c_str(), 0777) == 0);
     const struct {
         const char* what;
         Attempt attempt;
