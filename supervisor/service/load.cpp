@@ -72,7 +72,10 @@ void Manager::Impl::taken(LoadReport& report) {
         std::ranges::count_if(entries, [](const auto& entry) { return entry->removed; }));
     link();
     for (const auto& entry : entries) {
-        if (!entry->broken->empty()) report.errors.push_back(entry->name() + ": " + *entry->broken);
+        // Masked is what somebody wants the unit to be.
+        if (!entry->broken->empty() && !entry->loaded->unit.masked) {
+            report.errors.push_back(entry->name() + ": " + *entry->broken);
+        }
         if (!at_rest(*entry)) queue.push(*entry);
     }
     run();
