@@ -64,7 +64,9 @@ public:
         for (std::size_t i = 0; i < changes.size(); ++i) {
             TRY_VOID(carry_out(before.at("units")[i], changes[i]));
         }
-        TRY_VOID(look_again());
+        return look_again();
+    }
+    Result<void> reload() {
         TRY(reloaded_, reload_if_running(context_));
         return {};
     }
@@ -150,6 +152,18 @@ Result<void> check_targets(const std::vector<std::string>& targets) {
     return {};
 }
 
+/// Units that presets want to be so. What no target wants can be neither.
+std::vector<std::string> preset_to(const Json& all, Verb verb) {
+    const char* word = verb == Verb::kEnable ? "enable" : "disable";
+    std::vector<std::string> names;
+    for (const Json& unit : all.at("units")) {
+        const bool can_be = unit.at("kind") != "template" && unit.at("loads").get<bool>() &&
+                            !unit.at("now").at("wanted_by").empty();
+        if (can_be && unit.at("preset") == word) names.push_back(unit.at("name"));
+    }
+    return names;
+}
+
 /// --now, and the exit code.
 int start_or_stop(const Context& context, const InstallOptions& options, Json& told) {
     const char* method = options.verb == Verb::kEnable ? "Start" : "Stop";
@@ -205,11 +219,39 @@ int run_install(const Context& context, const InstallOptions& options) {
     if (const auto good = check_targets(options.by); !good) return report(context, good.error());
     Installer installer(context, options);
     if (const auto done = installer.run(); !done) return report(context, done.error());
+    if (const auto done = installer.reload(); !done) return report(context, done.error());
     installer.tell();
     Json told = installer.as_json();
     const int code = options.now ? start_or_stop(context, options, told) : kOk;
     if (context.json) print_json(told);
     return code;
+}
+
+int run_preset(const Context& context, const std::vector<std::string>& units) {
+    const auto all = ask_installed(context, units);
+    if (!all) return report(context, all.error());
+    const Json& problems = all->at("preset_problems");
+    // A line that was meant to be heard before the others decides nothing when it is not
+    // understood.
+    if (!problems.empty()) return report(context, {problems[0].get<std::string>(), kFailure});
+    Json told{{"units", Json::array()}, {"reloaded", false}};
+    for (const Verb verb : {Verb::kDisable, Verb::kEnable}) {
+        const InstallOptions options{
+            .verb = verb, .units = preset_to(*all, verb), .by = {}, .now = false};
+        if (options.units.empty()) continue;
+        Installer installer(context, options);
+        if (const auto ran = installer.run(); !ran) return report(context, ran.error());
+        installer.tell();
+        const Json done = installer.as_json();
+        for (const Json& unit : done.at("units")) told["units"].push_back(unit);
+    }
+    if (!told["units"].empty()) {
+        const auto reloaded = reload_if_running(context);
+        if (!reloaded) return report(context, reloaded.error());
+        told["reloaded"] = *reloaded;
+    }
+    if (context.json) print_json(told);
+    return kOk;
 }
 
 int run_is_enabled(const Context& context, const std::string& unit) {

@@ -17,6 +17,8 @@ struct InstallOptions {
     bool now = false;             ///< start or stop them, too
 };
 int run_install(const Context& context, const InstallOptions& options);
+/// Enables and disables units, all if none is named, as the presets want it.
+int run_preset(const Context& context, const std::vector<std::string>& units);
 int run_is_enabled(const Context& context, const std::string& unit);
 
 /// What `jailsvcd installed` says of these units and of where the site's are; an error where one of

@@ -12,6 +12,7 @@ namespace {
 struct Options {
     InstallOptions install;
     std::string unit;
+    std::vector<std::string> preset;
     ApplyOptions apply;
     EditOptions edit;
 };
@@ -51,6 +52,17 @@ void add_install(CLI::App& app, const std::shared_ptr<Options>& options, const C
             exit_code = run_install(context, options->install);
         });
     }
+    CLI::App* preset =
+        app.add_subcommand("preset", "Enable and disable units as the presets want it");
+    preset->add_option("unit", options->preset, "none: all of them");
+    preset->footer(
+        "Presets are /etc/jailsvc/presets/*.preset (DIR/presets with --config DIR) and those "
+        "beside "
+        "the\nshipped profiles: lines \"enable GLOB\", \"disable GLOB\", \"ignore GLOB\"; the "
+        "first "
+        "one that\nmatches counts. A unit that none matches stays as it is.");
+    preset->callback(
+        [options, &context, &exit_code] { exit_code = run_preset(context, options->preset); });
     CLI::App* is_enabled = app.add_subcommand(
         "is-enabled", "Say whether a unit is enabled, disabled, masked or static");
     is_enabled->add_option("unit", options->unit)->required();

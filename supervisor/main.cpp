@@ -41,7 +41,7 @@ int usage() {
     std::fputs(
         "usage: jailsvcd engine|jailer|logger [--config DIR] [--state DIR] [--plugins DIR]\n"
         "       jailsvcd verify [OPTIONS] FILE...\n"
-        "       jailsvcd installed [OPTIONS] NAME...\n"
+        "       jailsvcd installed [OPTIONS] [NAME]...\n"
         "       jailsvcd explain [--json] [OPTIONS] [TABLE|TABLE.KEY|markdown|json-schema]...\n"
         "       jailsvcd creds [OPTIONS] encrypt|decrypt|list [--json] ARGUMENT...\n"
         "       jailsvcd doctor [OPTIONS] [--json] [--colour]\n"

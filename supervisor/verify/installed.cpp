@@ -11,6 +11,7 @@
 #include "config/load.hpp"
 #include "config/names.hpp"
 #include "config/nearest.hpp"
+#include "config/presets.hpp"
 #include "config/site_files.hpp"
 #include "config/unit_files.hpp"
 #include "jailer/plugin/plugin_host.hpp"
@@ -26,6 +27,27 @@ constexpr int kUsage = 2;
 
 std::string drop_in(const std::string& dir, const std::string& name, std::string_view file) {
     return fmt::format("{}/{}.toml.d/{}", dir, name, file);
+}
+
+/// Beside the profiles, the site's first.
+std::vector<std::string> preset_dirs(const Places& places) {
+    std::vector<std::string> dirs;
+    for (const std::string& profiles : places.profile_dirs) {
+        dirs.push_back(profiles.substr(0, profiles.rfind('/')) + "/presets");
+    }
+    return dirs;
+}
+
+const char* name_of(config::Presets::Policy policy) {
+    switch (policy) {
+        case config::Presets::Policy::kNone:
+            return "";
+        case config::Presets::Policy::kEnable:
+            return "enable";
+        case config::Presets::Policy::kDisable:
+            return "disable";
+    }
+    return "";
 }
 
 std::string place_of(const config::Inspection& seen, std::string_view key) {
@@ -46,11 +68,21 @@ Json facts(const config::Inspection& seen) {
 /// One name after the other; where the site's own files are is found once.
 class Installed {
 public:
-    Installed(const config::Schema& schema, config::Sources sources, std::string site)
+    Installed(const config::Schema& schema, const Places& places)
         : schema_(schema),
-          sources_(std::move(sources)),
-          site_(std::move(site)),
-          files_(sources_, UnitFiles::Look::kByName) {}
+          sources_(config::sources_of(places)),
+          site_(places.site_units()),
+          files_(sources_, UnitFiles::Look::kByName),
+          presets_(config::Presets::read(preset_dirs(places), config::Trust::kRootOnly,
+                                         preset_problems_)) {}
+
+    /// All units, where none is named.
+    [[nodiscard]] Json tell_all(std::vector<std::string> names) const {
+        if (names.empty()) names = config::list_units(sources_);
+        Json told = Json::array();
+        for (const std::string& name : names) told.push_back(tell(name));
+        return told;
+    }
 
     [[nodiscard]] Json tell(const std::string& name) const {
         Json told{{"name", name}, {"kind", "none"}, {"file", ""}, {"nearest", ""}};
@@ -65,27 +97,29 @@ public:
         told["kind"] = is_template ? "template" : is_own ? "unit" : "instance";
         told["file"] = file->path();
         told["listed"] = is_own || has_enabled_file(name);
+        told["preset"] = name_of(presets_.of(name));
         // A template stands for an instance, as for `verify`.
         add_facts(told, name, is_template ? name + std::string(config::kStandIn) : name);
         return told;
     }
 
     /// Unit directories that cannot be read or trusted: nothing in them is known.
-    [[nodiscard]] Json problems() const {
-        Json told = Json::array();
-        for (const auto& problem : files_.problems()) told.push_back(config::to_string(problem));
-        return told;
-    }
+    [[nodiscard]] Json problems() const { return texts(files_.problems()); }
+    [[nodiscard]] Json preset_problems() const { return texts(preset_problems_); }
 
 private:
+    static Json texts(const config::Diagnostics& all) {
+        Json told = Json::array();
+        for (const auto& one : all) told.push_back(config::to_string(one));
+        return told;
+    }
     void add_facts(Json& told, const std::string& name, const std::string& unit) const {
         const config::Inspection now = config::inspect_unit(sources_, schema_, unit);
         config::Sources plain = sources_;
         plain.without = {drop_in(site_, name, config::kEnabledFile),
                          drop_in(site_, name, config::kMaskedFile)};
         told["loads"] = now.unit.has_value();
-        told["errors"] = Json::array();
-        for (const auto& error : now.errors) told["errors"].push_back(config::to_string(error));
+        told["errors"] = texts(now.errors);
         told["now"] = facts(now);
         told["plain"] = facts(config::inspect_unit(plain, schema_, unit));
     }
@@ -103,6 +137,8 @@ private:
     config::Sources sources_;
     std::string site_;
     UnitFiles files_;
+    config::Diagnostics preset_problems_;
+    config::Presets presets_;
 };
 
 }  // namespace
@@ -115,13 +151,12 @@ int installed(const std::vector<std::string>& arguments) {
         return kUsage;
     }
     const jailer::PluginHost host = jailer::PluginHost::load(*places);
-    const Installed all(host.schema(), config::sources_of(*places), places->site_units());
-    Json units = Json::array();
-    for (const std::string& name : given.rest) units.push_back(all.tell(name));
+    const Installed all(host.schema(), *places);
     const Json told{{"site", places->site_units()},
                     {"problems", all.problems()},
+                    {"preset_problems", all.preset_problems()},
                     {"transient", places->unit_dirs.front()},
-                    {"units", std::move(units)}};
+                    {"units", all.tell_all(given.rest)}};
     std::puts(told.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
     return 0;
 }

@@ -98,6 +98,25 @@ class Files(unittest.TestCase):
         self.run_it(0, "unmask", "broken")
         self.assertFalse((self.units / "broken.toml.d").exists())
 
+    def test_presets(self):
+        presets = self.supervisor.folder / "config/presets"
+        presets.mkdir()
+        (presets / "50-ours.preset").write_text("# ours\nenable worker@3\nenable o*\n"
+                                                "enable alone\ndisable *\n")
+        self.assertEqual(self.run_it(0, "preset"),
+                         "web: disabled\noff: enabled, wanted by default\n")
+        self.assertEqual(self.run_it(0, "preset", "worker@3", "alone"),
+                         "worker@3: enabled, wanted by default\n")
+        self.assertEqual(self.run_it(0, "preset", "web"), "web: was disabled\n")
+        (presets / "10-first.preset").write_text("ignore off\nenable web\n")
+        self.run_it(0, "disable", "off")
+        told = json.loads(self.run_it(0, "preset", "web", "off", "--json"))
+        self.assertEqual([unit["name"] for unit in told["units"]], ["web"])
+        self.assertEqual((self.is_enabled("web"), self.is_enabled("off")), ("enabled", "disabled"))
+        (presets / "20-bad.preset").write_text("\nforbid web\n")
+        self.assertIn("20-bad.preset:2:1: \"forbid\": no line of a preset file",
+                      self.run_it(1, "preset"))
+
     def test_who_may_not_is_told(self):
         os.chmod(self.units, 0o777)
         self.assertIn("chmod go-w", self.run_it(1, "mask", "web"))
