@@ -10,8 +10,8 @@
 #include <filesystem>
 #include <optional>
 
+#include "base/site_files.hpp"
 #include "base/sys.hpp"
-#include "config/site_files.hpp"
 #include "enable.hpp"
 #include "programs.hpp"
 #include "site_write.hpp"
@@ -149,7 +149,7 @@ private:
         const std::string transient = all.at("transient").get<std::string>();
         file_ = all.at("units")[0].at("file").get<std::string>();
         if (!options_.full) {
-            target_ = drop_in_of(site, options_.unit, config::kOverrideFile);
+            target_ = drop_in_of(site, options_.unit, kOverrideFile);
             return {};
         }
         target_ = {.site = site, .folder = {}, .name = options_.unit + ".toml"};

@@ -6,8 +6,8 @@
 #include <cerrno>
 #include <cstdio>
 
+#include "base/site_files.hpp"
 #include "commands.hpp"
-#include "config/site_files.hpp"
 #include "outcomes.hpp"
 #include "programs.hpp"
 #include "site_write.hpp"
@@ -94,9 +94,8 @@ private:
                     kUsage);
     }
     [[nodiscard]] SiteFile file_of(const Json& unit) const {
-        return drop_in_of(
-            site_, unit.at("name").get<std::string>(),
-            is_about_masks(options_.verb) ? config::kMaskedFile : config::kEnabledFile);
+        return drop_in_of(site_, unit.at("name").get<std::string>(),
+                          is_about_masks(options_.verb) ? kMaskedFile : kEnabledFile);
     }
     Result<void> carry_out(const Json& unit, const SiteChange& change) {
         bool changed = false;

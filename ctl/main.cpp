@@ -31,8 +31,9 @@ Exit codes, as those of init scripts (LSB):
 exec has the command's own, 126 and 127 as a shell has them, and 128 + N for signal N.
 
 Every command but verify, explain, creds, doctor, selftest, pledge learn, version, enable, disable,
-mask, unmask, is-enabled, preset and edit needs a running supervisor. One that does not answer is
-told of after some seconds and given up after 90; `exec` waits on, since its command may still run.)";
+mask, unmask, is-enabled, preset and edit needs a running supervisor.
+One that does not answer is told of after some seconds and given up after 90; `exec` waits on, since
+its command may still run.)";
 
 struct Options {
     Context context;

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <map>
 
+#include "base/site_files.hpp"
 #include "config/names.hpp"
-#include "config/site_files.hpp"
 
 namespace jailsvc::config {
 namespace {

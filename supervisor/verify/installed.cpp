@@ -7,12 +7,12 @@
 #include <optional>
 
 #include "base/places.hpp"
+#include "base/site_files.hpp"
 #include "config/checks.hpp"
 #include "config/load.hpp"
 #include "config/names.hpp"
 #include "config/nearest.hpp"
 #include "config/presets.hpp"
-#include "config/site_files.hpp"
 #include "config/unit_files.hpp"
 #include "jailer/plugin/plugin_host.hpp"
 #include "jailer/tools/tool_arguments.hpp"
@@ -116,8 +116,7 @@ private:
     void add_facts(Json& told, const std::string& name, const std::string& unit) const {
         const config::Inspection now = config::inspect_unit(sources_, schema_, unit);
         config::Sources plain = sources_;
-        plain.without = {drop_in(site_, name, config::kEnabledFile),
-                         drop_in(site_, name, config::kMaskedFile)};
+        plain.without = {drop_in(site_, name, kEnabledFile), drop_in(site_, name, kMaskedFile)};
         told["loads"] = now.unit.has_value();
         told["errors"] = texts(now.errors);
         told["now"] = facts(now);
@@ -128,7 +127,7 @@ private:
             const auto dir = config::TrustedDir::open(path, config::Trust::kRootOnly);
             if (!dir) continue;
             const auto below = dir->open_below(name + ".toml.d");
-            if (below && below->has(std::string(config::kEnabledFile))) return true;
+            if (below && below->has(std::string(kEnabledFile))) return true;
         }
         return false;
     }

@@ -1,4 +1,4 @@
-#include "config/site_files.hpp"
+#include "base/site_files.hpp"
 
 #include <algorithm>
 #include <catch2/catch.hpp>
