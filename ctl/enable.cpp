@@ -50,10 +50,14 @@ std::string names_of(const Json& list) {
 class Installer {
 public:
     Installer(const Context& context, const InstallOptions& options)
-        : context_(context), options_(options) {}
+        : context_(context), options_(options) {
+        for (const std::string& unit : options.units) {
+            if (std::ranges::find(units_, unit) == units_.end()) units_.push_back(unit);
+        }
+    }
 
     Result<void> run() {
-        TRY(const Json before, ask_installed(context_, options_.units));
+        TRY(const Json before, ask_installed(context_, units_));
         site_ = before.at("site").get<std::string>();
         std::vector<SiteChange> changes;
         for (const Json& unit : before.at("units")) {
@@ -79,8 +83,11 @@ public:
             const std::string by =
                 state == "enabled" ? ", wanted by " + names_of(unit.at("wanted_by")) : "";
             const char* is = unit.at("changed").get<bool>() ? "" : "was ";
-            std::printf("%s: %s%s%s\n", printable(unit.at("name").get<std::string>()).c_str(), is,
-                        state.c_str(), by.c_str());
+            const std::string name = printable(unit.at("name").get<std::string>());
+            std::printf("%s: %s%s%s\n", name.c_str(), is, state.c_str(), by.c_str());
+            if (is_about_masks(options_.verb) || !unit.at("masked").get<bool>()) continue;
+            std::fprintf(stderr, "jailsvc: %s: is masked; `jailsvc unmask %s` lifts that\n",
+                         name.c_str(), name.c_str());
         }
     }
     [[nodiscard]] Json as_json() const { return {{"units", done_}, {"reloaded", reloaded_}}; }
@@ -117,17 +124,20 @@ private:
 
     /// Another file may have the last word.
     Result<void> look_again() {
-        TRY(const Json after, ask_installed(context_, options_.units));
+        TRY(const Json after, ask_installed(context_, units_));
         for (std::size_t i = 0; i < done_.size(); ++i) {
             const Json& unit = after.at("units")[i];
-            done_[i]["state"] = install_state(unit);
+            done_[i]["masked"] = unit.at("now").at("masked");
+            done_[i]["state"] =
+                is_about_masks(options_.verb) ? install_state(unit) : wanted_state(unit);
             done_[i]["wanted_by"] = unit.at("now").at("wanted_by");
             if (is_as_wished(options_.verb, unit) || !unit.at("loads").get<bool>()) continue;
             const char* key = is_about_masks(options_.verb) ? "masked_by" : "enabled_by";
             const auto name = unit.at("name").get<std::string>();
             const auto other = unit.at("now").at(key).get<std::string>();
             return fail(fmt::format("{}: is {} all the same: {} says so; change that file", name,
-                                    install_state(unit), other.empty() ? "its file" : other),
+                                    done_[i]["state"].get<std::string>(),
+                                    other.empty() ? "its file" : other),
                         kFailure);
         }
         return {};
@@ -135,6 +145,7 @@ private:
 
     const Context& context_;
     const InstallOptions& options_;
+    std::vector<std::string> units_;  ///< each once
     std::string site_;
     Json done_ = Json::array();
     bool reloaded_ = false;
@@ -177,9 +188,8 @@ int start_or_stop(const Context& context, const InstallOptions& options, Json& t
     return code_of_outcomes(answer->reply.parameters);
 }
 
-}  // namespace
-
-Result<Json> ask_installed(const Context& context, const std::vector<std::string>& units) {
+/// What jailsvcd says; units that are none are among it.
+Result<Json> tell_installed(const Context& context, const std::vector<std::string>& units) {
     Context plain = context;
     plain.json = false;
     std::vector<std::string> arguments = with_places(context, "installed");
@@ -189,8 +199,28 @@ Result<Json> ask_installed(const Context& context, const std::vector<std::string
         listen_to([&] { return become(plain, "jailsvcd", arguments); }, Listen::kOutputOnly));
     if (said.code != 0) return fail("the unit files could not be read", kFailure);
     Json all = Json::parse(said.text, nullptr, false);
-    if (all.is_discarded())
+    if (all.is_discarded()) {
         return fail("jailsvcd is of another version; install it again", kFailure);
+    }
+    return all;
+}
+
+/// A target that has no file comes into being, but then nothing starts it.
+Result<void> warn_of_targets(const Context& context, const std::vector<std::string>& targets) {
+    if (targets.empty()) return {};
+    TRY(const Json all, tell_installed(context, targets));
+    for (const Json& unit : all.at("units")) {
+        const auto name = unit.at("name").get<std::string>();
+        if (unit.at("kind") != "none" || name == "default") continue;
+        std::fprintf(stderr, "warning: there is no unit %s, so nothing starts it but a person\n",
+                     name.c_str());
+    }
+    return {};
+}
+}  // namespace
+
+Result<Json> ask_installed(const Context& context, const std::vector<std::string>& units) {
+    TRY(Json all, tell_installed(context, units));
     for (const Json& unit : all.at("units")) {
         if (unit.at("kind") != "none") continue;
         const Json& problems = all.at("problems");
@@ -216,6 +246,9 @@ Result<bool> reload_if_running(const Context& context) {
 
 int run_install(const Context& context, const InstallOptions& options) {
     if (const auto good = check_targets(options.by); !good) return report(context, good.error());
+    if (const auto warned = warn_of_targets(context, options.by); !warned) {
+        return report(context, warned.error());
+    }
     Installer installer(context, options);
     if (const auto done = installer.run(); !done) return report(context, done.error());
     if (const auto done = installer.reload(); !done) return report(context, done.error());

@@ -27,7 +27,9 @@ int run_is_enabled(const Context& context, const std::string& unit);
                                          const std::vector<std::string>& units);
 
 /// "enabled", "disabled", "masked" or "static" (wanted by nobody), of one of its units.
-[[nodiscard]] std::string install_state(const Json& unit, const char* facts = "now");
+[[nodiscard]] std::string install_state(const Json& unit);
+/// The same, whether it is masked or not.
+[[nodiscard]] std::string wanted_state(const Json& unit);
 
 /// What is to be done to the one file that says the matter.
 struct SiteChange {

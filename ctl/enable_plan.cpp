@@ -84,10 +84,13 @@ SiteChange plan_mask(const Json& unit, bool masked) {
 
 }  // namespace
 
-std::string install_state(const Json& unit, const char* facts) {
-    if (is_masked(unit, facts)) return "masked";
-    if (wanted_by(unit, facts).empty()) return "static";
-    return says_enabled(unit, facts) && unit.at("listed").get<bool>() ? "enabled" : "disabled";
+std::string wanted_state(const Json& unit) {
+    if (wanted_by(unit, "now").empty()) return "static";
+    return says_enabled(unit, "now") && unit.at("listed").get<bool>() ? "enabled" : "disabled";
+}
+
+std::string install_state(const Json& unit) {
+    return is_masked(unit, "now") ? "masked" : wanted_state(unit);
 }
 
 Result<SiteChange> plan_change(Verb verb, const Json& unit, const Names& by) {

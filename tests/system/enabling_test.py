@@ -1,9 +1,10 @@
 """`jailsvc enable`, `disable`, `mask`, `unmask`, `is-enabled`: with and without a supervisor."""
 import json
 import os
+import subprocess
 import unittest
 
-from harness import Supervisor, SystemTest, await_true, main
+from harness import CLIENT, Supervisor, SystemTest, await_true, main
 
 SLEEP = '[service]\nexec_start = ["/bin/sleep", "infinity"]\n'
 WANTED = '[install]\nwanted_by = ["default"]\n'
@@ -60,12 +61,14 @@ class Files(unittest.TestCase):
         self.assertEqual(self.is_enabled("web"), "enabled")
         told = json.loads(self.run_it(0, "disable", "web", "off", "--json"))
         self.assertEqual(told, {"reloaded": False, "units": [
-            {"name": "web", "changed": True, "state": "disabled", "wanted_by": ["default"]},
-            {"name": "off", "changed": False, "state": "disabled", "wanted_by": ["default"]}]})
+            {"name": "web", "changed": True, "state": "disabled", "masked": False,
+             "wanted_by": ["default"]},
+            {"name": "off", "changed": False, "state": "disabled", "masked": False,
+             "wanted_by": ["default"]}]})
 
     def test_what_nothing_wants(self):
         self.assertIn("jailsvc enable alone --by default", self.run_it(1, "enable", "alone"))
-        self.run_it(0, "enable", "--by", "late", "alone")
+        self.assertIn("there is no unit late", self.run_it(0, "enable", "--by", "late", "alone"))
         self.assertEqual(self.is_enabled("alone"), "enabled")
         self.run_it(2, "enable", "--by", 'x"y', "alone")
         self.run_it(0, "disable", "alone")
@@ -116,6 +119,26 @@ class Files(unittest.TestCase):
         (presets / "20-bad.preset").write_text("\nforbid web\n")
         self.assertIn("20-bad.preset:2:1: \"forbid\": no line of a preset file",
                       self.run_it(1, "preset"))
+
+    def test_what_is_masked_and_enabled(self):
+        self.run_it(0, "mask", "web", "web")
+        self.assertEqual(self.run_it(0, "disable", "web"), "web: disabled\njailsvc: web: is masked; "
+                         "`jailsvc unmask web` lifts that\n")
+        self.assertEqual(self.run_it(0, "unmask", "web"), "web: disabled\n")
+
+    def test_where_nothing_can_be_written(self):
+        command = [CLIENT, "--config", self.supervisor.folder / "config", "mask", "web"]
+        result = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
+                                 *command], capture_output=True, text=True, check=False)
+        self.assertEqual(result.returncode, 4, result.stderr)
+        self.assertIn("Permission denied; run it as root", result.stderr)
+        # In a mount namespace of its own, which is gone with the shell.
+        script = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"'
+        result = subprocess.run(["unshare", "--mount", "sh", "-c", script, self.units, *command],
+                                capture_output=True, text=True, check=False)
+        self.assertEqual(result.returncode, 1, result.stderr)
+        self.assertIn("Read-only file system; mount it writable", result.stderr)
+        self.assertEqual(self.is_enabled("web"), "enabled")
 
     def test_who_may_not_is_told(self):
         os.chmod(self.units, 0o777)
