@@ -34,7 +34,7 @@ class Files(unittest.TestCase):
                          result.stderr)
         return result.stdout.strip()
 
-    def test_states(self):
+    def test_is_enabled_tells_the_states(self):
         self.assertEqual([self.is_enabled(unit) for unit in ("web", "alone", "off", "worker@1")],
                          ["enabled", "static", "disabled", "disabled"])
         self.run_it(0, "mask", "web")
@@ -147,7 +147,7 @@ class Files(unittest.TestCase):
         self.run_it(1, "mask", "web", "--now")  # nobody is there to stop it
         self.assertEqual(self.is_enabled("web"), "masked")
 
-    def test_the_next_start_has_what_is_enabled(self):
+    def test_the_next_start_has_what_is_enabled(self):  # [S0.8]
         self.run_it(0, "disable", "web")
         self.run_it(0, "enable", "off", "worker@3")
         self.run_it(0, "enable", "alone", "--by", "default")
