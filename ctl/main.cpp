@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "commands.hpp"
+#include "site.hpp"
 #include "views.hpp"
 
 namespace {
@@ -29,9 +30,10 @@ Exit codes, as those of init scripts (LSB):
   7  the unit does not run
 exec has the command's own, 126 and 127 as a shell has them, and 128 + N for signal N.
 
-Every command but verify, explain, creds, doctor, selftest, pledge learn and version needs a running
-supervisor. One that does not answer is told of after some seconds and given up after 90; `exec` waits
-on, since its command may still run.)";
+Every command but verify, explain, creds, doctor, selftest, pledge learn, version, enable, disable,
+mask, unmask, is-enabled, preset and edit needs a running supervisor.
+One that does not answer is told of after some seconds and given up after 90; `exec` waits on, since
+its command may still run.)";
 
 struct Options {
     Context context;
@@ -56,7 +58,8 @@ struct Options {
 void add_places(CLI::App& app, Options& options) {
     app.add_option("--socket", options.context.socket, "the supervisor's control socket");
     app.add_option("--state", options.context.state, "the supervisor's --state directory");
-    app.add_option("--config", options.context.config, "a --config directory, for verify");
+    app.add_option("--config", options.context.config,
+                   "a --config directory, for verify and what writes unit files");
     app.add_flag("--json", options.context.json, "print JSON");
 }
 
@@ -328,6 +331,7 @@ int main(int argc, char** argv) {
     add_logs(app, options);
     add_tools(app, options);
     add_views(app, options.context, options.exit_code);
+    add_site(app, options.context, options.exit_code);
     app.footer(kFooter);  // of the whole; commands added after it would have it too
     try {
         app.parse(argc, argv);

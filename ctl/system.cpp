@@ -1,73 +1,14 @@
-#include <fcntl.h>
-#include <fmt/format.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <cstdio>
-#include <functional>
 
-#include "base/sys.hpp"
 #include "commands.hpp"
-#include "text.hpp"
+#include "programs.hpp"
 
 namespace jailsvc::ctl {
 namespace {
 
-constexpr std::size_t kMaxSaid = 16U << 20;  ///< [bytes]
-
-void print_names(const char* what, const Json& parameters, const char* key) {
-    for (const auto& name : parameters.value(key, Json::array())) {
-        if (!name.is_string()) continue;
-        std::printf("%s: %s\n", what, printable(name.get<std::string>()).c_str());
-    }
-}
-
-/// Becomes one of lib/jailsvc's programs; needs no running supervisor.
-int become(const Context& context, const std::string& program, std::vector<std::string> arguments) {
-    const auto folder = sys::program_directory();
-    if (!folder) return report(context, folder.error());
-    std::vector<char*> argv;
-    arguments.insert(arguments.begin(), program);
-    for (auto& argument : arguments) argv.push_back(argument.data());
-    argv.push_back(nullptr);
-    // PREFIX/lib/jailsvc of PREFIX/bin; a build tree has jailsvcd beside us.
-    ::execv((*folder + "/" + program).c_str(), argv.data());
-    ::execv((*folder + "/../lib/jailsvc/" + program).c_str(), argv.data());
-    return report(context,
-                  {fmt::format("{} is neither in {} nor in ../lib/jailsvc beside it; install "
-                               "it again",
-                               program, *folder),
-                   kFailure});
-}
-
 /// `jailsvcd ARGUMENTS`, which knows the plugins' keys.
 int become_jailsvcd(const Context& context, const std::vector<std::string>& arguments) {
     return become(context, "jailsvcd", arguments);
-}
-
-/// What a child writes until it ends, both outputs together, and its exit code.
-struct Said {
-    std::string text;
-    int code = kFailure;
-};
-Result<Said> listen_to(const std::function<int()>& child) {
-    int ends[2];
-    if (::pipe2(ends, O_CLOEXEC) == -1) return fail_errno("pipe");
-    const Fd reader(ends[0]);
-    Fd writer(ends[1]);
-    const pid_t pid = ::fork();
-    if (pid == -1) return fail_errno("fork");
-    if (pid == 0) {
-        ::dup2(writer.get(), STDOUT_FILENO);
-        ::dup2(writer.get(), STDERR_FILENO);
-        ::_exit(child());
-    }
-    writer = Fd();
-    Said said;
-    TRY(said.text, sys::read_fd(reader.get(), kMaxSaid));
-    int status = 0;
-    if (::waitpid(pid, &status, 0) == pid && WIFEXITED(status)) said.code = WEXITSTATUS(status);
-    return said;
 }
 
 /// A program's words wrapped for --json.
@@ -83,40 +24,7 @@ int run_wrapped(const Context& context, const std::string& program,
     return kOk;
 }
 
-std::vector<std::string> with_places(const Context& context, const char* verb) {
-    std::vector<std::string> arguments{verb};
-    if (!context.config.empty()) {
-        arguments.insert(arguments.end(), {"--config", context.config});
-    }
-    if (!context.state.empty()) arguments.insert(arguments.end(), {"--state", context.state});
-    return arguments;
-}
-
 }  // namespace
-
-int run_daemon_reload(const Context& context) {
-    const auto answer = ask(context, "DaemonReload", Json::object());
-    if (!answer) return report(context, answer.error());
-    const Json& changes = answer->reply.parameters;
-    const Json errors = changes.value("errors", Json::array());
-    if (context.json) {
-        print_json(changes);
-    } else {
-        print_names("added", changes, "added");
-        print_names("changed", changes, "changed");
-        print_names("removed", changes, "removed");
-        print_names("running with its old file", changes, "stale");
-        for (const auto& warning : changes.value("warnings", Json::array())) {
-            if (!warning.is_string()) continue;
-            std::fprintf(stderr, "warning: %s\n", printable(warning.get<std::string>()).c_str());
-        }
-        for (const auto& error : errors) {
-            if (!error.is_string()) continue;
-            std::fprintf(stderr, "%s\n", printable_lines(error.get<std::string>()).c_str());
-        }
-    }
-    return errors.empty() ? kOk : kFailure;
-}
 
 int run_version(const Context& context) {
     if (context.json) {

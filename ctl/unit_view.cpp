@@ -123,6 +123,10 @@ void add_state(const Context& context, const Json& unit, Lines& lines) {
     if (const auto next = number_field(unit, "next_restart")) {
         add(lines, "next start", "in " + human_duration(*next));
     }
+    if (const auto next = number_field(unit, "next_run")) {
+        const std::uint64_t now = realtime_ns() / 1000;
+        add(lines, "next run", "in " + human_duration(*next > now ? *next - now : 0));
+    }
 }
 
 void add_texts(const Json& unit, const char* field, const char* name, Lines& lines) {

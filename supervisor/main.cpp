@@ -14,6 +14,7 @@
 #include "ipc/messages.hpp"
 #include "jailer/run.hpp"
 #include "logger/run.hpp"
+#include "verify/installed.hpp"
 #include "verify/verify.hpp"
 
 namespace {
@@ -40,6 +41,7 @@ int usage() {
     std::fputs(
         "usage: jailsvcd engine|jailer|logger [--config DIR] [--state DIR] [--plugins DIR]\n"
         "       jailsvcd verify [OPTIONS] FILE...\n"
+        "       jailsvcd installed [OPTIONS] [NAME]...\n"
         "       jailsvcd explain [--json] [OPTIONS] [TABLE|TABLE.KEY|markdown|json-schema]...\n"
         "       jailsvcd creds [OPTIONS] encrypt|decrypt|list [--json] ARGUMENT...\n"
         "       jailsvcd doctor [OPTIONS] [--json] [--colour]\n"
@@ -57,6 +59,7 @@ int main(int argc, char** argv) {
     const std::string_view role = arguments.front();
     const std::vector<std::string> rest(arguments.begin() + 1, arguments.end());
     if (role == "verify") return verify::verify(rest);
+    if (role == "installed") return verify::installed(rest);
     if (role == "explain") return jailer::explain(rest);
     if (role == "creds") return jailer::creds(rest);
     if (role == "doctor") return doctor::doctor(rest);

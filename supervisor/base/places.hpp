@@ -30,6 +30,9 @@ struct Places {
     std::uint64_t files = 0;  ///< --files N: soft limit of open files that jailsvc-init was given
     bool quiet = false;       ///< --quiet: warnings and errors only
 
+    /// The directory, among `unit_dirs`, that belongs to the site: between what lasts until the
+    /// next boot and what is shipped.
+    [[nodiscard]] const std::string& site_units() const { return unit_dirs[1]; }
     [[nodiscard]] std::string control_socket() const { return run + "/control"; }
     /// What units of a private network have as /etc/hosts, by unit's name.
     [[nodiscard]] std::string hosts_root() const { return run + "/hosts"; }

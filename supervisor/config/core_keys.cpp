@@ -156,6 +156,8 @@ std::vector<CoreKey> unit_keys() {
         unit("essential", &U::essential,
              "When it fails, or ends without being asked, everything is stopped and the supervisor "
              "ends with its exit code: for the service that a container is there for."),
+        unit("masked", &U::masked,
+             "Nothing starts it, whoever asks: `jailsvc mask` and `jailsvc unmask` write this."),
         unit("start_limit_burst", &U::start_limit_burst,
              "This many starts within start_limit_interval, then no more; a manual start begins "
              "the count anew.",
@@ -254,8 +256,10 @@ std::vector<CoreKey> other_keys() {
                     environment_names),
         install("wanted_by", &InstallTable::wanted_by,
                 "Units that want this one: they start it with them. [\"default\"] starts it with "
-                "the supervisor; being named here counts as enabled.",
+                "the supervisor; being named here counts as enabled, unless `enabled` says no.",
                 unit_names),
+        install("enabled", &InstallTable::enabled,
+                "Whether wanted_by holds: `jailsvc enable` and `jailsvc disable` write this."),
         jail("profile", &JailTable::profile,
              "Profile whose [jail.*] keys hold where the unit has "
              "none of its own.",

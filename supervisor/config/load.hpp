@@ -22,6 +22,8 @@ struct Sources {
     std::vector<std::string> unit_dirs;
     std::vector<std::string> profile_dirs;
     std::string ceiling = {};  ///< file of what the site allows at most; it may be absent
+    /// Paths of drop-ins that are read as if they were not there: to find out what they change.
+    std::vector<std::string> without = {};
     /// true: every file must belong to root (or to this process's user when that is not root) and
     /// be writable by nobody else, checked on the open descriptor (law 5).
     bool require_trusted_owner = true;

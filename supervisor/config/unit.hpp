@@ -12,6 +12,7 @@
 #include "base/rarely.hpp"
 #include "base/shared_path.hpp"
 #include "base/shared_text.hpp"
+#include "config/unit_digest.hpp"
 
 namespace jailsvc::config {
 
@@ -47,6 +48,7 @@ struct UnitTable {
     List<std::string> requires_, wants, binds_to, part_of, after, before, conflicts;
     List<std::string> on_failure, on_success;  ///< units started when this one ends so
     bool essential = false;                    ///< its end is the supervisor's
+    bool masked = false;                       ///< nothing starts it, whoever asks
     std::uint32_t start_limit_burst = 5;
     Duration start_limit_interval = std::chrono::seconds(10);
 };
@@ -162,6 +164,7 @@ struct LoggingTable {
 /// [install]
 struct InstallTable {
     List<std::string> wanted_by;
+    bool enabled = true;  ///< whether `wanted_by` holds
 };
 
 /// What [jail] itself says; the tables below it belong to the plugins.
@@ -185,7 +188,7 @@ struct Unit {
     /// The whole effective unit as canonical TOML (sorted keys, specifiers expanded), [jail.*]
     /// included. This text is what the digest covers, and what `jailsvc show` prints.
     SharedText text;
-    Digest digest{};
+    Digest digest{};         ///< of the text, see digest_of_unit
     List<SharedPath> files;  ///< what it was made of, in order of rising priority
     /// A target groups others: it has no [service], starts and is done; or it accepts connections
     /// for the instances of its template.
@@ -198,7 +201,7 @@ struct Unit {
 
     void set_text(std::string_view whole) {
         text = SharedText(whole);
-        digest = digest_of(whole);
+        digest = digest_of_unit(whole);
     }
 };
 

@@ -5,12 +5,14 @@
 #include <algorithm>
 #include <map>
 
+#include "base/site_files.hpp"
 #include "config/names.hpp"
 
 namespace jailsvc::config {
 namespace {
 
 constexpr std::string_view kSuffix = ".toml";
+constexpr std::string_view kDropIns = ".toml.d";
 
 /// "web" of "web.toml"; empty for other names.
 std::string_view stem(std::string_view file_name) {
@@ -28,7 +30,8 @@ std::vector<std::string> file_names(const std::string& unit) {
 
 }  // namespace
 
-UnitFiles::UnitFiles(const Sources& sources, Look look) {
+UnitFiles::UnitFiles(const Sources& sources, Look look)
+    : without_(sources.without.begin(), sources.without.end()) {
     const Trust trust = sources.require_trusted_owner ? Trust::kRootOnly : Trust::kAny;
     open_all(sources.unit_dirs, trust, look, units_);
     open_all(sources.profile_dirs, trust, look, profiles_);
@@ -54,7 +57,21 @@ Result<UnitFiles::Listed> UnitFiles::open_one(const std::string& path, Trust tru
 }
 
 std::vector<std::string> UnitFiles::unit_names() const {
-    return names_that(is_unit_name);
+    const auto files = names_that(is_unit_name);
+    Names names(files.begin(), files.end());
+    for (const Listed& listed : units_) add_enabled_instances(listed, names);
+    return {names.begin(), names.end()};
+}
+
+void UnitFiles::add_enabled_instances(const Listed& listed, Names& names) const {
+    for (const std::string& folder : *listed.names) {
+        if (!folder.ends_with(kDropIns)) continue;
+        const std::string name = folder.substr(0, folder.size() - kDropIns.size());
+        if (!is_unit_name(name) || !split_name(name).is_instance || !has_unit(name)) continue;
+        const auto dir = listed.dir.open_below(folder);
+        // One that cannot be read is told of when its unit is loaded.
+        if (!dir || dir->has(std::string(kEnabledFile))) names.insert(name);
+    }
 }
 
 std::vector<std::string> UnitFiles::template_names() const {
@@ -94,7 +111,6 @@ Diagnostics UnitFiles::strays() const {
 }
 
 std::string UnitFiles::stray_fault(const Listed& listed, const std::string& name) const {
-    constexpr std::string_view kDropIns = ".toml.d";
     if (name.ends_with(kDropIns)) {
         const std::string owner = name.substr(0, name.size() - 2);
         if (has_owner(owner)) return {};
@@ -160,7 +176,8 @@ std::vector<UnitFiles::File> UnitFiles::find_drop_ins(const std::string& name,
             }
             opened.push_back(std::move(*dir));
             for (const std::string& file : *files) {
-                if (!stem(file).empty()) chosen.try_emplace(file, File{&opened.back(), file});
+                if (stem(file).empty() || without_.contains(opened.back().path_of(file))) continue;
+                chosen.try_emplace(file, File{&opened.back(), file});
             }
         }
     }

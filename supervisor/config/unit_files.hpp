@@ -28,7 +28,8 @@ public:
     [[nodiscard]] const Diagnostics& problems() const { return problems_; }
 
     // Of kListed:
-    [[nodiscard]] std::vector<std::string> unit_names() const;      ///< templates left out, sorted
+    /// Of files, and of instances that are enabled by a drop-in; templates left out, sorted.
+    [[nodiscard]] std::vector<std::string> unit_names() const;
     [[nodiscard]] std::vector<std::string> template_names() const;  ///< "worker@", sorted
     /// What lies in the unit directories without ever being read: files whose names can be no
     /// unit's, and drop-in directories of no unit.
@@ -68,12 +69,14 @@ private:
     void open_all(const std::vector<std::string>& paths, Trust trust, Look look, Listing& out);
     static Result<Listed> open_one(const std::string& path, Trust trust, Look look);
     [[nodiscard]] std::vector<std::string> names_that(bool (*are)(std::string_view name)) const;
+    void add_enabled_instances(const Listed& listed, Names& names) const;
     [[nodiscard]] std::string stray_fault(const Listed& listed, const std::string& name) const;
     [[nodiscard]] bool has_owner(const std::string& file_name) const;
     static std::optional<File> find(const Listing& listing, const std::string& file_name);
 
     Listing units_;
     Listing profiles_;
+    Names without_;  ///< see Sources::without
     Diagnostics problems_;
 };
 

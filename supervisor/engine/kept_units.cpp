@@ -13,7 +13,7 @@ namespace jailsvc::engine {
 void KeptUnits::add(const ipc::Stored& stored, Fd memfd) {
     auto text = sys::read_memfd(memfd.get());
     if (!text) return spdlog::error("{}: kept unit: {}", stored.unit, text.error().message);
-    const Digest digest = digest_of(*text);
+    const Digest digest = config::digest_of_unit(*text);
     texts_.insert_or_assign({std::string(ipc::get_text(stored.unit)), digest}, std::move(*text));
 }
 

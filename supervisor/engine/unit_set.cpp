@@ -60,6 +60,7 @@ UnitSet load_units(const config::Sources& sources, const config::Schema& schema,
 void add_wanted(std::vector<config::Unit>& units) {
     std::map<std::string, std::vector<std::string>> wanted;
     for (const config::Unit& unit : units) {
+        if (!unit.install.enabled) continue;
         for (const std::string& target : unit.install.wanted_by) {
             wanted[target].push_back(unit.name);
         }

@@ -27,7 +27,8 @@ void drop_what_the_jailer_needs(config::Unit& unit);
                                  const std::vector<std::string>& instances);
 
 /// Makes [install] wanted_by work: a target that a unit names there wants the unit, and a target
-/// that has no file comes into being. Being named in the file counts as being enabled.
+/// that has no file comes into being. A unit that says `enabled = false` is
+/// wanted by none of them.
 void add_wanted(std::vector<config::Unit>& units);
 
 }  // namespace jailsvc::engine

@@ -42,6 +42,9 @@ void add_relations(Nodes& nodes, const config::Unit& unit, const Faults& faults)
     node.wants = known(nodes, unit.unit.wants);
     node.part_of = known(nodes, unit.unit.part_of);
     node.conflicts = known(nodes, unit.unit.conflicts);
+    if (unit.unit.masked) {
+        node.broken = "is masked; `jailsvc unmask " + unit.name + "` lifts that";
+    }
     const auto check = [&](const std::string& verb, const List<std::string>& names) {
         for (const std::string& name : names) {
             if (!node.broken.empty()) return;

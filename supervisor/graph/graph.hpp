@@ -26,7 +26,7 @@ class Graph {
 public:
     /// Units that lie on an ordering cycle, or require one that does not exist, are marked broken
     /// with the reason ("cycle: a -> b -> a", read "a comes after b"); units that require a broken
-    /// one too. Others are not affected: an edge of `wants` or order to a broken or absent unit is
+    /// one too. So is a masked unit. Others are not affected: an edge of `wants` or order to a broken or absent unit is
     /// left out. The units must have different names.
     /// `faults` say of units that are not among them what is wrong with their files.
     [[nodiscard]] static Graph build(const std::vector<const config::Unit*>& units,

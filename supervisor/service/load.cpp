@@ -76,7 +76,10 @@ void Manager::Impl::taken(LoadReport& report) {
         if (entry->removed && entry->record().state == State::kListening) {
             want_down(*entry, "its file is gone");
         }
-        if (!entry->broken->empty()) report.errors.push_back(entry->name() + ": " + *entry->broken);
+        // Masked is what somebody wants the unit to be.
+        if (!entry->broken->empty() && !entry->loaded->unit.masked) {
+            report.errors.push_back(entry->name() + ": " + *entry->broken);
+        }
         if (!at_rest(*entry)) queue.push(*entry);
     }
     run();

@@ -60,7 +60,7 @@ struct Status {
     std::string because;  ///< for waiting, backoff, failed: what it waits for or why
     std::uint64_t next_restart_ns = 0;
     std::optional<JobId> job;
-    bool stale = false;  ///< its file has changed since it was started
+    bool stale = false;  ///< its file has changed since it was started, see digest_of_unit
 };
 
 /// All units, their dependencies, requests and state machines. No I/O: everything to be done goes

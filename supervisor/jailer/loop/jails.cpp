@@ -39,7 +39,7 @@ std::string Jail::mark() const {
 bool Jail::runs_as(const Digest& wanted) const {
     if (std::ranges::find(*former, wanted) != former->end()) return true;
     if (loaded) return loaded->plan.digest() == wanted;
-    return !text->empty() && digest_of(*text) == wanted;
+    return !text->empty() && config::digest_of_unit(*text) == wanted;
 }
 
 Jails::Jails(Core& core, LimitEvents& limits) : core_(core), limits_(limits) {

@@ -65,7 +65,7 @@ restart_delay = "200ms"
 after = ["db"]
 description = "A server"
 )");
-    CHECK(unit.digest == digest_of(unit.text.str()));
+    CHECK(unit.digest == digest_of_unit(unit.text.str()));
 
     tree.write("etc/same.toml",
                "service.restart_delay = \"200ms\"\nservice.restart = 'always'\n"

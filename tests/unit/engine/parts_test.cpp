@@ -67,12 +67,15 @@ TEST_CASE("units: targets want what names them in wanted_by", "[engine]") {
     units[2].name = "site";
     units[2].is_target = true;
     units[2].unit.wants = {"web"};
+    auto& off = units.emplace_back();
+    off.name = "off";
+    off.install = {.wanted_by = {"default", "nowhere"}, .enabled = false};
     add_wanted(units);
-    REQUIRE(units.size() == 4);
+    REQUIRE(units.size() == 5);
     CHECK(units[2].unit.wants == std::vector<std::string>{"web"});
-    CHECK(units[3].name == "default");
-    CHECK(units[3].is_target);
-    CHECK(units[3].unit.wants == std::vector<std::string>{"web", "db"});
+    CHECK(units[4].name == "default");
+    CHECK(units[4].is_target);
+    CHECK(units[4].unit.wants == std::vector<std::string>{"web", "db"});
 }
 
 TEST_CASE("reporter: changes read like sentences", "[engine]") {

@@ -158,3 +158,15 @@ TEST_CASE("graph: a requirement whose file has errors is told with them", "[grap
     CHECK(broken({{"other", "oops"}}) ==
           "requires db, which does not exist; add it or drop the line");
 }
+
+TEST_CASE("graph: a masked unit is started by nobody, and says so", "[graph]") {
+    auto masked = unit("db");
+    masked.unit.masked = true;
+    auto wanting = unit("late");
+    wanting.unit.wants = Names{"db"};
+    const Graph graph = build({unit("web", {"db"}), masked, wanting});
+    CHECK(graph.find("db")->broken == "is masked; `jailsvc unmask db` lifts that");
+    CHECK(graph.find("web")->broken ==
+          "requires db, which cannot start: is masked; `jailsvc unmask db` lifts that");
+    CHECK(graph.start_order("late") == Names{"late"});
+}

@@ -1,0 +1,175 @@
+"""`jailsvc edit` and `jailsvc apply`: from a changed file to a running service."""
+import json
+import os
+import pty
+import select
+import subprocess
+
+from harness import CLIENT, DEADLINE, SystemTest, main
+
+SLEEP = '[service]\nexec_start = ["/bin/sleep", "infinity"]\n'
+
+
+class Editing(SystemTest):
+    UNITS = {"web": SLEEP, "worker@": SLEEP}
+
+    def setUp(self):
+        self.web = self.supervisor.units / "web.toml.d/override.toml"
+        self.editor = self.supervisor.folder / "editor"
+        self.addCleanup(self.restore)
+
+    def restore(self):
+        self.web.unlink(missing_ok=True)
+        self.supervisor.write("web", SLEEP)
+        self.ok("daemon-reload")
+
+    def edit(self, code, script, *arguments, **variables):
+        """With an editor that does this to the draft, "$1"."""
+        self.editor.write_text(f"#!/bin/sh\nset -e\n{script}\n")
+        self.editor.chmod(0o755)
+        environment = {name: value for name, value in os.environ.items()
+                       if name not in ("VISUAL", "EDITOR")}
+        environment |= variables or {"EDITOR": str(self.editor)}
+        result = self.supervisor.run("--config", self.supervisor.folder / "config", "edit",
+                                     *arguments, env=environment)
+        self.assertEqual(result.returncode, code, result.stdout + result.stderr)
+        return result.stdout + result.stderr
+
+    def put(self, text):
+        return f"cat >\"$1\" <<'END'\n{text}END\n"
+
+    def test_a_drop_in_is_written_and_read(self):
+        said = self.edit(0, 'grep -q "^# exec_start" "$1"\n'
+                         "sed -i '1i [service]\\nnice = 7' \"$1\"", "web")
+        self.assertIn(f"{self.web}: written", said)
+        self.assertEqual(self.web.read_text(), "[service]\nnice = 7\n")
+        self.assertEqual(self.web.stat().st_mode & 0o7777, 0o644)
+        self.assertIn("nice = 7", self.ok("show", "web"))
+        # What is there is what is edited.
+        self.edit(0, "sed -i 's/^nice = 7/nice = 8/' \"$1\"", "web")
+        self.assertEqual(self.web.read_text(), "[service]\nnice = 8\n")
+        self.assertIn("not changed", self.edit(0, "true", "web"))
+        self.assertIn("removed", self.edit(0, self.put("# nothing any more\n"), "web"))
+        self.assertFalse(self.web.parent.exists())
+        self.assertIn("not changed", self.edit(0, "true", "web"))
+
+    def test_visual_comes_first_and_may_have_arguments(self):
+        self.editor.write_text('#!/bin/sh\n[ "$1" = --wait ] && printf "[service]\\nnice = 3\\n" '
+                               '>"$2"\n')
+        self.editor.chmod(0o755)
+        environment = os.environ | {"VISUAL": f"{self.editor} --wait", "EDITOR": "false"}
+        result = self.supervisor.run("--config", self.supervisor.folder / "config", "edit", "web",
+                                     "--json", env=environment)
+        self.assertEqual(json.loads(result.stdout), {"unit": "web", "file": str(self.web),
+                                                     "changed": True, "reloaded": True})
+
+    def test_errors_change_nothing(self):
+        said = self.edit(6, self.put("[service]\nnice = 99\n"), "web")
+        self.assertIn("override.toml:2:8: nice: ", said)
+        self.assertIn("nothing was changed", said)
+        self.assertFalse(self.web.exists())
+        # What the plugins say counts, and so does the unit as a whole.
+        self.edit(6, self.put('[jail.identity]\numask = "9"\n'), "web")
+        self.edit(6, self.put('[service]\nrestart_delay = "2min"\nrestart_delay_max = "1s"\n'),
+                  "web")
+        self.assertIn("code 3; nothing was changed", self.edit(1, "exit 3", "web"))
+        self.edit(5, "true", "nosuch")
+        self.assertFalse(self.web.parent.exists())
+
+    def test_the_whole_file_and_a_template(self):
+        self.edit(0, "sed -i 's/infinity/1000/' \"$1\"", "web", "--full")
+        self.assertIn('"1000"', (self.supervisor.units / "web.toml").read_text())
+        self.assertIn("says nothing", self.edit(6, self.put(""), "web", "--full"))
+        self.edit(0, self.put("[service]\nnice = 2\n"), "worker@")
+        self.assertIn("nice = 2", self.ok("show", "worker@1"))
+        self.edit(0, self.put(""), "worker@")
+
+    def test_with_errors_a_person_can_go_on(self):
+        self.editor.write_text('#!/bin/sh\nif [ -e "$0.again" ]; then nice=9; else nice=99; fi\n'
+                               'touch "$0.again"\nprintf "[service]\\nnice = $nice\\n" >"$1"\n')
+        self.editor.chmod(0o755)
+        ours, theirs = pty.openpty()
+        command = [CLIENT, "--state", self.supervisor.state, "--config",
+                   self.supervisor.folder / "config", "edit", "web"]
+        with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs,
+                              env=os.environ | {"VISUAL": str(self.editor)}) as client:
+            os.close(theirs)
+            said = b""
+            try:
+                while b"again? [Y/n]" not in said:
+                    self.assertTrue(select.select([ours], [], [], DEADLINE)[0], said)
+                    said += os.read(ours, 4096)
+                os.write(ours, b"\n")
+                while True:
+                    self.assertTrue(select.select([ours], [], [], DEADLINE)[0], said)
+                    said += os.read(ours, 4096)
+            except OSError:  # EIO: the terminal's other end is closed
+                pass
+            finally:
+                os.close(ours)
+            self.assertEqual(client.wait(DEADLINE), 0, said)
+        self.assertEqual(self.web.read_text(), "[service]\nnice = 9\n")
+
+
+class Apply(SystemTest):
+    UNITS = {"web": SLEEP + '[unit]\nrequires = ["db"]\n', "db": SLEEP, "other": SLEEP,
+             "idle": SLEEP}
+
+    def setUp(self):
+        self.ok("start", "web", "other")
+        self.pids = self.pids_now()
+        self.addCleanup(self.restore)
+
+    def restore(self):
+        for name, text in self.UNITS.items():
+            self.supervisor.write(name, text)
+        self.ok("apply")
+
+    def pids_now(self):
+        return {name: self.supervisor.pid(name) for name in ("web", "db", "other", "idle")}
+
+    def restarted(self):
+        now = self.pids_now()
+        return [name for name in now if now[name] != self.pids[name]]
+
+    def change(self, *names):
+        for name in names:
+            self.supervisor.write(name, self.UNITS[name].replace("infinity", "1000"))
+
+    def test_only_what_differs_is_restarted(self):
+        self.assertEqual(self.ok("apply"), "")
+        self.change("other", "idle")
+        said = self.ok("apply", "--dry-run")
+        self.assertEqual(said, "changed: idle\nchanged: other\nwould restart: other\n")
+        self.assertEqual(self.restarted(), [])
+        self.assertEqual(self.ok("apply"), "restarts: other\n")
+        self.assertEqual(self.restarted(), ["other"])
+        self.assertFalse(self.supervisor.status("other")["stale"])
+        self.assertEqual(self.ok("apply"), "")
+
+    def test_in_the_order_of_dependencies_and_once(self):
+        self.change("web", "db")
+        told = json.loads(self.ok("apply", "--json"))
+        self.assertEqual(sorted(told["restart"]), ["db", "web"])
+        self.assertEqual(sorted(told["changes"]["changed"]), ["db", "web"])
+        self.assertEqual({outcome["result"] for outcome in told["outcomes"]}, {"done"})
+        self.assertEqual(self.restarted(), ["web", "db"])
+        self.assertEqual({self.supervisor.status(name)["stale"] for name in ("web", "db")}, {False})
+
+    def test_of_the_named_ones_alone(self):
+        self.change("other", "web")
+        self.ok("apply", "other")
+        self.assertEqual(self.restarted(), ["other"])
+        self.fails(5, "apply", "nosuch")
+
+    def test_what_does_not_come_up_is_told(self):
+        self.supervisor.write("other", '[service]\nexec_start = ["/no/such/program"]\n')
+        self.assertIn("/no/such/program", self.fails(1, "apply"))
+        # A file that does not load disturbs nothing that runs.
+        self.supervisor.write("web", "[service]\nexec_start =\n")
+        self.assertIn("web.toml:2:", self.fails(1, "apply"))
+        self.assertEqual(self.supervisor.pid("web"), self.pids["web"])
+
+
+if __name__ == "__main__":
+    main()
