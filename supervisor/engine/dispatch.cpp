@@ -100,7 +100,7 @@ const Dispatcher::Method* Dispatcher::find_method(std::string_view name) {
         {"Processes", Role::kRead, "units", &Dispatcher::processes},
         {"ListSockets", Role::kRead, "", &Dispatcher::list_sockets},
         {"ListTimers", Role::kRead, "", &Dispatcher::list_timers},
-        {"Trigger", Role::kOperate, "units", &Dispatcher::trigger},
+        {"Trigger", Role::kOperate, "units no_block", &Dispatcher::trigger},
         {"Show", Role::kRead, "unit effective", &Dispatcher::show},
         {"Plan", Role::kRead, "unit", &Dispatcher::plan},
         {"Logs", Role::kOperate, "unit follow file", &Dispatcher::logs},

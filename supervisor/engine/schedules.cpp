@@ -110,7 +110,8 @@ void Schedules::arm() {
     if (items_.empty()) {
         boot_watch_.stop();
         wall_watch_.stop();
-        boot_ = wall_ = Fd();
+        boot_ = Fd();
+        wall_ = Fd();
         return;
     }
     if (!boot_) {

@@ -140,5 +140,6 @@ TEST_CASE("sandbox: the engine cannot execute, write, connect or signal", "[engi
     }
     CHECK(outcome_of(read_file, true) == 0);  // which is all it needs of files
     ::unlink(old.c_str());
+    REQUIRE(::rmdir((folder + "/open").c_str()) == 0);
     REQUIRE(::rmdir(name) == 0);
 }
