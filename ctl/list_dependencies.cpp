@@ -11,6 +11,8 @@
 namespace jailsvc::ctl {
 namespace {
 
+constexpr std::string_view kStart = "default";
+
 /// Draws what hangs on a unit, each below what it hangs on.
 class Tree {
 public:
@@ -72,7 +74,15 @@ Json reached(const Relations& relations, const std::string& root, bool reverse) 
 int run_list_dependencies(const Context& context, const DependenciesOptions& options) {
     // Asked for by name, so that one that is unknown is told with the nearest.
     const auto known = ask(context, "Dependencies", {{"units", {options.unit}}});
-    if (!known) return report(context, known.error());
+    if (!known) {
+        if (options.unit == kStart) {
+            return report(context,
+                          {"no unit is wanted by \"default\", which is what starts with the "
+                           "supervisor; name a unit",
+                           kNoSuchUnit});
+        }
+        return report(context, known.error());
+    }
     const auto relations = Relations::ask_for(context);
     if (!relations) return report(context, relations.error());
     if (context.json) {

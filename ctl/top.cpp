@@ -96,6 +96,7 @@ int run_top(const Context& context, const TopOptions& options) {
         if (!answer) return report(context, answer.error());
         const auto all = meter.look(answer->reply.parameters.value("units", Json::array()));
         if (round > 0) print(context, all);
+        if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) break;  // nobody sees it
         if (options.rounds != 0 && round == options.rounds) break;
         std::this_thread::sleep_for(std::chrono::duration<double>(options.every));
     }

@@ -84,7 +84,8 @@ struct Dispatcher::Method {
 };
 
 const Dispatcher::Method* Dispatcher::find_method(std::string_view name) {
-    // Logs are not for everybody: services write secrets to them.
+    // Logs are not for everybody: services write secrets to them. Nor is what units say in whole:
+    // some people write theirs to environments and command lines.
     static constexpr Method kMethods[] = {
         {"Start", Role::kOperate, "units no_block", &Dispatcher::start},
         {"Stop", Role::kOperate, "units no_block", &Dispatcher::stop},
@@ -101,8 +102,8 @@ const Dispatcher::Method* Dispatcher::find_method(std::string_view name) {
         {"ListSockets", Role::kRead, "", &Dispatcher::list_sockets},
         {"ListTimers", Role::kRead, "", &Dispatcher::list_timers},
         {"Trigger", Role::kOperate, "units no_block", &Dispatcher::trigger},
-        {"Show", Role::kRead, "unit effective", &Dispatcher::show},
-        {"Plan", Role::kRead, "unit", &Dispatcher::plan},
+        {"Show", Role::kOperate, "unit effective", &Dispatcher::show},
+        {"Plan", Role::kOperate, "unit", &Dispatcher::plan},
         {"Logs", Role::kOperate, "unit follow file", &Dispatcher::logs},
         {"Exec", Role::kAdmin, "unit", &Dispatcher::exec},
         {"SetProperty", Role::kAdmin, "unit properties", &Dispatcher::set_property},

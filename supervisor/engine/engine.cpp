@@ -385,6 +385,10 @@ void Engine::restore(const std::vector<Records::Entry>& entries) {
         early_exits_.expect_answer(record.main_token);
         (void)early_exits_.give_up(record.main_token);  // told to our predecessor, if at all
     }
+    std::set<service::Token> recorded;
+    for (const service::Record& record : records) {
+        recorded.insert({record.main_token, record.control_token, record.adopted_token});
+    }
     std::set<service::Token> known;
     for (const ipc::Exited& exited : exited_) known.insert(exited.token);
     for (const ipc::Exited& exited : std::exchange(exited_, {})) tell_exit(exited);
@@ -393,6 +397,8 @@ void Engine::restore(const std::vector<Records::Entry>& entries) {
         // A command that a client ran has lost that client with our predecessor.
         if (alive.purpose == ipc::Purpose::kClient) {
             asks_.hang_up(std::string(ipc::get_text(alive.unit)), alive.token);
+        } else if (alive.purpose != ipc::Purpose::kStub && !recorded.contains(alive.token)) {
+            end_unrecorded(alive);
         }
     }
     fd_store_.begin();
@@ -400,6 +406,18 @@ void Engine::restore(const std::vector<Records::Entry>& entries) {
     for (const service::Record& record : records) tell_if_lost(record, known);
     notify_hub_.begin();
     manager_.resume();
+}
+
+/// Nobody would ever stop it, and its unit might be started beside it.
+void Engine::end_unrecorded(const ipc::Alive& alive) {
+    const std::string_view unit = ipc::get_text(alive.unit);
+    spdlog::error("{}: process {} lives, and its record is lost; it is ended", unit, alive.pid);
+    auto signal = ipc::make<ipc::Signal>();
+    signal.token = alive.token;
+    signal.signo = SIGKILL;
+    signal.whom = ipc::Whom::kProcess;
+    ipc::set_text(signal.unit, unit);
+    jailer_.send(signal);
 }
 
 /// A main process that ran, of which the keeper knows neither life nor end: treated as killed, so

@@ -17,8 +17,8 @@
 #include "engine/kept_units.hpp"
 #include "engine/launcher.hpp"
 #include "engine/link.hpp"
-#include "engine/monitors.hpp"
 #include "engine/main_processes.hpp"
+#include "engine/monitors.hpp"
 #include "engine/notify_hub.hpp"
 #include "engine/records.hpp"
 #include "engine/reporter.hpp"
@@ -116,6 +116,7 @@ private:
     void go_if_complete();
     void go();
     void restore(const std::vector<Records::Entry>& entries);
+    void end_unrecorded(const ipc::Alive& alive);
     void tell_if_lost(const service::Record& record, const std::set<service::Token>& known);
     void start_wanted();
     void listen();

@@ -24,7 +24,7 @@ control::Reply one_of_many(Json event) {
 void Monitors::add(std::set<std::string, std::less<>> units, const ClientRef& client) {
     const auto alive = client.lock();
     if (alive == nullptr || !alive->tell(one_of_many(event("begin", "")))) return;
-    alive->on_hangup([] {});  // with a hook its end of file is its end
+    alive->on_hangup([this] { any_lost_ = true; });
     monitors_.push_back({std::move(units), client});
 }
 
@@ -45,7 +45,7 @@ void Monitors::end_lost() {
     std::vector<ClientRef> lost;
     std::erase_if(monitors_, [&](const Monitor& monitor) {
         if (monitor.lost) lost.push_back(monitor.client);
-        return monitor.lost;
+        return monitor.lost || monitor.client.expired();
     });
     for (const ClientRef& client : lost) {
         answer(client, control::error_reply("EventsLost",

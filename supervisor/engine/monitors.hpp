@@ -20,8 +20,8 @@ public:
     void changed(const service::Record& record, service::State before);
     void noted(std::string_view unit, const std::string& text);
 
-    /// Ends the streams of those that have lost events. Not while the manager speaks: a client may
-    /// have asked for the next thing already.
+    /// Ends the streams of those that have lost events, and forgets who is gone. Not while the
+    /// manager speaks: a client may have asked for the next thing already.
     void end_lost();
     [[nodiscard]] bool has_lost() const { return any_lost_; }
 

@@ -326,6 +326,9 @@ class Clients(SystemTest):
         self.assertEqual(self.supervisor.status("sleep")["state"], "inactive")
         self.ok("start", "sleep")  # the control: root may
         self.assertEqual(self.as_nobody("exec", "sleep", "--", "/bin/true").returncode, 4)
+        for command in ("show", "plan", "logs"):  # which may hold secrets
+            self.assertEqual(self.as_nobody(command, "sleep").returncode, 4)
+            self.ok(command, "sleep")
         self.ok("exec", "sleep", "--", "/bin/true")
         self.ok("stop", "sleep")
 
@@ -337,6 +340,7 @@ class Clients(SystemTest):
                 idle.append(Varlink(self.supervisor.control))
             except OSError:
                 refused += 1
+        self.assertEqual(refused, 0)
         bad = Varlink(self.supervisor.control)
         bad.send_bytes(b"this is no JSON\0")
         with self.assertRaises((ConnectionError, OSError)):

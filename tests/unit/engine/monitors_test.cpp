@@ -17,12 +17,12 @@ struct Reader final : Client {
         told.push_back(reply.parameters["event"]);
         return reply.continues;
     }
-    void on_hangup(std::function<void()> hook) override { hooked = hook != nullptr; }
+    void on_hangup(std::function<void()> hook) override { hang_up = std::move(hook); }
 
     std::size_t room = 100;
     std::vector<control::Json> told;
     std::vector<control::Reply> last;
-    bool hooked = false;
+    std::function<void()> hang_up;
 };
 
 service::Record record(const char* unit, State state) {
@@ -41,7 +41,7 @@ TEST_CASE("monitors: a client hears of its units' changes, from the first one on
     monitors.add({}, all);
     monitors.add({"web"}, one);
     CHECK(all->told[0]["kind"] == "begin");
-    CHECK(all->hooked);  // its end of file ends it
+    CHECK(all->hang_up != nullptr);  // its end of file ends it
     monitors.changed(record("web", State::kFailed), State::kRunning);
     monitors.changed(record("db", State::kRunning), State::kStarting);
     monitors.changed(record("db", State::kRunning), State::kRunning);  // no change of state
@@ -75,12 +75,14 @@ TEST_CASE("monitors: who reads too slowly is told so, once, and not within a cha
 
 TEST_CASE("monitors: one that is gone is forgotten", "[engine]") {
     Monitors monitors;
-    {
-        const auto gone = std::make_shared<Reader>();
-        monitors.add({}, gone);
-    }
-    CHECK(monitors.size() == 1);
-    monitors.noted("web", "x");
+    const auto stays = std::make_shared<Reader>();
+    monitors.add({}, stays);
+    auto gone = std::make_shared<Reader>();
+    monitors.add({"quiet"}, gone);
+    gone->hang_up();
+    gone.reset();
+    REQUIRE(monitors.has_lost());  // though nothing happens to its unit
     monitors.end_lost();
-    CHECK(monitors.size() == 0);
+    CHECK(monitors.size() == 1);
+    CHECK(stays->last.empty());
 }

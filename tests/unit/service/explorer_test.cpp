@@ -12,8 +12,9 @@ using fakes::unit;
 
 namespace {
 
-/// Enough for every graph below to be walked to its end. Builds that are ten times slower, for
-/// debuggers and sanitizers, look at the beginning only, and say so ("cut short").
+/// Enough for every graph of up to three units to be walked to its end but the widest; those that
+/// are not say so ("cut short"). Builds that are ten times slower, for debuggers and sanitizers,
+/// look at the beginning only.
 #ifdef NDEBUG
 constexpr std::size_t kMaxStates = 150'000;
 #else
