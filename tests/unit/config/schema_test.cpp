@@ -73,6 +73,19 @@ TEST_CASE("schema: a written default means what an absent key means", "[config]"
         if (row.table == "socket") {  // whose other keys mean nothing without addresses
             tree.write("etc/written.toml", base + "[socket]\nlisten = [\"tcp:80\"]\n" +
                                                row.key.name + " = " + row.key.fallback + "\n");
+        } else if (row.table == "timer") {  // likewise without times
+            const std::string other = row.key.name == "on_boot" ? "every = 5\n" : "on_boot = 5\n";
+            tree.write("etc/written.toml",
+                       base + "[timer]\n" + other + row.key.name + " = " + row.key.fallback + "\n");
+            const Unit written = loaded(tree, "written");
+            const TimerTable& timer = *written.timer;
+            const bool by_boot = row.key.name != "on_boot";
+            CHECK(timer.every == (by_boot ? kForever : std::chrono::seconds(5)));
+            CHECK(timer.on_boot == (by_boot ? std::chrono::seconds(5) : kForever));
+            CHECK(timer.on_active == kForever);
+            CHECK(timer.jitter == Duration{});
+            CHECK_FALSE(timer.persistent);
+            continue;
         } else if (row.table == "service") {
             tree.write("etc/written.toml", base + row.key.name + " = " + row.key.fallback + "\n");
         } else {
