@@ -75,7 +75,7 @@ int run_list_dependencies(const Context& context, const DependenciesOptions& opt
     // Asked for by name, so that one that is unknown is told with the nearest.
     const auto known = ask(context, "Dependencies", {{"units", {options.unit}}});
     if (!known) {
-        if (options.unit == kStart) {
+        if (options.unit == kStart && known.error().code == kNoSuchUnit) {
             return report(context,
                           {"no unit is wanted by \"default\", which is what starts with the "
                            "supervisor; name a unit",
