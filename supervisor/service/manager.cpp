@@ -163,8 +163,11 @@ std::optional<Status> Manager::status(std::string_view unit) const {
     if (record.state == State::kBackoff) status.next_restart_ns = record.backoff_until_ns;
     if (!entry->life.jobs.empty()) status.job = entry->life.jobs.front().id;
     const bool differs = !std::ranges::equal(record.digest, entry->loaded->digest);
-    // Of an instance that goes when it is over, the template may be as it was.
-    const bool lost_file = entry->removed && !config::is_connection_name(entry->name());
+    // Of an instance that goes when it is over, the template may be as it was. A target that only
+    // others name has no file to lose.
+    const bool has_file = !config::is_connection_name(entry->name()) &&
+                          !(entry->loaded->is_target && entry->loaded->files.empty());
+    const bool lost_file = entry->removed && has_file;
     status.stale = !is_idle(*entry) && (differs || lost_file);
     return status;
 }

@@ -199,6 +199,8 @@ class Running(SystemTest):
         self.ok(*self.config, "mask", "web")
         status = self.supervisor.status("web")
         self.assertEqual((status["pid"], status["stale"]), (pid, False))
+        # Its target has gone from memory with it, if nothing else is wanted there.
+        self.assertNotIn("restart: default", self.ok("apply", "--dry-run"))
         self.assertIn("is masked", self.fails(1, "restart", "web"))
         self.assertEqual(self.supervisor.pid("web"), pid)
         self.ok(*self.config, "unmask", "web")
