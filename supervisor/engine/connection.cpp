@@ -9,16 +9,15 @@ namespace jailsvc::engine {
 namespace {
 
 constexpr std::size_t kReadSize = 64U << 10;
-/// Calls answered in one turn of the loop.
-constexpr int kBatch = 16;
 /// Of a stream that wait to be read [bytes]; some thousand events.
 constexpr std::size_t kMaxUnread = 512U << 10;
 
 }  // namespace
 
-Connection::Connection(struct ev_loop* loop, Fd socket, const Caller& caller, OnCall on_call,
-                       OnClosed on_closed, Patience patience)
+Connection::Connection(struct ev_loop* loop, Turns& turns, Fd socket, const Caller& caller,
+                       OnCall on_call, OnClosed on_closed, Patience patience)
     : loop_(loop),
+      turns_(turns),
       socket_(std::move(socket)),
       caller_(caller),
       on_call_(std::move(on_call)),
@@ -27,8 +26,7 @@ Connection::Connection(struct ev_loop* loop, Fd socket, const Caller& caller, On
       limits_(patience),
       patience_(loop, [this] { close(); }),
       idle_(loop, [this] { close(); }),
-      last_active_(ev_now(loop)),
-      yield_(loop, [this] { process(); }) {}
+      last_active_(ev_now(loop)) {}
 
 void Connection::open() {
     idle_.start(limits_.idle);
@@ -37,7 +35,7 @@ void Connection::open() {
 
 void Connection::on_event(int events) {
     const auto self = shared_from_this();  // a call may end in close()
-    if ((events & EV_WRITE) != 0 && flush()) process();
+    if ((events & EV_WRITE) != 0 && flush()) go_on();
     if ((events & EV_READ) != 0 && socket_) read_some();
 }
 
@@ -57,24 +55,38 @@ void Connection::read_some() {
                      kept.error().message);
         return close();
     }
-    process();
+    go_on();
 }
 
-void Connection::process() {
-    if (processing_) return;
+/// Whether the next call may be answered now.
+bool Connection::can_call() const {
+    return socket_ && !calling_ && output_.empty() && input_.has_frame();
+}
+
+/// Answers the next call. Whether there is one more.
+bool Connection::take_turn() {
     const auto self = shared_from_this();
     processing_ = true;
-    int count = 0;
-    while (socket_ && !calling_ && output_.empty() && input_.has_frame() && count++ < kBatch) {
-        handle(*input_.next());
-    }
+    if (can_call()) handle(*input_.next());
     processing_ = false;
-    if (!socket_) return;
+    waiting_ = can_call();
+    go_on();
+    return waiting_;
+}
+
+/// Waits for what comes next: a turn, the rest of a call, or that the client reads.
+void Connection::go_on() {
+    if (processing_ || !socket_) return;
     const bool settled = !calling_ && output_.empty();
-    if (settled && input_.has_frame()) return yield_.start(0.);
-    if (settled && ended_) return close();
-    // Half a call is none: its bytes do not make the time begin anew.
-    if (settled && !idle_.running()) idle_.start(limits_.idle);
+    if (can_call()) {
+        idle_.stop();
+        if (!std::exchange(waiting_, true)) turns_.wait(caller_.uid, *this);
+    } else if (settled && ended_) {
+        return close();
+    } else if (settled && !idle_.running()) {
+        // Half a call is none: its bytes do not make the time begin anew.
+        idle_.start(limits_.idle);
+    }
     watch();
 }
 
@@ -102,7 +114,7 @@ void Connection::reply(control::Reply reply, std::vector<Fd> fds) {
         output_.push_back({control::encode(reply), 0, std::move(fds)});
         if (!flush()) return;
     }
-    process();
+    go_on();
 }
 
 bool Connection::tell(const control::Reply& reply) {
@@ -160,7 +172,7 @@ void Connection::close() {
     io_.stop();
     patience_.stop();
     idle_.stop();
-    yield_.stop();
+    if (std::exchange(waiting_, false)) turns_.forget(caller_.uid, *this);
     socket_ = Fd();
     output_.clear();
     if (const auto hook = std::exchange(hangup_, nullptr)) hook();

@@ -63,8 +63,10 @@ Engine::Engine(struct ev_loop* loop, const Places& places, Roles roles, Fd keepe
               main_processes_.find(std::string(unit), main_token, 0);
           },
           [this](std::string_view unit) { return await_activation(unit); }),
-      timers_(loop, [this](std::string_view unit,
-                           service::TimerKind kind) { manager_.on_timer(unit, kind); }),
+      timers_(loop,
+              {.hear = [this](const std::string& unit) { notify_hub_.hear(unit); },
+               .elapsed = [this](std::string_view unit,
+                                 service::TimerKind kind) { manager_.on_timer(unit, kind); }}),
       schedules_(loop, Stamps(stamps_directory(places)),
                  [this](const std::string& unit) { on_due(unit); }),
       manager_(launcher_, timers_, reporter_),

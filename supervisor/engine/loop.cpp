@@ -37,6 +37,8 @@ TimerWatch::TimerWatch(struct ev_loop* loop, std::function<void()> on_timeout)
         const auto call = owner_of<TimerWatch>(timer)->on_timeout_;  // it may destroy the watch
         call();
     }));
+    // Within one turn of the loop what has come already is heard before anybody's time is up.
+    ev_set_priority(&timer_, EV_MINPRI);
     timer_.data = this;
 }
 

@@ -102,9 +102,22 @@ bool NotifyHub::read_newline(const Key& key) {
 }
 
 void NotifyHub::drain(const std::string& unit) {
+    read_queued(unit, false);
+}
+
+/// Its rate holds, or who asks for a watchdog of microseconds could keep us reading for ever.
+void NotifyHub::hear(const std::string& unit) {
+    read_queued(unit, true);
+}
+
+void NotifyHub::read_queued(const std::string& unit, bool sparing) {
     for (std::uint16_t kind = 0; kind < ipc::kNotifyKinds; ++kind) {
         const Key key(unit, static_cast<ipc::NotifyKind>(kind));
-        for (int i = 0; i < kMostQueued && channels_.contains(key) && read_one(key); ++i) {
+        for (int i = 0; i < kMostQueued; ++i) {
+            const auto found = channels_.find(key);
+            if (found == channels_.end()) break;
+            if (sparing && !found->second->may_read()) break;
+            if (!read_one(key)) break;
         }
     }
 }

@@ -32,12 +32,15 @@ public:
     void begin();
     /// Reads what has come already, as far as a queue can hold it: before its sender's end is told.
     void drain(const std::string& unit);
+    /// Reads what has come already, as far as the unit may say so much: before it counts as silent.
+    void hear(const std::string& unit);
     void forget(const std::string& unit);
 
 private:
     struct Channel;
     using Key = std::pair<std::string, ipc::NotifyKind>;
     void readable(const Key& key);
+    void read_queued(const std::string& unit, bool sparing);
     [[nodiscard]] bool read_one(const Key& key);
     [[nodiscard]] bool read_newline(const Key& key);
 

@@ -40,6 +40,7 @@ Server::Server(struct ev_loop* loop, Roles roles, Connection::OnCall on_call, Se
       roles_(std::move(roles)),
       on_call_(std::move(on_call)),
       limits_(limits),
+      turns_(loop),
       io_(loop, [this](int) { accept_some(); }),
       pause_(loop, [this] { io_.watch(socket_.get(), EV_READ); }) {}
 
@@ -104,8 +105,8 @@ void Server::admit(Fd socket) {
     if (!peer) return spdlog::warn("control: {}", peer.error().message);
     if (!make_room(peer->uid)) return refuse(socket.get());
     const auto connection = std::make_shared<Connection>(
-        loop_, std::move(socket), Caller{.role = roles_.of(*peer), .uid = peer->uid}, on_call_,
-        [this](Connection& closed) { forget(closed); }, limits_.patience);
+        loop_, turns_, std::move(socket), Caller{.role = roles_.of(*peer), .uid = peer->uid},
+        on_call_, [this](Connection& closed) { forget(closed); }, limits_.patience);
     connections_.emplace(connection.get(), connection);
     ++per_user_[peer->uid];
     connection->open();

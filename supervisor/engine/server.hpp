@@ -43,6 +43,7 @@ private:
     Roles roles_;
     Connection::OnCall on_call_;
     ServerLimits limits_;
+    Turns turns_;
     Fd socket_;
     std::map<Connection*, std::shared_ptr<Connection>> connections_;
     std::map<uid_t, std::size_t> per_user_;

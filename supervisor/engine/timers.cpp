@@ -7,8 +7,8 @@
 
 namespace jailsvc::engine {
 
-LoopTimers::LoopTimers(struct ev_loop* loop, OnTimer on_timer)
-    : loop_(loop), on_timer_(std::move(on_timer)) {}
+LoopTimers::LoopTimers(struct ev_loop* loop, Handlers handlers)
+    : loop_(loop), handlers_(std::move(handlers)) {}
 
 void LoopTimers::arm(std::string_view unit, service::TimerKind kind, config::Duration after) {
     if (after == config::kForever) return disarm(unit, kind);
@@ -21,8 +21,11 @@ void LoopTimers::arm(std::string_view unit, service::TimerKind kind, config::Dur
 }
 
 void LoopTimers::elapsed(const Key& key) {
-    armed_.erase(key);
-    on_timer_(key.first, key.second);
+    handlers_.hear(key.first);
+    const auto at = armed_.find(key);
+    if (at == armed_.end() || at->second.running()) return;
+    armed_.erase(at);
+    handlers_.elapsed(key.first, key.second);
 }
 
 void LoopTimers::disarm(std::string_view unit, service::TimerKind kind) {

@@ -14,8 +14,13 @@ namespace jailsvc::engine {
 /// The state machine's timers on libev. Only those that are armed cost anything.
 class LoopTimers final : public service::Timers {
 public:
-    using OnTimer = std::function<void(std::string_view unit, service::TimerKind kind)>;
-    LoopTimers(struct ev_loop* loop, OnTimer on_timer);
+    struct Handlers {
+        /// Takes in what the unit has said already. If that disarms the timer or arms it anew, its
+        /// time is not up: an engine that was slow does not make a service late.
+        std::function<void(const std::string& unit)> hear;
+        std::function<void(std::string_view unit, service::TimerKind kind)> elapsed;
+    };
+    LoopTimers(struct ev_loop* loop, Handlers handlers);
 
     void arm(std::string_view unit, service::TimerKind kind, config::Duration after) override;
     void disarm(std::string_view unit, service::TimerKind kind) override;
@@ -29,7 +34,7 @@ private:
     void elapsed(const Key& key);
 
     struct ev_loop* loop_;
-    OnTimer on_timer_;
+    Handlers handlers_;
     std::map<Key, TimerWatch> armed_;
 };
 

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 
 from harness import BUILD, SystemTest, alive, await_true, children, main
 
@@ -368,6 +369,8 @@ class Watchdog(Readiness):
                              'restart = "on-watchdog"\nrestart_delay = 0'),
         "slower": client("notify", "READY=1\\nWATCHDOG_USEC=60000000\\nSTATUS=slower",
                          service='watchdog = "200ms"'),
+        "goes-on": client("notify", "READY=1", "ping", "1000", service='watchdog = "2s"'),
+        "silent": client("notify", "READY=1", service='watchdog = "2s"'),
     }
 
     def test_who_pings_lives(self):
@@ -393,6 +396,20 @@ class Watchdog(Readiness):
         self.ok("start", "hangs")
         self.kill_role("engine")
         self.supervisor.await_state("hangs", "failed")
+
+    def test_who_pings_lives_though_nobody_listened_for_long(self):
+        self.ok("start", "goes-on", "silent")
+        before = self.supervisor.pid("goes-on")
+        engine = self.supervisor.role("engine")
+        os.kill(engine, signal.SIGSTOP)
+        end = time.monotonic() + 2.5
+        await_true("more than the watchdog's time", lambda: time.monotonic() > end)
+        os.kill(engine, signal.SIGCONT)
+        # Control: who said nothing meanwhile.
+        self.assertIn("no ping", self.supervisor.await_state("silent", "failed")["because"])
+        status = self.supervisor.status("goes-on")
+        self.assertEqual((status["state"], status["pid"]), ("running", before))
+        self.ok("stop", "goes-on")
 
     def test_another_interval_may_be_asked_for(self):
         self.ok("start", "slower")

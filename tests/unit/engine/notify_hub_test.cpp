@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/notify_message.hpp"
+#include "engine/timers.hpp"
 
 using namespace jailsvc;
 using namespace jailsvc::engine;
@@ -128,6 +129,56 @@ TEST_CASE("notify: who floods is heard in turns and then made to wait", "[engine
     CHECK(world.heard.size() >= 900);   // a burst passes
     CHECK(world.heard.size() <= 2000);  // what 400 turns could have read is thrice that
     CHECK(sent <= world.heard.size() + 1100);
+}
+
+TEST_CASE("notify: what was said in time counts, however late it is read", "[engine]") {
+    World world;
+    world.hub.begin();
+    const Fd client = world.socket();
+    int elapsed = 0;
+    LoopTimers timers(world.loop.get(),
+                      {.hear =
+                           [&](const std::string& unit) {
+                               world.hub.hear(unit);
+                               if (world.heard.empty()) return;
+                               world.heard.clear();
+                               timers.arm(unit, service::TimerKind::kWatchdog, config::Duration(0));
+                           },
+                       .elapsed = [&](std::string_view, service::TimerKind) { ++elapsed; }});
+    timers.arm("web", service::TimerKind::kWatchdog, config::Duration(0));
+    send(client, "WATCHDOG=1");
+    world.turn();
+    CHECK(elapsed == 0);
+    world.turn();  // control: armed anew, and silent since
+    CHECK(elapsed == 1);
+    SECTION("or ends the waiting") {
+        LoopTimers other(
+            world.loop.get(),
+            {.hear = [&](const std::string& unit) { timers.forget(unit), other.forget(unit); },
+             .elapsed = [&](std::string_view, service::TimerKind) { ++elapsed; }});
+        other.arm("web", service::TimerKind::kStartTimeout, config::Duration(0));
+        world.turn();
+        CHECK(elapsed == 1);
+    }
+}
+
+TEST_CASE("notify: who is late is heard as far as its rate goes", "[engine]") {
+    World world;
+    world.hub.begin();
+    const Fd client = world.socket();
+    std::size_t rounds = 0;
+    // It would be read for ever: each time as much as the queue holds.
+    for (; rounds < 1000; ++rounds) {
+        const std::size_t before = world.heard.size();
+        while (::send(client.get(), "WATCHDOG=1", 10, MSG_DONTWAIT) == 10) continue;
+        world.hub.hear("web");
+        if (world.heard.size() == before) break;
+    }
+    CHECK(rounds < 1000);
+    CHECK(world.heard.size() >= 900);
+    const std::size_t before = world.heard.size();
+    world.hub.drain("web");  // control: at its end everything counts
+    CHECK(world.heard.size() > before);
 }
 
 TEST_CASE("notify: a newline on a pipe counts once, its end does not", "[engine]") {

@@ -31,21 +31,24 @@ public:
         : loop_(ev_loop_new(EVFLAG_AUTO), ev_loop_destroy),
           server_(
               loop_.get(), Roles(::geteuid(), std::nullopt),
-              [this](const control::Call&, std::vector<Fd>, const Caller&,
+              [this](const control::Call&, std::vector<Fd>, const Caller& caller,
                      const ClientRef& client) {
+                  callers_.push_back(caller.uid);
                   ++calls_;
                   if (holds_) return held_.push_back(client);
-                  answer(client, {.parameters = {{"text", std::string(kLong, 'x')}}});
+                  answer(client, {.parameters = {{"text", std::string(length_, 'x')}}});
               },
               limits) {
         char name[] = "/tmp/jailsvc-server-XXXXXX";
         REQUIRE(::mkdtemp(name) != nullptr);
         folder_ = name;
+        REQUIRE(::chmod(name, 0711) == 0);  // where cases come as other users
         Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
         const sockaddr_un address = this->address();
         REQUIRE(::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) ==
                 0);
-        REQUIRE(::listen(socket.get(), 16) == 0);
+        REQUIRE(::chmod(address.sun_path, 0666) == 0);
+        REQUIRE(::listen(socket.get(), 128) == 0);
         server_.listen(std::move(socket));
     }
     ~World() {
@@ -60,6 +63,13 @@ public:
         const sockaddr_un address = this->address();
         REQUIRE(::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address),
                           sizeof address) == 0);
+        return socket;
+    }
+    /// The kernel tells the effective uid at connect(2), unix(7).
+    Fd connect_as(uid_t user) {
+        REQUIRE(::seteuid(user) == 0);
+        Fd socket = connect();
+        REQUIRE(::seteuid(0) == 0);
         return socket;
     }
     /// Turns the loop until the condition holds, for ten seconds at most.
@@ -82,6 +92,10 @@ public:
     }
     [[nodiscard]] std::shared_ptr<Client> held() const { return held_.back().lock(); }
     [[nodiscard]] int calls() const { return calls_; }
+    /// From now on answers are short.
+    void answer_briefly() { length_ = 1; }
+    /// Whose calls were answered, in their order.
+    [[nodiscard]] const std::vector<uid_t>& callers() const { return callers_; }
 
 private:
     [[nodiscard]] sockaddr_un address() const {
@@ -94,6 +108,8 @@ private:
     bool holds_ = false;
     std::vector<ClientRef> held_;
     int calls_ = 0;
+    std::size_t length_ = kLong;
+    std::vector<uid_t> callers_;
     std::unique_ptr<struct ev_loop, decltype(&ev_loop_destroy)> loop_;
     Server server_;
 };
@@ -238,6 +254,35 @@ TEST_CASE("server: who asks nothing for too long is cut off, who waits is not", 
     CHECK_FALSE(drain(half, said));
     CHECK(drain(waiting, said));
     CHECK(world.calls() == 1);
+}
+
+TEST_CASE("server: who floods it keeps no other user waiting", "[engine]") {
+    if (::geteuid() != 0) {
+        WARN("skipped: only root can come as several users");
+        return;
+    }
+    constexpr uid_t kFlooder = 65533;
+    const uid_t other = GENERATE(uid_t{0}, uid_t{65534});
+    World world({});
+    world.answer_briefly();
+    std::vector<Fd> flood;
+    for (int i = 0; i < 64; ++i) {
+        flood.push_back(world.connect_as(kFlooder));
+        for (int call = 0; call < 100; ++call) ask(flood.back());
+    }
+    REQUIRE(world.await([&] { return world.calls() >= 64; }));
+    const Fd client = world.connect_as(other);
+    ask(client);
+    const std::size_t before = world.callers().size();
+    const auto answered = [&] {
+        const auto& all = world.callers();
+        return std::find(all.begin(), all.end(), other);
+    };
+    REQUIRE(world.await([&] { return answered() != world.callers().end(); }));
+    // A few turns: to be accepted, to be read, to be answered; of the flooder's 16 calls each.
+    CHECK(answered() - world.callers().begin() <= static_cast<std::ptrdiff_t>(before) + 6 * 16);
+    // Control: the flooder is answered too, each of its calls.
+    REQUIRE(world.await([&] { return world.calls() == 6401; }));
 }
 
 TEST_CASE("server: few descriptors mean few clients, with root's share among them", "[engine]") {
