@@ -4,6 +4,9 @@
 #include <signal.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "base/clock.hpp"
 #include "base/sys.hpp"
 #include "jailer/loop/deliver.hpp"
@@ -94,7 +97,9 @@ void Dispatch::from_keeper(ipc::Packet& packet) {
 void Dispatch::new_peer(const ipc::Peer& peer, Fd socket) {
     if (peer.peer != ipc::Role::kEngine || !socket) return;
     core_.engine.attach(std::move(socket));
-    tell::schema(core_.engine, config::to_json(core_.plugins.tables()));
+    std::vector<config::Table> tables = core_.plugins.tables();
+    std::ranges::copy(core_.plugins.absent(), std::back_inserter(tables));
+    tell::schema(core_.engine, config::to_json(tables));
     tell::groups(core_.engine, core_.groups);
     // Not before the snapshot is in: what it tells must not be started a second time.
     if (!complete_) return;

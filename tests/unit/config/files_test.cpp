@@ -301,6 +301,34 @@ TEST_CASE("config: verify tells of names under which a file is never read", "[co
     CHECK(verified("profiles/a.b.toml", "") == "no profile: the file");
 }
 
+TEST_CASE("config: without a shipped plugin, only a unit that gives it up or has no jail loads",
+          "[config]") {
+    const UnitTree tree;
+    tree.write("profiles/host.toml", "");
+    tree.write("etc/web.toml", kGood);
+    tree.write("etc/free.toml", std::string(kGood) + "[jail]\nprofile = \"host\"\n");
+    tree.write("etc/gives.toml", std::string(kGood) + "[jail]\noptional = [\"cgroups\"]\n");
+    tree.write("etc/part.toml", std::string(kGood) + "[jail]\noptional = [\"cgroups.memory\"]\n");
+    tree.write("etc/table.toml",
+               std::string(kGood) + "[jail]\nprofile = \"host\"\n[jail.cgroups]\ntasks = 1\n");
+    tree.write("etc/group.toml", "[unit]\n");
+    const auto errors = [&](const char* plugin, const char* name) {
+        Schema schema = test_schema();
+        schema.tables.push_back({.name = std::string("jail.") + plugin,
+                                 .plugin = plugin,
+                                 .refusal = "refused: mend it"});
+        auto unit = load_unit(tree.sources(), schema, name);
+        return unit ? "loaded" : told(unit.error(), tree.path(""));
+    };
+    CHECK(errors("cgroups", "web") == "etc/web.toml: refused: mend it\n");
+    CHECK(errors("cgroups", "part") == "etc/part.toml: refused: mend it\n");
+    CHECK(errors("cgroups", "table").ends_with(": [jail.cgroups]: refused: mend it\n"));
+    CHECK(errors("cgroups", "free") == "loaded");
+    CHECK(errors("cgroups", "gives") == "loaded");
+    CHECK(errors("cgroups", "group") == "loaded");
+    CHECK(errors("hello", "web") == "loaded");  // no part of every jail
+}
+
 TEST_CASE("config: %u of a dynamic user is an error with a cure", "[config]") {
     const UnitTree tree;
     tree.write("etc/web.toml", std::string(kGood) + "[environment]\nset = { U = \"%u\" }\n");
