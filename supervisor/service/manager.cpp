@@ -165,7 +165,8 @@ std::optional<Status> Manager::status(std::string_view unit) const {
     const bool differs = !std::ranges::equal(record.digest, entry->loaded->digest);
     // Of an instance that goes when it is over, the template may be as it was.
     const bool lost_file = entry->removed && !config::is_connection_name(entry->name());
-    status.stale = !is_idle(*entry) && (differs || lost_file);
+    status.file_gone = !is_idle(*entry) && lost_file;
+    status.stale = !is_idle(*entry) && differs && !lost_file;
     return status;
 }
 

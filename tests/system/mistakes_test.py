@@ -186,6 +186,20 @@ class Mistakes(SystemTest):
         self.assertIn(f'{umask}\n  umask = "9"\n          ^\n', said)
         self.assertIn(f'{path}:8:16: [jail.identity] capabilities: there is no ', said)
 
+    def test_a_unit_that_runs_on_without_its_file(self):
+        self.supervisor.write("orphan", SLEEP)
+        self.supervisor.run("daemon-reload")  # others have errors
+        self.ok("start", "orphan")
+        (self.supervisor.units / "orphan.toml").unlink()
+        self.supervisor.run("daemon-reload")
+        cure = "stop it, or put the file back and run jailsvc daemon-reload"
+        for command in ("start", "restart"):
+            self.assertIn(f"the file of orphan is gone; {cure}", self.fails(1, command, "orphan"))
+        said = self.ok("status", "orphan")
+        self.assertIn(f"its file is gone, it runs on as it was started; {cure}", said)
+        self.assertNotIn("restart it", said)
+        self.ok("stop", "orphan")
+
     def test_names_that_can_be_no_units_are_told(self):
         path = self.supervisor.folder / "a@b@c.toml"
         path.write_text(SLEEP)
