@@ -333,8 +333,8 @@ TEST_CASE("config: %u of a dynamic user is an error with a cure", "[config]") {
     const UnitTree tree;
     tree.write("etc/web.toml", std::string(kGood) + "[environment]\nset = { U = \"%u\" }\n");
     CHECK(load_errors(tree, "web") ==
-          "etc/web.toml:4:13: %u stands for nothing: the unit names no user, and a dynamic one has "
-          "no name; set user (and dynamic_user = false) in [jail.identity]\n");
+          "etc/web.toml:4:13: %u stands for nothing: the unit names no user, and a dynamic one's "
+          "name is chosen at its start; set user (and dynamic_user = false) in [jail.identity]\n");
 }
 
 TEST_CASE("config: a thousand small units load fast", "[config]") {
