@@ -16,6 +16,9 @@
 namespace jailsvc::config {
 namespace {
 
+/// The profile of a unit that asks for no jail.
+constexpr std::string_view kUnconfined = "host";
+
 Diagnostics one_problem(const std::string& file, std::string message) {
     return {{.file = file, .message = std::move(message)}};
 }
@@ -144,12 +147,29 @@ void Loader::add_profile(std::vector<Layer>& layers, const Specifiers& specifier
     layers.insert(layers.begin(), found.layer);
 }
 
+/// A wall that cannot be made is missing from every jail, whether a table speaks of it or not.
+void Loader::check_plugins(const std::string& name, const Document& merged,
+                           Reporter& reporter) const {
+    if (merged.find_text("jail", "profile")->text == kUnconfined) return;
+    const Value* written = merged.find("jail", "optional");
+    const auto* optional = written != nullptr ? std::get_if<TextList>(&written->data) : nullptr;
+    for (const Table& table : schema_.tables) {
+        if (table.refusal.empty() || !is_shipped_plugin(table.plugin)) continue;
+        const bool given_up =
+            optional != nullptr &&
+            std::ranges::find(*optional, table.plugin, &Text::text) != optional->end();
+        const auto file = files_.find_unit(name);
+        if (!given_up && file) reporter.add_file(file->path(), table.refusal);
+    }
+}
+
 /// What can be said of a unit only with all of its files read.
 void Loader::check_merged(const std::string& name, Document& merged, bool is_service,
                           Reporter& reporter) const {
     check_whole(merged, reporter);
     if (!is_service) return;
     merged.sections["jail"].keys.try_emplace("profile", text_value(JailTable{}.profile));
+    if (reporter.empty()) check_plugins(name, merged, reporter);
     if (ceiling_) ceiling_->check(name, merged, schema_, reporter);
 }
 

@@ -48,6 +48,7 @@ private:
     };
     void read_ceiling();
     Made make(const std::string& name);
+    void check_plugins(const std::string& name, const Document& merged, Reporter& reporter) const;
     void check_merged(const std::string& name, Document& merged, bool is_service,
                       Reporter& reporter) const;
     Layer read_layer(const UnitFiles::File& file, FileKind kind, Reporter& reporter) const;

@@ -293,6 +293,10 @@ private:
 
     /// `jail` holds keys of its own and the plugins' tables; no other table has tables below it.
     void read_table(const Table& table, const RawEntry& entry) {
+        if (!table.refusal.empty()) {
+            reporter_.add(entry.key, fmt::format("[{}]: {}", table.name, table.refusal));
+            return;
+        }
         const auto* keys = std::get_if<RawTable>(&entry.value.data);
         if (keys == nullptr) {
             reporter_.add(entry.value.where, fmt::format("{}: expected a table, found {}",

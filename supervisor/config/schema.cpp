@@ -23,7 +23,8 @@ Schema make_core_schema() {
          .keys = {},
          .plugin = "core"},
         {.name = "timer",
-         .doc = "When the unit is run. A start of the unit lets it wait for its times; docs/TIMERS.md.",
+         .doc = "When the unit is run. A start of the unit lets it wait for its times; "
+                "docs/TIMERS.md.",
          .keys = {},
          .plugin = "core"},
         {.name = "environment",
@@ -59,6 +60,10 @@ bool is_schema_name(std::string_view name) {
     };
     return !name.empty() && name.size() <= kMost && name[0] >= 'a' && name[0] <= 'z' &&
            std::all_of(name.begin(), name.end(), good);
+}
+
+bool is_shipped_plugin(std::string_view name) {
+    return std::ranges::find(kShippedPlugins, name) != kShippedPlugins.end();
 }
 
 const Table* Schema::find(std::string_view table) const {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -45,7 +46,15 @@ struct Table {
     std::string doc = {};
     std::vector<Key> keys = {};
     std::string plugin = {};  ///< "core", or the plugin that owns it
+    /// Why the plugin is not there, and the cure; then there are no keys. Empty: it is loaded.
+    std::string refusal = {};
 };
+
+/// The plugins that every installation has. A jail relies on all of them, also where no table says
+/// so (each unit's control group and list of devices): without one, no jail is made.
+inline constexpr std::array<std::string_view, 8> kShippedPlugins = {
+    "cgroups", "chroot", "credentials", "identity", "namespaces", "network", "pledge", "unveil"};
+[[nodiscard]] bool is_shipped_plugin(std::string_view name);
 
 /// Every table that this installation understands: the core's plus one per loaded plugin.
 struct Schema {
@@ -59,8 +68,15 @@ struct Schema {
 /// Whether a name can be that of a key or table: [a-z][a-z0-9_]*, at most 31 bytes.
 [[nodiscard]] bool is_schema_name(std::string_view name);
 
+/// Whether a plugin's table can have the name: "jail.NAME" that no key of [jail] has, or one at the
+/// top that is none of the core's.
+[[nodiscard]] bool is_plugin_table(std::string_view name);
+
 /// The tables of the core alone.
 [[nodiscard]] const Schema& core_schema();
+
+/// Longest text of a schema [bytes].
+inline constexpr std::size_t kMaxSchemaText = 512;
 
 /// Plugin tables <-> the JSON text that the jailer sends the engine.
 [[nodiscard]] std::string to_json(const std::vector<Table>& tables);

@@ -19,7 +19,6 @@ constexpr std::size_t kMaxDepth = 8;
 constexpr std::size_t kMaxTables = 64;
 constexpr std::size_t kMaxKeys = 256;    // of one table
 constexpr std::size_t kMaxChoices = 64;  // of one key
-constexpr std::size_t kMaxDoc = 512;     // any other text
 
 constexpr std::pair<std::string_view, KeyType> kTypeNames[] = {
     {"bool", KeyType::kBool},
@@ -46,7 +45,7 @@ std::unexpected<Error> malformed(std::string_view what) {
 }
 
 bool is_printable(std::string_view text) {
-    return text.size() <= kMaxDoc && std::none_of(text.begin(), text.end(), [](char c) {
+    return text.size() <= kMaxSchemaText && std::none_of(text.begin(), text.end(), [](char c) {
                return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
            });
 }
@@ -61,7 +60,7 @@ Result<std::string> text_member(const Json& object, const char* name) {
         return malformed(
             fmt::format("member \"{}\" is longer than {} bytes or has control "
                         "characters",
-                        name, kMaxDoc));
+                        name, kMaxSchemaText));
     }
     return text;
 }
@@ -110,15 +109,9 @@ Result<Key> read_key(const Json& object) {
     return key;
 }
 
-/// "jail.NAME" for a name that no key of [jail] has, or one at the top that is none of the core's.
 Result<std::string> table_name(const Json& object) {
     TRY(const std::string name, text_member(object, "name"));
-    constexpr std::string_view kPrefix = "jail.";
-    const bool below = name.starts_with(kPrefix);
-    const auto rest = std::string_view(name).substr(below ? kPrefix.size() : 0);
-    const bool taken = below ? core_schema().find_key("jail", rest) != nullptr
-                             : core_schema().find(rest) != nullptr;
-    if (!is_schema_name(rest) || taken) {
+    if (!is_plugin_table(name)) {
         return malformed(fmt::format("{} is no name for a plugin's table", shown(name)));
     }
     return name;
@@ -132,6 +125,9 @@ Result<Table> read_table(const Json& object) {
     TRY(table.plugin, text_member(object, "plugin"));
     if (!is_schema_name(table.plugin)) {
         return malformed(fmt::format("{} is no name of a plugin", shown(table.plugin)));
+    }
+    if (object.contains("refusal")) {
+        TRY(table.refusal, text_member(object, "refusal"));
     }
     TRY(const Json* keys, list_member(object, "keys", kMaxKeys));
     std::set<std::string> seen;
@@ -169,6 +165,15 @@ Json to_value(const Key& key) {
 
 }  // namespace
 
+bool is_plugin_table(std::string_view name) {
+    constexpr std::string_view kPrefix = "jail.";
+    const bool below = name.starts_with(kPrefix);
+    const auto rest = name.substr(below ? kPrefix.size() : 0);
+    const bool taken = below ? core_schema().find_key("jail", rest) != nullptr
+                             : core_schema().find(rest) != nullptr;
+    return is_schema_name(rest) && !taken;
+}
+
 std::string to_json(const std::vector<Table>& tables) {
     Json list = Json::array();
     for (const Table& table : tables) {
@@ -178,6 +183,7 @@ std::string to_json(const std::vector<Table>& tables) {
                         {"doc", table.doc},
                         {"plugin", table.plugin},
                         {"keys", std::move(keys)}});
+        if (!table.refusal.empty()) list.back()["refusal"] = table.refusal;
     }
     // Bytes that are no UTF-8 (from a careless plugin's text) must not throw here.
     return list.dump(-1, ' ', false, Json::error_handler_t::replace);

@@ -59,7 +59,8 @@ the unit.
 - **Commands** are arrays: an absolute path, then arguments. No shell is involved.
 - **Specifiers** in string values: `%i` instance, `%n` full name, `%p` name without the instance,
   `%u` user of `[jail.identity]`, `%t` runtime root, `%S` state root, `%%` a percent sign. A dynamic
-  user (the default) has no name: there `%u` is an error, so set `user` and `dynamic_user = false`.
+  user (the default) gets its name at the start: there `%u` is an error, so set `user` and
+  `dynamic_user = false`.
 - Unknown tables and keys are errors. Files must be root's and writable by nobody else.
 )";
 

@@ -28,8 +28,8 @@ Result<std::string_view> meaning_of(char letter, const Specifiers& specifiers) {
         case 'u':
             if (specifiers.user) return *specifiers.user;
             return fail(
-                "%u stands for nothing: the unit names no user, and a dynamic one has no "
-                "name; set user (and dynamic_user = false) in [jail.identity]");
+                "%u stands for nothing: the unit names no user, and a dynamic one's name is "
+                "chosen at its start; set user (and dynamic_user = false) in [jail.identity]");
         default:
             break;
     }

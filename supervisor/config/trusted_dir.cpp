@@ -17,11 +17,22 @@ namespace {
 
 /// Entries of one directory that are looked at; more is an accident or an attack.
 constexpr std::size_t kMaxEntries = 65536;
+constexpr const char* kFileMode = "0644";
+constexpr const char* kDirectoryMode = "0755";
 
 /// The reason alone: messages begin with the file's path already.
 std::unexpected<Error> why(int code) {
     if (code == ELOOP) return fail("is a symbolic link; put the file itself here", code);
     return fail(::strerrordesc_np(code), code);
+}
+
+/// The supervisor's engine reads these files without root's powers: say who it is.
+std::unexpected<Error> why_unopened(int code, const char* mode, const std::string& path) {
+    if (code != EACCES) return why(code);
+    return fail(fmt::format("{}; the supervisor reads it as uid {}, so everybody must be able to; "
+                            "run: chmod {} {}",
+                            ::strerrordesc_np(code), ::geteuid(), mode, path),
+                code);
 }
 
 Result<Fd> open_checked(Fd fd, mode_t type, Trust trust, const std::string& path) {
@@ -45,7 +56,7 @@ TrustedDir::TrustedDir(Fd fd, std::string path, Trust trust)
 
 Result<TrustedDir> TrustedDir::open(const std::string& path, Trust trust) {
     auto raw = sys::open(path, O_RDONLY | O_DIRECTORY);
-    if (!raw) return why(raw.error().code);
+    if (!raw) return why_unopened(raw.error().code, kDirectoryMode, path);
     TRY(Fd fd, open_checked(std::move(*raw), S_IFDIR, trust, path));
     return TrustedDir(std::move(fd), path, trust);
 }
@@ -53,7 +64,7 @@ Result<TrustedDir> TrustedDir::open(const std::string& path, Trust trust) {
 Result<TrustedDir> TrustedDir::open_below(const std::string& name) const {
     auto raw = sys::open_beneath(fd_.get(), name, O_RDONLY | O_DIRECTORY,
                                  RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
-    if (!raw) return why(raw.error().code);
+    if (!raw) return why_unopened(raw.error().code, kDirectoryMode, path_of(name));
     TRY(Fd fd, open_checked(std::move(*raw), S_IFDIR, trust_, path_of(name)));
     return TrustedDir(std::move(fd), path_of(name), trust_);
 }
@@ -62,7 +73,7 @@ Result<std::string> TrustedDir::read(const std::string& name) const {
     // O_NONBLOCK: a fifo in a file's place must not hold us up (open(2)).
     auto raw = sys::open_beneath(fd_.get(), name, O_RDONLY | O_NONBLOCK | O_NOCTTY,
                                  RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
-    if (!raw) return why(raw.error().code);
+    if (!raw) return why_unopened(raw.error().code, kFileMode, path_of(name));
     TRY(const Fd fd, open_checked(std::move(*raw), S_IFREG, trust_, path_of(name)));
     auto content = sys::read_fd(fd.get(), kMaxFileSize);
     if (content) return content;

@@ -274,7 +274,13 @@ Json Dispatcher::status_of(const std::string& unit) const {
     if (status->unit->timer->present() && next_run) json["next_run"] = *next_run;
     json["frozen"] = pid > 0 && elsewhere_.is_frozen(unit);
     if (errors != nullptr) json["errors"] = *errors;
-    json["notes"] = notes_of(*status->unit);
+    Strings notes = notes_of(*status->unit);
+    if (status->file_gone) {
+        notes.emplace_back(
+            "its file is gone, it runs on as it was started; stop it, or put the "
+            "file back and run jailsvc daemon-reload");
+    }
+    json["notes"] = std::move(notes);
     const config::SocketTable& table = *status->unit->socket;
     if (!table.present()) return json;
     const Sockets::State sockets = elsewhere_.socket_state(unit);

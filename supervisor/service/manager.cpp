@@ -168,7 +168,8 @@ std::optional<Status> Manager::status(std::string_view unit) const {
     const bool has_file = !config::is_connection_name(entry->name()) &&
                           !(entry->loaded->is_target && entry->loaded->files.empty());
     const bool lost_file = entry->removed && has_file;
-    status.stale = !is_idle(*entry) && (differs || lost_file);
+    status.file_gone = !is_idle(*entry) && lost_file;
+    status.stale = !is_idle(*entry) && differs && !entry->removed;
     return status;
 }
 

@@ -60,7 +60,8 @@ struct Status {
     std::string because;  ///< for waiting, backoff, failed: what it waits for or why
     std::uint64_t next_restart_ns = 0;
     std::optional<JobId> job;
-    bool stale = false;  ///< its file has changed since it was started, see digest_of_unit
+    bool stale = false;      ///< its file has changed since it was started, see digest_of_unit
+    bool file_gone = false;  ///< there is nothing to start it from again
 };
 
 /// All units, their dependencies, requests and state machines. No I/O: everything to be done goes

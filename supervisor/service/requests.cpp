@@ -89,7 +89,8 @@ Result<Manager::Impl::Set> Manager::Impl::start_set(Entry& root) {
     Set set = must_set(root);
     for (const Entry* entry : set) {
         if (entry->removed)
-            return fail(root.name() + ": the file of " + entry->name() + " is gone");
+            return fail(root.name() + ": the file of " + entry->name() +
+                        " is gone; stop it, or put the file back and run jailsvc daemon-reload");
         if (entry->unreadable && at_rest(*entry))
             return fail(root.name() + ": the file of " + entry->name() +
                         " has errors; see `jailsvc status " + entry->name() + "`");

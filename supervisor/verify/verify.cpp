@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include <optional>
 
 #include "base/places.hpp"
+#include "base/privilege.hpp"
 #include "config/checks.hpp"
 #include "config/load.hpp"
 #include "config/names.hpp"
@@ -20,8 +22,8 @@
 #include "verify/pointless.hpp"
 #include "verify/relations.hpp"
 #include "verify/report.hpp"
-#include "verify/sources.hpp"
 #include "verify/sockets.hpp"
+#include "verify/sources.hpp"
 #include "verify/weaknesses.hpp"
 
 namespace jailsvc::verify {
@@ -56,6 +58,17 @@ std::string folder_of(const std::string& path) {
     std::string out = whole;
     std::free(whole);
     return out;
+}
+
+/// Why the supervisor of root could not read the file though root can; empty: it could.
+std::string unreadable(const std::string& path) {
+    struct stat info{};
+    if (::geteuid() != 0 || ::stat(path.c_str(), &info) == -1) return {};
+    if ((info.st_mode & S_IROTH) != 0) return {};
+    return fmt::format(
+        "mode {:04o}: the supervisor reads it as uid {}, so everybody must be able "
+        "to; run: chmod 0644 {}",
+        info.st_mode & 07777U, kEngineUid, path);
 }
 
 /// The unit that the file would be, or whose drop-in it is, and the folder that a supervisor would
@@ -159,8 +172,8 @@ private:
         folders_.push_back(owner.folder);
         given_.push_back(std::move(known));
     }
-    /// Who may write a file matters where it is loaded from; while it is written it is worth a
-    /// word.
+    /// Who may write and read a file matters where it is loaded from; while it is written it is
+    /// worth a word.
     void check_trust(const std::string& path) {
         const std::string folder = folder_of(path);
         const auto is_source = [&](const std::string& dir) {
@@ -176,6 +189,10 @@ private:
         };
         tell(path);
         if (loaded) tell(folder);
+        const std::string unread = unreadable(path);
+        if (unread.empty()) return;
+        report_.tell({{.file = path, .message = unread}},
+                     loaded ? Severity::kError : Severity::kWarning);
     }
     void check(const Known& known, const config::Inspection& seen, bool is_template) {
         const auto tell = [&](config::Diagnostics found, Severity severity) {

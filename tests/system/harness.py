@@ -116,9 +116,9 @@ class Supervisor:
     def control(self):
         return self.state / "run/control"
 
-    def start(self):
+    def start(self, *options):
         self.keeper = subprocess.Popen(
-            [KEEPER, "--config", self.folder / "config", "--state", self.state],
+            [KEEPER, "--config", self.folder / "config", "--state", self.state, *options],
             stdin=subprocess.DEVNULL, stdout=self.output, stderr=self.output)
         await_true("the supervisor to answer", self.answers)
         return self

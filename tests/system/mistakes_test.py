@@ -1,9 +1,10 @@
 """What people do wrong, and the sentence that helps them out."""
+import os
 import shutil
 import socket
 import unittest
 
-from harness import Supervisor, SystemTest, await_true, main
+from harness import BUILD, Supervisor, SystemTest, await_true, main
 
 SLEEP = '[service]\nexec_start = ["/bin/sleep", "infinity"]\n'
 LISTEN = ("import socket; s = socket.socket(); s.bind(('127.0.0.1', {})); s.listen(); "
@@ -185,10 +186,74 @@ class Mistakes(SystemTest):
         self.assertIn(f'{umask}\n  umask = "9"\n          ^\n', said)
         self.assertIn(f'{path}:8:16: [jail.identity] capabilities: there is no ', said)
 
+    def test_a_unit_that_runs_on_without_its_file(self):
+        self.supervisor.write("orphan", SLEEP)
+        self.supervisor.run("daemon-reload")  # others have errors
+        self.ok("start", "orphan")
+        (self.supervisor.units / "orphan.toml").unlink()
+        self.supervisor.run("daemon-reload")
+        cure = "stop it, or put the file back and run jailsvc daemon-reload"
+        for command in ("start", "restart"):
+            self.assertIn(f"the file of orphan is gone; {cure}", self.fails(1, command, "orphan"))
+        said = self.ok("status", "orphan")
+        self.assertIn(f"its file is gone, it runs on as it was started; {cure}", said)
+        self.assertNotIn("restart it", said)
+        self.ok("stop", "orphan")
+
     def test_names_that_can_be_no_units_are_told(self):
         path = self.supervisor.folder / "a@b@c.toml"
         path.write_text(SLEEP)
         self.assertIn(f'{path}: "a@b@c" is no name of a unit', self.fails(1, "verify", path))
+
+
+@unittest.skipIf(os.geteuid() != 0, "skipped: needs root")
+class DamagedPlugins(unittest.TestCase):
+    """No jail is made with a wall left out; what has no jail goes on."""
+    UNITS = {
+        "web": SLEEP,
+        "free": SLEEP + '[jail]\nprofile = "host"\n',
+        "gives": SLEEP + '[jail]\noptional = ["cgroups"]\n',
+        "limited": SLEEP + '[jail]\nprofile = "host"\n[jail.cgroups]\ntasks_max = 10\n',
+    }
+
+    def supervisor(self, spoil):
+        supervisor = Supervisor(self.UNITS)
+        self.addCleanup(supervisor.remove)
+        plugins = supervisor.folder / "plugins"
+        shutil.copytree(BUILD / "lib/jailsvc/plugins", plugins)
+        spoil(plugins / "cgroups.so")
+        self.addCleanup(supervisor.stop)
+        return supervisor.start("--plugins", plugins)
+
+    def refusal(self, supervisor, unit):
+        done = supervisor.run("start", unit)
+        self.assertNotEqual(done.returncode, 0, done.stdout)
+        self.assertIsNone(supervisor.pid(unit))
+        return done.stderr
+
+    def test_one_that_is_damaged(self):
+        supervisor = self.supervisor(lambda path: os.truncate(path, 4000))
+        why = f"plugin cgroups was refused: {supervisor.folder}/plugins/cgroups.so: "
+        for unit in ("web", "limited"):
+            said = self.refusal(supervisor, unit)
+            self.assertIn(why, said)
+            self.assertIn("mend it (reinstall jailsvc)", said)
+            self.assertNotIn("not known by this build", said)
+        for unit in ("free", "gives"):
+            done = supervisor.run("start", unit)
+            self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_one_that_is_missing(self):
+        supervisor = self.supervisor(lambda path: path.unlink())
+        why = f"plugin cgroups is missing from {supervisor.folder}/plugins; reinstall jailsvc"
+        for unit in ("web", "limited"):
+            self.assertIn(why, self.refusal(supervisor, unit))
+
+    def test_none(self):  # the control
+        supervisor = self.supervisor(lambda path: None)
+        for unit in self.UNITS:
+            done = supervisor.run("start", unit)
+            self.assertEqual(done.returncode, 0, done.stderr)
 
 
 class MissingConfig(SystemTest):

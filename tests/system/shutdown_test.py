@@ -31,6 +31,18 @@ class Shutdown(unittest.TestCase):
         self.assertEqual(result.returncode, 1)
         self.assertIn("no supervisor answers at", result.stderr)
 
+    def test_no_notify_socket_is_left(self):
+        notify = ('[service]\ntype = "notify"\nexec_start = ["/bin/sleep", "infinity"]\n'
+                  'timeout_start = "infinity"\n')
+        supervisor = self.supervisor(private=notify, open=notify + '[jail]\nprofile = "host"\n')
+        for unit, root in (("private", "notify"), ("open", "notify-open")):
+            self.assertEqual(supervisor.run("start", "--no-block", unit).returncode, 0)
+            path = supervisor.state / "run" / root / unit / "socket"
+            await_true("its socket", path.exists)  # that a shutdown finds one is the control
+        self.assertEqual(supervisor.run("shutdown").returncode, 0)
+        for root in ("notify", "notify-open"):
+            self.assertFalse((supervisor.state / "run" / root).exists(), root)
+
     def test_what_does_not_wait_says_so(self):
         supervisor = self.supervisor(slow=SLOW)
         self.assertEqual(supervisor.run("start", "slow").returncode, 0)

@@ -103,6 +103,27 @@ class Verify(SystemTest):
                            '[jail.identity]\numask = "9"\n')
         self.assertEqual(self.places(said), ["web.toml:4", "web.toml:6"])
 
+    def test_a_file_that_the_engine_cannot_read(self):
+        cure = "reads it as uid 62999, so everybody must be able to; run: chmod 0644 "
+        path = self.folder / "secret.toml"
+        path.write_text(SLEEP)
+        path.chmod(0o600)
+        result = self.supervisor.run("verify", path)
+        self.assertEqual(result.returncode, 0, result.stderr)  # it is not there to be loaded
+        self.assertIn(f"mode 0600: the supervisor {cure}{path}", result.stderr)
+        path = self.supervisor.units / "secret.toml"
+        path.write_text(SLEEP)
+        self.addCleanup(path.unlink)
+        path.chmod(0o600)
+        config = ["--config", self.supervisor.folder / "config"]
+        for command in ([*config, "verify", path], ["daemon-reload"], ["start", "secret"]):
+            result = self.supervisor.run(*command)
+            self.assertNotEqual(result.returncode, 0, command)
+            self.assertIn(cure + str(path), result.stderr)
+        path.chmod(0o644)
+        self.assertEqual(self.supervisor.run("verify", path).stderr, "")
+        self.assertEqual(self.supervisor.run("daemon-reload").returncode, 0)
+
     def test_a_drop_in_is_verified_as_part_of_its_unit(self):
         (self.folder / "web.toml").write_text(SLEEP)
         drop_ins = self.folder / "web.toml.d"

@@ -4,6 +4,9 @@
 #include <signal.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "base/clock.hpp"
 #include "base/sys.hpp"
 #include "jailer/loop/deliver.hpp"
@@ -68,6 +71,7 @@ Dispatch::Dispatch(struct ev_loop* loop, const Places& places, PluginHost plugin
 
 void Dispatch::end() {
     core_.groups.end();
+    remove_notify_sockets(core_.places);
 }
 
 void Dispatch::begin() {
@@ -94,7 +98,9 @@ void Dispatch::from_keeper(ipc::Packet& packet) {
 void Dispatch::new_peer(const ipc::Peer& peer, Fd socket) {
     if (peer.peer != ipc::Role::kEngine || !socket) return;
     core_.engine.attach(std::move(socket));
-    tell::schema(core_.engine, config::to_json(core_.plugins.tables()));
+    std::vector<config::Table> tables = core_.plugins.tables();
+    std::ranges::copy(core_.plugins.absent(), std::back_inserter(tables));
+    tell::schema(core_.engine, config::to_json(tables));
     tell::groups(core_.engine, core_.groups);
     // Not before the snapshot is in: what it tells must not be started a second time.
     if (!complete_) return;

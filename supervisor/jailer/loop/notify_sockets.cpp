@@ -9,6 +9,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "base/sys.hpp"
@@ -128,6 +130,14 @@ void forget_notify_socket(Core& core, const std::string& unit) {
         const std::string dir = notify_directory(core.places, unit, own_tree);
         (void)::unlink((dir + "/" + kNotifyName).c_str());
         (void)::rmdir(dir.c_str());
+    }
+}
+
+/// Only root may write in these directories; links would not be followed all the same.
+void remove_notify_sockets(const Places& places) {
+    for (const std::string& root : {places.notify_root(), places.open_notify_root()}) {
+        std::error_code ignored;
+        std::filesystem::remove_all(root, ignored);
     }
 }
 

@@ -27,4 +27,7 @@ namespace jailsvc::jailer {
 /// The unit is not loaded any more.
 void forget_notify_socket(Core& core, const std::string& unit);
 
+/// The supervisor has ended: nobody will ever read what is sent to one of them.
+void remove_notify_sockets(const Places& places);
+
 }  // namespace jailsvc::jailer

@@ -205,9 +205,12 @@ void UnitCache::begin(const std::shared_ptr<Making>& making) {
 }
 
 /// The text was root's when it was loaded or kept, and the digest says that it is still that one.
+/// A plan of before may have been made of it while a plugin was lacking: then it is not enough.
 void UnitCache::settle_without_files(const std::shared_ptr<Making>& making, Error error) {
     const Known* before = known(making->name, making->digest);
-    if (before == nullptr) return settle(making, std::unexpected(std::move(error)));
+    if (before == nullptr || plugins_.lacks_shipped()) {
+        return settle(making, std::unexpected(std::move(error)));
+    }
     spdlog::warn("{}; it is started as it was before", error.message);
     making->keep = false;  // known already, and the files still come first
     settle(making, before->unit);

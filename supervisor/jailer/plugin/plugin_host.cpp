@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 
 #include "base/sys.hpp"
 #include "config/jail_view.hpp"
@@ -20,6 +21,9 @@ namespace {
 
 constexpr unsigned kQuarantineCrashes = 3;
 constexpr std::size_t kMaxPlugins = 128;
+constexpr std::string_view kSuffix = ".so";
+constexpr std::size_t kMaxTables = 64;    ///< as many as a schema may have
+constexpr std::size_t kMaxWhy = 400;      ///< of a refusal, in what a schema holds [bytes]
 constexpr std::size_t kMaxStats = 16384;  ///< of one plugin [bytes]
 
 /// Files of the directory that are meant as plugins, sorted by name.
@@ -31,7 +35,7 @@ Result<std::vector<std::string>> list_libraries(int dir, const std::string& path
     std::vector<std::string> names;
     while (const dirent* entry = ::readdir(stream)) {
         const std::string_view name = entry->d_name;
-        if (name.ends_with(".so") && !name.starts_with('.')) names.emplace_back(name);
+        if (name.ends_with(kSuffix) && !name.starts_with('.')) names.emplace_back(name);
     }
     ::closedir(stream);
     std::ranges::sort(names);
@@ -65,8 +69,14 @@ struct PluginHost::Impl {
     config::Schema schema;
     Result<PlanSandbox> sandbox = PlanSandbox::make();
 
+    std::vector<config::Table> absent;
+
     void load_directory(const std::string& path);
-    void add(Result<LoadedPlugin> loaded);
+    Result<void> add(Result<LoadedPlugin> loaded);
+    void refuse_directory(const std::string& why);
+    void note_refused(const std::string& name, const std::string& why);
+    void note_absent(const std::string& name, const std::string& sentence);
+    void note_missing(const std::string& path);
     Result<void> check_quarantine(const config::Unit& unit) const;
     Result<Plan> read_plan(const PlanJob::Impl& job) const;
     Result<Plan> read_answer(PlanJob::Impl& work);
@@ -81,44 +91,89 @@ struct PluginHost::Impl {
 void PluginHost::Impl::load_directory(const std::string& path) {
     const auto dir = open_trusted_directory(path);
     if (!dir) {
-        refusals.push_back(dir.error().message + ": no plugin is loaded from there");
-        return;
+        return refuse_directory(dir.error().message + ": no plugin is loaded from there");
     }
     const auto files = list_libraries(dir->get(), path);
     if (!files) {
-        refusals.push_back(files.error().message);
-        return;
+        return refuse_directory(files.error().message);
     }
+    std::map<std::string, std::string> refused;
     for (const std::string& file : *files) {
-        if (plugins.size() >= kMaxPlugins) {
-            refusals.push_back(fmt::format("{}/{}: more than {} plugins", path, file, kMaxPlugins));
-            continue;
-        }
-        add(load_plugin(dir->get(), path, file));
+        auto added = plugins.size() < kMaxPlugins
+                         ? add(load_plugin(dir->get(), path, file))
+                         : Result<void>(fail(fmt::format("{}/{}: more than {} plugins", path, file,
+                                                         kMaxPlugins)));
+        if (added) continue;
+        refusals.push_back(std::move(added).error().message);
+        refused.emplace(file.substr(0, file.size() - kSuffix.size()), refusals.back());
     }
     std::ranges::sort(plugins, {}, &LoadedPlugin::name);
+    // One may have been loaded from a file of another name.
+    for (const auto& [name, why] : refused) note_refused(name, why);
+    note_missing(path);
 }
 
-void PluginHost::Impl::add(Result<LoadedPlugin> loaded) {
-    if (!loaded) {
-        refusals.push_back(std::move(loaded).error().message);
-        return;
+/// Nothing is loaded: of what every installation has, all is lacking.
+void PluginHost::Impl::refuse_directory(const std::string& why) {
+    refusals.push_back(why);
+    for (const std::string_view name : config::kShippedPlugins) {
+        note_refused(std::string(name), why);
     }
+}
+
+void PluginHost::Impl::note_refused(const std::string& name, const std::string& why) {
+    // As a schema may hold it: short, and plain ASCII.
+    std::string shown = why.substr(0, kMaxWhy);
+    std::ranges::replace_if(shown, [](char c) { return c < ' ' || c > '~'; }, '?');
+    note_absent(name,
+                fmt::format("plugin {} was refused: {}; mend it (reinstall jailsvc)", name, shown));
+}
+
+/// Leaves out names that can be no plugin's, and those that are loaded from another file.
+void PluginHost::Impl::note_absent(const std::string& name, const std::string& sentence) {
+    const bool at_top = name == "credentials";
+    const std::string table = at_top ? name : "jail." + name;
+    const auto is_it = [&](const LoadedPlugin& plugin) {
+        return plugin.name == name || plugin.table.name == table;
+    };
+    if (!config::is_plugin_table(table) || std::ranges::any_of(plugins, is_it)) return;
+    // Room is kept for what every jail needs.
+    const std::size_t room = kMaxTables - config::kShippedPlugins.size();
+    if (!config::is_shipped_plugin(name) && plugins.size() + absent.size() >= room) return;
+    absent.push_back({.name = table, .plugin = name, .refusal = sentence});
+}
+
+/// Of the shipped set, in a directory that has its first part; others hold what they are made for.
+void PluginHost::Impl::note_missing(const std::string& path) {
+    const auto there = [&](std::string_view name) {
+        return std::ranges::find(plugins, name, &LoadedPlugin::name) != plugins.end() ||
+               std::ranges::find(absent, name, &config::Table::plugin) != absent.end();
+    };
+    if (!there("chroot")) return;
+    for (const std::string_view name : config::kShippedPlugins) {
+        if (there(name)) continue;
+        refusals.push_back(fmt::format("{}/{}.so: is not there; reinstall jailsvc", path, name));
+        note_absent(std::string(name),
+                    fmt::format("plugin {} is missing from {}; reinstall jailsvc", name,
+                                path.substr(0, kMaxWhy)));
+    }
+}
+
+Result<void> PluginHost::Impl::add(Result<LoadedPlugin> loaded) {
+    if (!loaded) return std::unexpected(std::move(loaded).error());
     const auto same = std::ranges::find(plugins, loaded->name, &LoadedPlugin::name);
     if (same != plugins.end()) {
-        refusals.push_back(
-            fmt::format("{}: a plugin named {} is loaded already from {}; remove one", loaded->path,
-                        loaded->name, same->path));
-        return;
+        return fail(fmt::format("{}: a plugin named {} is loaded already from {}; remove one",
+                                loaded->path, loaded->name, same->path));
     }
     const auto table = std::ranges::find(plugins, loaded->table.name,
                                          [](const LoadedPlugin& p) { return p.table.name; });
     if (table != plugins.end()) {
-        refusals.push_back(fmt::format("{}: its table [{}] is that of {} already; remove one",
-                                       loaded->path, loaded->table.name, table->path));
-        return;
+        return fail(fmt::format("{}: its table [{}] is that of {} already; remove one",
+                                loaded->path, loaded->table.name, table->path));
     }
     plugins.push_back(std::move(*loaded));
+    return {};
 }
 
 PluginHost PluginHost::load(const Places& places) {
@@ -128,6 +183,7 @@ PluginHost PluginHost::load(const Places& places) {
     impl->crashes.resize(impl->plugins.size());
     impl->schema = config::core_schema();
     for (const LoadedPlugin& plugin : impl->plugins) impl->schema.tables.push_back(plugin.table);
+    for (const config::Table& table : impl->absent) impl->schema.tables.push_back(table);
     return PluginHost(std::move(impl));
 }
 
@@ -138,6 +194,12 @@ PluginHost::~PluginHost() = default;
 
 const std::vector<std::string>& PluginHost::refusals() const {
     return impl_->refusals;
+}
+const std::vector<config::Table>& PluginHost::absent() const {
+    return impl_->absent;
+}
+bool PluginHost::lacks_shipped() const {
+    return std::ranges::any_of(impl_->absent, config::is_shipped_plugin, &config::Table::plugin);
 }
 const config::Schema& PluginHost::schema() const {
     return impl_->schema;

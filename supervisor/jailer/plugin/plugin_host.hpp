@@ -48,7 +48,12 @@ public:
 
     [[nodiscard]] const std::vector<std::string>& refusals() const;  ///< "PATH: why; cure"
     [[nodiscard]] std::vector<config::Table> tables() const;
-    /// Core and plugin tables together.
+    /// Tables of plugins that are not there: of files that were refused, and of what is missing
+    /// from the shipped set. They have no keys; units that need them are told why.
+    [[nodiscard]] const std::vector<config::Table>& absent() const;
+    /// Whether one of those is of the shipped set: jails are not what they should be.
+    [[nodiscard]] bool lacks_shipped() const;
+    /// Core and plugin tables together, also those of absent().
     [[nodiscard]] const config::Schema& schema() const;
 
     /// Begins to make the unit's plan in a short-lived, sandboxed worker, so that a plugin that

@@ -301,12 +301,40 @@ TEST_CASE("config: verify tells of names under which a file is never read", "[co
     CHECK(verified("profiles/a.b.toml", "") == "no profile: the file");
 }
 
+TEST_CASE("config: without a shipped plugin, only a unit that gives it up or has no jail loads",
+          "[config]") {
+    const UnitTree tree;
+    tree.write("profiles/host.toml", "");
+    tree.write("etc/web.toml", kGood);
+    tree.write("etc/free.toml", std::string(kGood) + "[jail]\nprofile = \"host\"\n");
+    tree.write("etc/gives.toml", std::string(kGood) + "[jail]\noptional = [\"cgroups\"]\n");
+    tree.write("etc/part.toml", std::string(kGood) + "[jail]\noptional = [\"cgroups.memory\"]\n");
+    tree.write("etc/table.toml",
+               std::string(kGood) + "[jail]\nprofile = \"host\"\n[jail.cgroups]\ntasks = 1\n");
+    tree.write("etc/group.toml", "[unit]\n");
+    const auto errors = [&](const char* plugin, const char* name) {
+        Schema schema = test_schema();
+        schema.tables.push_back({.name = std::string("jail.") + plugin,
+                                 .plugin = plugin,
+                                 .refusal = "refused: mend it"});
+        auto unit = load_unit(tree.sources(), schema, name);
+        return unit ? "loaded" : told(unit.error(), tree.path(""));
+    };
+    CHECK(errors("cgroups", "web") == "etc/web.toml: refused: mend it\n");
+    CHECK(errors("cgroups", "part") != "loaded");  // it gives up a part of it alone
+    CHECK(errors("cgroups", "table").ends_with(": [jail.cgroups]: refused: mend it\n"));
+    CHECK(errors("cgroups", "free") == "loaded");
+    CHECK(errors("cgroups", "gives") == "loaded");
+    CHECK(errors("cgroups", "group") == "loaded");
+    CHECK(errors("hello", "web") == "loaded");  // no part of every jail
+}
+
 TEST_CASE("config: %u of a dynamic user is an error with a cure", "[config]") {
     const UnitTree tree;
     tree.write("etc/web.toml", std::string(kGood) + "[environment]\nset = { U = \"%u\" }\n");
     CHECK(load_errors(tree, "web") ==
-          "etc/web.toml:4:13: %u stands for nothing: the unit names no user, and a dynamic one has "
-          "no name; set user (and dynamic_user = false) in [jail.identity]\n");
+          "etc/web.toml:4:13: %u stands for nothing: the unit names no user, and a dynamic one's "
+          "name is chosen at its start; set user (and dynamic_user = false) in [jail.identity]\n");
 }
 
 TEST_CASE("config: a thousand small units load fast", "[config]") {

@@ -69,6 +69,54 @@ TEST_CASE("plugins: a plugin's table joins the schema of the core", "[plugins]")
     CHECK(host.schema().find("service") != nullptr);
 }
 
+TEST_CASE("plugins: a refused one leaves a table that says why, and jails lack a shipped one",
+          "[plugins]") {
+    for (const bool shipped : {false, true}) {
+        const PluginDirectory directory;
+        const std::string name = shipped ? "cgroups" : "crash";
+        const std::string path = directory.add("crash", name);
+        std::filesystem::resize_file(path, 40);
+        const PluginHost host = directory.load();
+        REQUIRE(host.absent().size() == 1);
+        const config::Table* table = host.schema().find("jail." + name);
+        REQUIRE(table != nullptr);
+        CHECK(contains(table->refusal, "plugin " + name + " was refused: " + path + ": "));
+        CHECK(contains(table->refusal, "; mend it (reinstall jailsvc)"));
+        CHECK(host.lacks_shipped() == shipped);
+        std::vector<config::Table> all = host.tables();
+        all.insert(all.end(), host.absent().begin(), host.absent().end());
+        const auto told = config::tables_from_json(config::to_json(all));
+        REQUIRE(told);
+        CHECK(told->back().refusal == table->refusal);
+    }
+}
+
+TEST_CASE("plugins: names that can be no plugin's leave no table, nor does one that is loaded",
+          "[plugins]") {
+    const PluginDirectory directory;
+    directory.add("good", "a_copy");
+    directory.add("good");
+    for (const char* name : {"optional", "A b"}) {
+        std::filesystem::resize_file(directory.add("crash", name), 0);
+    }
+    const PluginHost host = directory.load();
+    CHECK(host.refusals().size() == 3);
+    CHECK(host.absent().empty());
+    CHECK_FALSE(host.lacks_shipped());
+}
+
+TEST_CASE("plugins: of a shipped set with a gap, what is missing is named", "[plugins]") {
+    const PluginDirectory directory;
+    std::filesystem::resize_file(directory.add("crash", "chroot"), 0);
+    const PluginHost host = directory.load();
+    const config::Table* table = host.schema().find("jail.cgroups");
+    REQUIRE(table != nullptr);
+    CHECK(table->refusal ==
+          "plugin cgroups is missing from " + directory.path() + "; reinstall jailsvc");
+    CHECK(host.schema().find("credentials") != nullptr);
+    CHECK(host.lacks_shipped());
+}
+
 TEST_CASE("plugins: another major version is refused, and both versions are named", "[plugins]") {
     const PluginDirectory directory;
     const std::string path = directory.add("other_major");
@@ -140,7 +188,8 @@ TEST_CASE("plugins: a file of another user is refused", "[plugins]") {
     const PluginDirectory directory;
     const std::string path = directory.add("crash");
     REQUIRE(::chown(path.c_str(), 65534, 65534) == 0);
-    CHECK(contains(refusal_beside_good(directory), "owned by uid 65534, so somebody else could change it"));
+    CHECK(contains(refusal_beside_good(directory),
+                   "owned by uid 65534, so somebody else could change it"));
 }
 
 TEST_CASE("plugins: nothing is loaded from a directory that others can write", "[plugins]") {
@@ -159,6 +208,7 @@ TEST_CASE("plugins: a directory that is not there is a refusal, not an end", "[p
     const PluginHost host = PluginHost::load(places);
     REQUIRE(host.refusals().size() == 1);
     CHECK(contains(host.refusals().front(), "/nonexistent/plugins: No such file"));
+    CHECK(host.lacks_shipped());
 }
 
 TEST_CASE("plugins: shorter structs of an older header are read as if the rest were zero",

@@ -446,6 +446,14 @@ TEST_CASE("load: a changed unit is stale while it runs, a removed one stays unti
     CHECK(report.running_stale == std::vector<std::string>{"web"});
     CHECK(report.removed == std::vector<std::string>{"old"});
     CHECK(stage.manager.status("web")->stale);
+    CHECK_FALSE(stage.manager.status("web")->file_gone);
+    CHECK(stage.manager.status("old")->file_gone);
+    CHECK_FALSE(stage.manager.status("old")->stale);  // no restart would take anything
+    const auto refused = stage.manager.request(Request::kRestart, "old");
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().message ==
+          "old: the file of old is gone; stop it, or put the file back and run jailsvc "
+          "daemon-reload");
     (void)stage.ask(Request::kStop, "old");
     CHECK(stage.manager.status("old"));
     stage.died("old", SIGTERM);
