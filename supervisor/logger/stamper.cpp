@@ -80,13 +80,4 @@ void Stamper::end_line(std::string& out) {
     broken_ = 0;
 }
 
-void Stamper::take_up(std::string_view open_line) {
-    const auto line = parse_log_line(open_line);
-    if (line) mark_ = line->mark;
-    const std::size_t length = line ? line->text.size() : open_line.size();
-    // With no text yet it is open all the same.
-    open_length_ = static_cast<std::uint32_t>(std::clamp<std::size_t>(length, 1, kMaxLine));
-    if (open_line.empty()) open_length_ = 0;
-}
-
 }  // namespace jailsvc::logger

@@ -48,9 +48,6 @@ public:
     /// Nothing is open: what is appended next starts a line.
     [[nodiscard]] bool at_line_start() const noexcept { return open_length_ == 0; }
 
-    /// Goes on with a last line that a file has, all of it or its last kMaxLine bytes.
-    void take_up(std::string_view open_line);
-
 private:
     void break_line(std::string& out);
     void begin_line(std::string& out, std::string_view stamp);

@@ -18,7 +18,7 @@ namespace jailsvc::logger {
 struct UnitLog::Opened {
     Fd file;
     std::uint64_t size = 0;
-    std::string open_line;      ///< its last line, as far as it matters, if that has no end
+    bool ends_line = true;      ///< its last byte is a newline, or there is none
     std::uint32_t began_s = 0;  ///< stamp of its first line; 0: none
     std::uint64_t number = 1;   ///< the next after the rotated ones
     bool untidy = false;        ///< of those, not all are as they should be
@@ -36,13 +36,6 @@ std::string read_at(int file, std::size_t size, std::uint64_t offset) {
     return bytes;
 }
 
-std::string open_line_of(int file, std::uint64_t size) {
-    constexpr std::size_t kTail = kMaxLine + 64;  // a line and its stamp
-    std::string tail = read_at(file, kTail, size > kTail ? size - kTail : 0);
-    tail.erase(0, tail.rfind('\n') + 1);
-    return tail;
-}
-
 }  // namespace
 
 Result<void> UnitLog::open_file(Shared& shared, const ipc::LogSettings& settings) {
@@ -56,7 +49,8 @@ Result<void> UnitLog::open_file(Shared& shared, const ipc::LogSettings& settings
         if (::fstat(opened.file.get(), &info) == -1) return fail_errno("fstat " + path);
         if (!S_ISREG(info.st_mode)) return fail(path + ": not a regular file; remove it");
         opened.size = static_cast<std::uint64_t>(info.st_size);
-        opened.open_line = open_line_of(opened.file.get(), opened.size);
+        opened.ends_line =
+            opened.size == 0 || read_at(opened.file.get(), 1, opened.size - 1) == "\n";
         const auto first = parse_stamp(read_at(opened.file.get(), kStampLength, 0));
         opened.began_s = static_cast<std::uint32_t>(first.value_or(0) / 1'000'000);
         TRY(const auto archived, list_archive(archive_path(shared.directory, unit_)));
@@ -79,13 +73,11 @@ void UnitLog::take_file(Shared& shared, const ipc::LogSettings& settings, Opened
     number_ = opened.number;
     clock_difference_ = 0;
     put_off_ = 0;
-    ends_line_ = opened.open_line.empty();
-    // What is stamped already was stamped without knowing of that line.
-    if (ring_empty() && stamper_.at_line_start()) {
-        stamper_.take_up(opened.open_line);
-    } else {
-        torn_ = !ends_line_;
-    }
+    // A write that a death has cut comes again from its start, so what comes next is a line of its
+    // own, though it may be the rest of this one.
+    ends_line_ = opened.ends_line;
+    if (!ends_line_) (void)write_file(shared, "\n");
+    torn_ = !ends_line_;
     if (opened.untidy) shared.archivist.tidy(unit_, settings.keep, settings.compress != 0);
 }
 
