@@ -160,23 +160,8 @@ void drop_weak_edges_to_broken(Nodes& nodes) {
     }
 }
 
-}  // namespace
-
-std::string missing_requirement(const std::string& verb, const std::string& name,
-                                const Faults& faults) {
-    const auto fault = faults.find(name);
-    if (fault == faults.end()) {
-        return verb + name + ", which does not exist; add it or drop the line";
-    }
-    return verb + name + ", whose file has errors: " + fault->second;
-}
-
-Graph Graph::build(const std::vector<const config::Unit*>& units, const Faults& faults) {
-    Graph graph;
-    Nodes& nodes = graph.nodes_;
-    for (const config::Unit* unit : units) nodes.try_emplace(unit->name);
-    for (const config::Unit* unit : units) add_relations(nodes, *unit, faults);
-    add_order(nodes, units);
+/// What follows from the relations of the nodes and their order.
+void complete(Nodes& nodes) {
     rank(nodes);
     add_reverse(nodes);
     spread_broken(nodes);
@@ -188,6 +173,46 @@ Graph Graph::build(const std::vector<const config::Unit*>& units, const Faults& 
         }
     }
     add_reverse(nodes);
+}
+
+}  // namespace
+
+std::string missing_requirement(const std::string& verb, const std::string& name,
+                                const Faults& faults) {
+    const auto fault = faults.find(name);
+    if (fault == faults.end()) {
+        return verb + name + ", which does not exist; add it or drop the line";
+    }
+    return verb + name + ", whose file has errors: " + fault->second;
+}
+
+std::array<const List<std::string>*, 7> relations_of(const config::UnitTable& unit) {
+    return {&unit.requires_, &unit.wants,  &unit.binds_to, &unit.part_of,
+            &unit.after,     &unit.before, &unit.conflicts};
+}
+
+Graph Graph::build(const std::vector<const config::Unit*>& units, const Faults& faults) {
+    Graph graph;
+    Nodes& nodes = graph.nodes_;
+    for (const config::Unit* unit : units) nodes.try_emplace(unit->name);
+    for (const config::Unit* unit : units) add_relations(nodes, *unit, faults);
+    add_order(nodes, units);
+    complete(nodes);
+    return graph;
+}
+
+Graph Graph::around(const config::Unit& unit, const Known& known, const Faults& faults) {
+    Graph graph;
+    Nodes& nodes = graph.nodes_;
+    for (const auto* names : relations_of(unit.unit)) {
+        for (const std::string& name : *names) {
+            if (const std::string* broken = known(name)) nodes[name].broken = *broken;
+        }
+    }
+    nodes.try_emplace(unit.name);
+    add_relations(nodes, unit, faults);
+    add_order(nodes, {&unit});
+    complete(nodes);
     return graph;
 }
 

@@ -37,6 +37,7 @@ struct Life {
 struct Entry {
     std::shared_ptr<const config::Unit> loaded;  ///< what the next start uses
     bool removed = false;                        ///< its file is gone; kept until it is down
+    bool dropped = false;                        ///< it goes now
     bool unreadable = false;                     ///< its file has errors; `loaded` is from before
     Rarely<std::string> broken;                  ///< see graph::Graph::Node
     List<Entry*> needs, wants, after;
@@ -70,9 +71,8 @@ public:
     Entry& add(std::unique_ptr<Entry> entry) {
         return **entries_.insert(place_of(entry->name()), std::move(entry));
     }
-    template <typename Condition>
-    std::size_t erase_if(Condition condition) {
-        return std::erase_if(entries_, [&](const auto& entry) { return condition(*entry); });
+    void erase_dropped() {
+        std::erase_if(entries_, [](const auto& entry) { return entry->dropped; });
     }
     [[nodiscard]] std::size_t size() const { return entries_.size(); }
     [[nodiscard]] auto begin() const { return entries_.begin(); }

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "graph/graph.hpp"
 #include "service/entry.hpp"
 #include "service/manager.hpp"
 #include "service/state.hpp"
@@ -46,7 +47,7 @@ struct Happening {
     bool last_command = false;
 };
 
-/// The manager's parts: load.cpp, requests.cpp, propagate.cpp, perform.cpp, happen.cpp,
+/// The manager's parts: load.cpp, link.cpp, requests.cpp, propagate.cpp, perform.cpp, happen.cpp,
 /// restore.cpp. Each public call ends with run().
 struct Manager::Impl {
     Impl(Launcher& launches, Timers& times, Observer& observes)
@@ -87,9 +88,17 @@ struct Manager::Impl {
     LoadReport add(std::vector<config::Unit> units);
     void take(const config::Unit& unit, LoadReport& report);
     void taken(LoadReport& report);  ///< what follows from a changed set
-    void link();                     ///< edges anew from a new graph
-    void drop_removed();             ///< forgets removed units that are at rest
+    void tell_broken(const Entry& entry, LoadReport& report) const;
+    void drop_removed();  ///< forgets removed units that are at rest
     Entry* find(std::string_view name) const { return entries.find(name); }
+
+    // link.cpp
+    void link();  ///< edges anew from a new graph
+    [[nodiscard]] bool stands_apart(const Entry& entry) const;
+    void link(Entry& entry);
+    void unlink(const Entry& entry);
+    void take_relations(Entry& entry, const graph::Graph::Node& node);
+    [[nodiscard]] std::vector<Entry*> resolve(const std::vector<std::string>& names) const;
 
     // requests.cpp
     using Set = std::vector<Entry*>;

@@ -1,10 +1,8 @@
-// Taking a new set of units, and the edges between them.
+// Taking a new set of units, or some more.
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
-#include "graph/graph.hpp"
 #include "service/impl.hpp"
 #include "service/rules.hpp"
 
@@ -34,7 +32,18 @@ Manager::LoadReport Manager::Impl::add(std::vector<config::Unit> units) {
         faults.erase(unit.name);
         take(unit, report);
     }
-    taken(report);
+    std::vector<Entry*> added;
+    for (const std::string& name : report.added) added.push_back(find(name));
+    const bool apart = added.size() == units.size() &&
+                       std::ranges::all_of(added, [&](Entry* one) { return stands_apart(*one); });
+    if (!apart) {
+        taken(report);
+        return report;
+    }
+    for (Entry* entry : added) {
+        link(*entry);
+        tell_broken(*entry, report);
+    }
     return report;
 }
 
@@ -67,6 +76,12 @@ void Manager::Impl::take(const config::Unit& unit, LoadReport& report) {
     entry->mark = transaction;
 }
 
+void Manager::Impl::tell_broken(const Entry& entry, LoadReport& report) const {
+    // Masked is what somebody wants the unit to be.
+    if (entry.broken->empty() || entry.loaded->unit.masked) return;
+    report.errors.push_back(entry.name() + ": " + *entry.broken);
+}
+
 void Manager::Impl::taken(LoadReport& report) {
     removed = static_cast<std::size_t>(
         std::ranges::count_if(entries, [](const auto& entry) { return entry->removed; }));
@@ -76,64 +91,31 @@ void Manager::Impl::taken(LoadReport& report) {
         if (entry->removed && entry->record().state == State::kListening) {
             want_down(*entry, "its file is gone");
         }
-        // Masked is what somebody wants the unit to be.
-        if (!entry->broken->empty() && !entry->loaded->unit.masked) {
-            report.errors.push_back(entry->name() + ": " + *entry->broken);
-        }
+        tell_broken(*entry, report);
         if (!at_rest(*entry)) queue.push(*entry);
     }
     run();
 }
 
-/// Also the edges of a removed unit that still runs: those that need it stop before it does.
-void Manager::Impl::link() {
-    std::vector<const config::Unit*> units;
-    units.reserve(entries.size());
-    for (const auto& entry : entries) units.push_back(entry->loaded.get());
-    const graph::Graph graph = graph::Graph::build(units, faults);
-
-    const auto resolve = [&](const std::vector<std::string>& names) {
-        std::vector<Entry*> found;
-        found.reserve(names.size());
-        for (const std::string& name : names) found.push_back(find(name));
-        return found;
-    };
-    for (const auto& entry : entries) {
-        const graph::Graph::Node& node = *graph.find(entry->name());
-        entry->broken = {};
-        if (!node.broken.empty()) entry->broken = node.broken;
-        entry->needs = resolve(node.requires_);
-        entry->wants = resolve(node.wants);
-        entry->after = resolve(node.after);
-        entry->needed_by = resolve(node.required_by);
-        entry->bound_by = resolve(node.bound_by);
-        // Of units on a cycle, which run on from before it was there, one has to stop first.
-        std::vector<std::string> later = node.before;
-        std::erase_if(later, [&](const auto& name) { return graph.find(name)->rank < node.rank; });
-        entry->before = resolve(later);
-        entry->parts = resolve(node.parts);
-        std::vector<Entry*> rivals = resolve(node.conflicts);
-        for (Entry* rival : resolve(node.conflicted_by)) {
-            if (std::ranges::find(rivals, rival) == rivals.end()) rivals.push_back(rival);
-        }
-        entry->conflicts = std::move(rivals);
-    }
-}
-
 void Manager::Impl::drop_removed() {
     if (removed == 0) return;
-    const auto forgotten = [&](Entry& entry) {
-        if (!entry.removed || !at_rest(entry) || entry.record().want != Want::kNothing) {
-            return false;
-        }
-        tokens.erase(entry.record().main_token);
-        observer.dropped(entry.name());
-        return true;
-    };
-    const std::size_t dropped = entries.erase_if(forgotten);
-    if (dropped == 0) return;
-    removed -= dropped;
-    link();
+    std::vector<Entry*> dropped;
+    for (const auto& entry : entries) {
+        entry->dropped =
+            entry->removed && at_rest(*entry) && entry->record().want == Want::kNothing;
+        if (entry->dropped) dropped.push_back(entry.get());
+    }
+    if (dropped.empty()) return;
+    const bool apart =
+        std::ranges::all_of(dropped, [this](const Entry* one) { return stands_apart(*one); });
+    for (Entry* entry : dropped) {
+        tokens.erase(entry->record().main_token);
+        observer.dropped(entry->name());
+        if (apart) unlink(*entry);
+    }
+    entries.erase_dropped();
+    removed -= dropped.size();
+    if (!apart) link();
 }
 
 }  // namespace jailsvc::service

@@ -170,3 +170,53 @@ TEST_CASE("graph: a masked unit is started by nobody, and says so", "[graph]") {
           "requires db, which cannot start: is masked; `jailsvc unmask db` lifts that");
     CHECK(graph.start_order("late") == Names{"late"});
 }
+
+TEST_CASE("graph: around a unit that nobody names is what all of them together give", "[graph]") {
+    const auto seed = Catch::rngSeed();
+    CAPTURE(seed);
+    std::mt19937 random(seed);
+    const auto pick = [&](std::size_t below) {
+        return std::uniform_int_distribution<std::size_t>(0, below - 1)(random);
+    };
+    std::size_t broken = 0;
+    for (int round = 0; round < 2000; ++round) {
+        std::vector<config::Unit> units;
+        const std::size_t count = 1 + pick(6);
+        const auto some = [&] {
+            Names names;  // of units that exist, and of one that does not
+            for (std::size_t k = pick(3); k > 0; --k) names.push_back(number(pick(count + 1)));
+            return names;
+        };
+        for (std::size_t at = 0; at <= count; ++at) {
+            auto& made = units.emplace_back(unit(at == count ? "new" : number(at), some()));
+            made.unit.wants = some();
+            made.unit.binds_to = pick(3) == 0 ? some() : Names();
+            made.unit.part_of = some();
+            made.unit.conflicts = pick(3) == 0 ? some() : Names();
+            made.unit.after = some();
+            made.unit.masked = pick(10) == 0;
+            made.is_target = pick(4) == 0;
+        }
+        const Graph whole = build(units);
+        const Graph before = build({units.begin(), units.end() - 1});
+        const auto known = [&](std::string_view name) {
+            const auto* node = before.find(name);
+            return node == nullptr ? nullptr : &node->broken;
+        };
+        const Graph part = Graph::around(units.back(), known);
+        const auto& expected = *whole.find("new");
+        const auto& found = *part.find("new");
+        CHECK(found.requires_ == expected.requires_);
+        CHECK(found.wants == expected.wants);
+        CHECK(found.binds_to == expected.binds_to);
+        CHECK(found.part_of == expected.part_of);
+        CHECK(found.conflicts == expected.conflicts);
+        CHECK(found.after == expected.after);
+        CHECK(found.before.empty());
+        // Of several reasons it is one or the other.
+        CHECK(found.broken.empty() == expected.broken.empty());
+        broken += found.broken.empty() ? 0 : 1;
+    }
+    CHECK(broken > 200);
+    CHECK(broken < 1800);
+}

@@ -261,3 +261,61 @@ TEST_CASE("dependencies: units that are on a cycle by now can be stopped", "[ser
     CHECK(stage.settled(job));
     for (const char* name : {"a", "b", "c"}) CHECK(stage.state(name) == State::kInactive);
 }
+
+TEST_CASE("dependencies: a unit that comes later has its edges, and leaves none behind",
+          "[service]") {
+    auto worker = unit("worker@1");
+    worker.unit.requires_ = {"db"};
+    worker.unit.conflicts = {"rival"};
+    worker.unit.part_of = {"group"};
+    Stage stage({unit("db"), unit("group"), unit("rival")});
+    for (int round = 0; round < 2; ++round) {
+        CHECK(stage.manager.add({worker}).added == std::vector<std::string>{"worker@1"});
+        (void)stage.ask(Request::kStart, "worker@1");
+        CHECK(stage.state("worker@1") == State::kWaiting);
+        stage.manager.forget_when_down("worker@1");
+        stage.started("db");
+        stage.started("worker@1");
+        CHECK(stage.state("worker@1") == State::kRunning);
+
+        // The requirement stops after it, then nothing is left of it.
+        const JobId stop = stage.ask(Request::kStop, "db");
+        CHECK(stage.state("db") == State::kRunning);
+        stage.died("worker@1", SIGTERM);
+        stage.torn_down("worker@1");
+        CHECK_FALSE(stage.manager.status("worker@1"));
+        stage.died("db", SIGTERM);
+        stage.torn_down("db");
+        CHECK(stage.settled(stop));
+    }
+    CHECK(stage.world.dropped_units == std::vector<std::string>(2, "worker@1"));
+}
+
+TEST_CASE("dependencies: what comes later is what others have named, or wanted to follow",
+          "[service]") {
+    auto web = unit("web");
+    web.unit.requires_ = {"worker@1"};
+    auto first = unit("first");
+    first.unit.before = {"web"};
+    Stage stage({web, unit("other")});
+    CHECK_FALSE(stage.manager.request(Request::kStart, "web"));  // the control: it lacks one
+    CHECK(stage.manager.add({unit("worker@1"), first}).errors.empty());
+    (void)stage.ask(Request::kStart, "first");
+    (void)stage.ask(Request::kStart, "web");
+    stage.started("worker@1");
+    CHECK(stage.state("web") == State::kWaiting);
+    stage.started("first");
+    CHECK(stage.state("web") == State::kStarting);
+}
+
+TEST_CASE("dependencies: of a unit that comes later it is told why it cannot start", "[service]") {
+    auto masked = unit("masked");
+    masked.unit.masked = true;
+    Stage stage({masked});
+    auto needs = unit("needs@1");
+    needs.unit.requires_ = {"masked"};
+    const auto report = stage.manager.add({needs});
+    REQUIRE(report.errors.size() == 1);
+    CHECK(report.errors.front().find("needs@1: requires masked, which cannot start") == 0);
+    CHECK_FALSE(stage.manager.request(Request::kStart, "needs@1"));
+}
