@@ -77,4 +77,11 @@ NameParts split_name(std::string_view name) {
             .is_instance = true};
 }
 
+std::vector<std::string> file_names_of(const std::string& unit) {
+    const NameParts parts = split_name(unit);
+    std::vector<std::string> names{unit + ".toml"};
+    if (!parts.instance.empty()) names.push_back(parts.prefix + "@.toml");
+    return names;
+}
+
 }  // namespace jailsvc::config

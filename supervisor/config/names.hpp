@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace jailsvc::config {
 
@@ -39,5 +40,8 @@ struct NameParts {
     bool is_instance = false;
 };
 [[nodiscard]] NameParts split_name(std::string_view name);
+
+/// Names of the unit's own file and of its template's, most specific first.
+[[nodiscard]] std::vector<std::string> file_names_of(const std::string& unit);
 
 }  // namespace jailsvc::config

@@ -20,14 +20,6 @@ std::string_view stem(std::string_view file_name) {
                                         : std::string_view();
 }
 
-/// Names of the unit's own file and of the template's, most specific first.
-std::vector<std::string> file_names(const std::string& unit) {
-    const NameParts parts = split_name(unit);
-    std::vector<std::string> names{unit + ".toml"};
-    if (!parts.instance.empty()) names.push_back(parts.prefix + "@.toml");
-    return names;
-}
-
 }  // namespace
 
 UnitFiles::UnitFiles(const Sources& sources, Look look)
@@ -147,7 +139,7 @@ std::optional<UnitFiles::File> UnitFiles::find(const Listing& listing,
 }
 
 std::optional<UnitFiles::File> UnitFiles::find_unit(const std::string& name) const {
-    for (const std::string& file_name : file_names(name)) {
+    for (const std::string& file_name : file_names_of(name)) {
         if (auto file = find(units_, file_name)) return file;
     }
     return std::nullopt;
@@ -160,7 +152,7 @@ std::optional<UnitFiles::File> UnitFiles::find_profile(const std::string& name) 
 std::vector<UnitFiles::File> UnitFiles::find_drop_ins(const std::string& name,
                                                       std::vector<TrustedDir>& opened,
                                                       Reporter& reporter) const {
-    const auto owners = file_names(name);
+    const auto owners = file_names_of(name);
     opened.reserve(units_.size() * owners.size());  // files point into it
     std::map<std::string, File> chosen;
     for (const Listed& listed : units_) {

@@ -32,6 +32,11 @@ constexpr std::size_t kMaxWaiting = 4096;
 
 constexpr std::size_t kMaxProperties = 64;
 
+/// A look at files takes some time: for this many at most that a client names.
+constexpr std::size_t kMaxLooks = 16;
+constexpr const char* kOutdated =
+    "its files have changed since they were read; run jailsvc daemon-reload first";
+
 /// At least one, each a string.
 std::optional<std::map<std::string, std::string>> read_properties(const Json& parameters) {
     const auto found = parameters.find("properties");
@@ -202,6 +207,11 @@ void Dispatcher::change_one(UnitOutcome& outcome, service::Request what,
             "left as it is, since its file has errors; mend them first: " + errors->front();
         return;
     }
+    if (starts && elsewhere_.is_outdated(name)) {
+        outcome.result = "refused";
+        outcome.message = std::string("left as it is: ") + kOutdated;
+        return;
+    }
     const auto asked = manager_.request(what, name);
     outcome.result = asked ? "queued" : "refused";
     if (asked) {
@@ -308,9 +318,13 @@ void Dispatcher::status(Request& request) {
     const auto names = taken(request, naming_.units_to_show(request.parameters));
     if (!names) return;
     auto list = Json::array();
-    for (const std::string& name : *names) list.push_back(status_of(name));
     const auto named = request.parameters.find("units");
     const bool all = named == request.parameters.end() || named->empty();
+    for (const std::string& name : *names) {
+        auto& shown = list.emplace_back(status_of(name));
+        if (all || names->size() > kMaxLooks || !elsewhere_.is_outdated(name)) continue;
+        shown["notes"].push_back(kOutdated);
+    }
     answer(request.client,
            {.parameters = {{"units", std::move(list)},
                            {"templates", all ? naming_.templates() : Json::array()}}});

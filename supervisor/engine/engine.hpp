@@ -44,6 +44,7 @@ public:
     // Elsewhere, for the methods of the control socket.
     [[nodiscard]] bool ready() const override { return ready_; }
     [[nodiscard]] const std::vector<std::string>* file_errors(std::string_view unit) const override;
+    [[nodiscard]] bool is_outdated(std::string_view unit) const override;
     [[nodiscard]] std::vector<std::string> broken_units() const override;
     [[nodiscard]] std::vector<config::Template> templates() const override;
     void load_instances(const std::vector<std::string>& units) override;

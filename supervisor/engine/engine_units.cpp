@@ -8,6 +8,7 @@
 #include <set>
 #include <utility>
 
+#include "config/sight.hpp"
 #include "engine/engine.hpp"
 #include "engine/process_list.hpp"
 #include "ipc/freezing.hpp"
@@ -134,6 +135,7 @@ bool Engine::load_again(const std::string& unit) {
 /// How many of them load.
 std::size_t Engine::load_new(const std::vector<std::string>& names) {
     std::vector<config::Unit> good;
+    const config::Sight sight(sources_);
     auto loaded = config::load_named(sources_, *schema_, names);
     for (std::size_t i = 0; i < names.size(); ++i) {
         if (!loaded[i]) {
@@ -142,6 +144,7 @@ std::size_t Engine::load_new(const std::vector<std::string>& names) {
         }
         file_errors_.erase(names[i]);
         drop_what_the_jailer_needs(*loaded[i]);
+        loaded[i]->sight = sight.of(*loaded[i]);
         good.push_back(std::move(*loaded[i]));
     }
     const std::size_t count = good.size();
@@ -150,6 +153,14 @@ std::size_t Engine::load_new(const std::vector<std::string>& names) {
         spdlog::error("{}", error);
     }
     return count;
+}
+
+bool Engine::is_outdated(std::string_view unit) const {
+    const config::Unit* known = manager_.find(unit);
+    if (known == nullptr || known->files.empty()) return false;
+    if (config::Sight(sources_).of(*known) == known->sight) return false;
+    const auto read = config::load_unit(sources_, *schema_, known->name);
+    return !read || read->digest != known->digest;
 }
 
 const std::vector<std::string>* Engine::file_errors(std::string_view unit) const {

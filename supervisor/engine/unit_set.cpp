@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <iterator>
 #include <set>
+#include <utility>
+
+#include "config/sight.hpp"
 
 namespace jailsvc::engine {
 namespace {
@@ -36,15 +39,21 @@ void warn_of_missing(UnitSet& set) {
 
 void drop_what_the_jailer_needs(config::Unit& unit) {
     unit.service.exec_start = {};
+    config::EnvironmentTable seen{.set = {}, .file = unit.environment->file};
     unit.environment = {};
+    if (!seen.file.empty()) unit.environment = std::move(seen);
 }
 
 UnitSet load_units(const config::Sources& sources, const config::Schema& schema,
                    const std::vector<std::string>& instances) {
+    const config::Sight sight(sources);  // before they are read: what changes meanwhile shows
     config::LoadedUnits loaded = config::load_all(sources, schema, instances);
     UnitSet set;
     set.units = std::move(loaded.units);
-    for (config::Unit& unit : set.units) drop_what_the_jailer_needs(unit);
+    for (config::Unit& unit : set.units) {
+        drop_what_the_jailer_needs(unit);
+        unit.sight = sight.of(unit);
+    }
     set.templates = std::move(loaded.templates);
     for (const auto& [name, diagnostics] : loaded.broken) {
         auto& errors = set.errors[name];

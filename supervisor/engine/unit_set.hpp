@@ -19,7 +19,8 @@ struct UnitSet {
     std::vector<std::string> warnings;  ///< of files that are passed over
 };
 
-/// The engine starts no programs: it keeps nothing of a unit that the jailer alone looks at.
+/// The engine starts no programs: it keeps nothing of a unit that the jailer alone looks at; of
+/// [environment] the names of the files.
 void drop_what_the_jailer_needs(config::Unit& unit);
 
 /// Everything with a file, the instances of templates that it refers to, and `instances`.

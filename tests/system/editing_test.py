@@ -53,6 +53,43 @@ class Editing(SystemTest):
         self.assertFalse(self.web.parent.exists())
         self.assertIn("not changed", self.edit(0, "true", "web"))
 
+    def test_what_is_not_read_yet_is_not_run(self):
+        self.ok("start", "web")
+        running = self.supervisor.status("web")["pid"]
+        self.assertNotIn("have changed", self.ok("status", "web"))
+        self.supervisor.write("web", SLEEP.replace("infinity", "1000"))
+        for what in ("restart", "stop", "start"):
+            result = self.supervisor.run(what, "web")
+            said = result.stdout + result.stderr
+            if what == "stop":
+                self.assertEqual(result.returncode, 0, said)
+                continue
+            self.assertEqual(result.returncode, 1, said)
+            self.assertIn("have changed since they were read; run jailsvc daemon-reload first", said)
+            if what == "restart":
+                self.assertEqual(self.supervisor.status("web")["pid"], running)
+        self.assertIn("have changed", self.supervisor.run("status", "web").stdout)
+        self.ok("daemon-reload")
+        self.ok("start", "web")
+        self.assertNotIn("have changed", self.ok("status", "web"))
+        # The control: another unit's file is none of its own.
+        self.supervisor.write("other", SLEEP)
+        self.addCleanup((self.supervisor.units / "other.toml").unlink)
+        self.ok("restart", "web")
+        self.assertNotIn("have changed", self.ok("status", "web"))
+
+    def test_a_drop_in_that_is_not_read_yet_counts_too(self):
+        self.web.parent.mkdir(exist_ok=True)
+        self.addCleanup(self.web.parent.rmdir)
+        self.addCleanup(self.web.unlink)
+        self.web.write_text("[service]\nnice = 7\n")
+        result = self.supervisor.run("start", "web")
+        self.assertEqual(result.returncode, 1, result.stdout + result.stderr)
+        self.ok("daemon-reload")
+        self.ok("start", "web")
+        self.web.write_text("[service]\nnice = 9\n")
+        self.assertEqual(self.supervisor.run("restart", "web").returncode, 1)
+
     def test_visual_comes_first_and_may_have_arguments(self):
         self.editor.write_text('#!/bin/sh\n[ "$1" = --wait ] && printf "[service]\\nnice = 3\\n" '
                                '>"$2"\n')
