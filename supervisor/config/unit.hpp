@@ -188,9 +188,11 @@ struct Unit {
     /// The whole effective unit as canonical TOML (sorted keys, specifiers expanded), [jail.*]
     /// included. This text is what the digest covers, and what `jailsvc show` prints.
     SharedText text;
-    Digest digest{};          ///< of the text, see digest_of_unit
-    List<SharedPath> files;   ///< what it was made of, in order of rising priority
-    std::uint64_t sight = 0;  ///< of its files when they were read, see sight.hpp; 0: not looked at
+    Digest digest{};         ///< of the text, see digest_of_unit
+    List<SharedPath> files;  ///< what it was made of, in order of rising priority
+    /// Of its files when they were read, see sight.hpp; 0: not looked at. A later reading that
+    /// finds the same text leaves the unit and notes what it saw.
+    mutable std::uint64_t sight = 0;
     /// A target groups others: it has no [service], starts and is done; or it accepts connections
     /// for the instances of its template.
     bool is_target = false;

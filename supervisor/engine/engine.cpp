@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "base/clock.hpp"
+#include "base/idle_memory.hpp"
 #include "base/sys.hpp"
 #include "config/overlay.hpp"
 #include "control/varlink.hpp"
@@ -365,6 +366,7 @@ void Engine::go() {
         return begin_shutdown(*ending_);
     }
     if (!records_->booted()) start_wanted();
+    give_back_memory();  // reading all files took far more than what is kept
 }
 
 UnitSet Engine::load_all_units(const std::vector<std::string>& known) const {

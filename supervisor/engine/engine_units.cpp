@@ -1,6 +1,5 @@
 // The engine's units: all of their files read, and instances of templates as they are asked for.
 
-#include <malloc.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -8,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "base/idle_memory.hpp"
 #include "config/sight.hpp"
 #include "engine/engine.hpp"
 #include "engine/process_list.hpp"
@@ -76,7 +76,6 @@ service::Manager::LoadReport Engine::take(UnitSet set) {
     auto loaded = manager_.load(std::move(set.units), std::move(faults));
     if (ready_) mark_connections();
     for (const std::string& error : loaded.errors) spdlog::error("{}", error);
-    ::malloc_trim(0);  // reading took far more for a moment than what is kept
     for (const std::string& name : loaded.removed) {
         timers_.forget(name);
         if (records_) records_->erase(name);
@@ -100,6 +99,7 @@ ReloadReport Engine::reload() {
     auto loaded = take(std::move(set));
     for (const std::string& unit : loaded.changed) take_new_times(unit);
     errors.insert(errors.end(), loaded.errors.begin(), loaded.errors.end());
+    give_back_memory();  // reading took far more for a moment than what is kept
     spdlog::info("reloaded: {} added, {} changed, {} removed, {} errors", loaded.added.size(),
                  loaded.changed.size(), loaded.removed.size(), errors.size());
     return {.added = std::move(loaded.added),

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "base/idle_memory.hpp"
 #include "base/sys.hpp"
 #include "jailer/loop/dispatch.hpp"
 #include "jailer/loop/privileges.hpp"
@@ -107,6 +108,7 @@ Result<void> run_loop(const Places& places) {
                       std::move(ranges), std::move(networks), std::move(keeper));
     dispatch.units().set_file_limits(limits.soft, limits.hard);
     dispatch.begin();
+    give_back_memory();
     ev_run(loop, 0);
     dispatch.end();
     return {};  // the keeper is gone: nothing is left to serve

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/idle_memory.hpp"
 #include "base/sys.hpp"
 #include "logger/archive.hpp"
 
@@ -88,6 +89,7 @@ int Loop::run() {
         spdlog::warn("logger: {}; a disk that hangs will keep services waiting",
                      rescue.error().message);
     }
+    give_back_memory();
     ev_run(base_, 0);
     for (const auto& unit : units_) pump(*unit);
     return 0;

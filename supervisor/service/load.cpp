@@ -7,6 +7,16 @@
 #include "service/rules.hpp"
 
 namespace jailsvc::service {
+namespace {
+
+/// What the digest does not cover: where it was read from, and what is wanted for other units'
+/// [install].
+bool says_the_same(const config::Unit& known, const config::Unit& read) {
+    return known.digest == read.digest && known.files == read.files &&
+           known.is_target == read.is_target && known.unit.wants == read.unit.wants;
+}
+
+}  // namespace
 
 Manager::LoadReport Manager::Impl::load(std::vector<config::Unit> units, Faults broken_files) {
     LoadReport report;
@@ -58,18 +68,20 @@ void Manager::Impl::take(const config::Unit& unit, LoadReport& report) {
         return;
     }
     // A copy: its parts lie close together, and all that reading took goes in whole pages.
-    auto loaded = std::make_shared<const config::Unit>(unit);
+    const auto copy = [&] { return std::make_shared<const config::Unit>(unit); };
     if (entry == nullptr) {
-        report.added.push_back(loaded->name);
+        report.added.push_back(unit.name);
         auto added = std::make_unique<Entry>();
-        added->loaded = std::move(loaded);
+        added->loaded = copy();
         entry = &entries.add(std::move(added));
+    } else if (says_the_same(*entry->loaded, unit)) {
+        entry->loaded->sight = unit.sight;
     } else {
-        if (entry->loaded->digest != loaded->digest) {
-            report.changed.push_back(loaded->name);
-            if (!at_rest(*entry)) report.running_stale.push_back(loaded->name);
+        if (entry->loaded->digest != unit.digest) {
+            report.changed.push_back(unit.name);
+            if (!at_rest(*entry)) report.running_stale.push_back(unit.name);
         }
-        entry->loaded = std::move(loaded);
+        entry->loaded = copy();
     }
     entry->removed = false;
     entry->unreadable = false;

@@ -326,6 +326,31 @@ class KeeperDeath(unittest.TestCase):
                 supervisor.stop()
             supervisor.remove()
 
+    def test_a_late_jailer_leaves_alone_what_is_its_successors(self):
+        speaks = ('[service]\ntype = "notify"\nexec_start = ["/bin/sh", "-c", '
+                  '"systemd-notify --ready; exec sleep 1000"]\n')
+        supervisor = Supervisor({"speaks": speaks}).start()
+        old = None
+        try:
+            self.assertEqual(supervisor.run("start", "speaks").returncode, 0)
+            old = supervisor.role("jailer")
+            os.kill(old, signal.SIGSTOP)
+            supervisor.keeper.kill()
+            supervisor.keeper.wait()
+            supervisor.start()
+            self.assertEqual(supervisor.run("start", "speaks").returncode, 0)
+            os.kill(old, signal.SIGCONT)
+            await_true("the old jailer's end", lambda: not alive(old))
+            self.assertTrue((supervisor.state / "run/notify/speaks/socket").is_socket())
+            # The control: in its own time the jailer removes them.
+            self.assertEqual(supervisor.stop(), 0)
+            self.assertFalse((supervisor.state / "run/notify").exists())
+        finally:
+            if old is not None and alive(old):
+                os.kill(old, signal.SIGKILL)
+            supervisor.stop()
+            supervisor.remove()
+
 
 class End(unittest.TestCase):
     """What is left after the supervisor's end: nothing."""

@@ -71,7 +71,7 @@ Dispatch::Dispatch(struct ev_loop* loop, const Places& places, PluginHost plugin
 
 void Dispatch::end() {
     core_.groups.end();
-    remove_notify_sockets(core_.places);
+    remove_notify_sockets(core_.places, parent_);
 }
 
 void Dispatch::begin() {

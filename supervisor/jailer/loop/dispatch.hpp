@@ -1,5 +1,7 @@
 #pragma once
 
+#include <unistd.h>
+
 #include "jailer/loop/core.hpp"
 #include "jailer/loop/jails.hpp"
 #include "jailer/loop/limit_events.hpp"
@@ -34,6 +36,7 @@ private:
     void plan(const ipc::PlanRequest& request);
     void stats(const ipc::StatsRequest& request);
 
+    const pid_t parent_ = ::getppid();  ///< the keeper
     Core core_;
     LimitEvents limits_;
     Jails jails_;

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/mount.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -133,8 +134,13 @@ void forget_notify_socket(Core& core, const std::string& unit) {
     }
 }
 
-/// Only root may write in these directories; links would not be followed all the same.
-void remove_notify_sockets(const Places& places) {
+/// Only root may write in these directories; links would not be followed all the same. Whoever
+/// holds the lock of the run directory is the keeper that we ended with, or nobody, while we take
+/// it, or the keeper of a supervisor that has begun meanwhile: then they are that one's.
+void remove_notify_sockets(const Places& places, pid_t keeper) {
+    const Fd lock(::open(places.run.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const bool unheld = lock && ::flock(lock.get(), LOCK_EX | LOCK_NB) == 0;
+    if (!unheld && ::getppid() != keeper) return;
     for (const std::string& root : {places.notify_root(), places.open_notify_root()}) {
         std::error_code ignored;
         std::filesystem::remove_all(root, ignored);
