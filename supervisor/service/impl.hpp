@@ -46,8 +46,8 @@ struct Happening {
     bool last_command = false;
 };
 
-/// The manager's parts: load.cpp, requests.cpp, propagate.cpp, perform.cpp, happen.cpp,
-/// restore.cpp. Each public call ends with run().
+/// The manager's parts: load.cpp, requests.cpp, propagate.cpp, perform.cpp, arming.cpp,
+/// execute.cpp, happen.cpp, tell.cpp, restore.cpp. Each public call ends with run().
 struct Manager::Impl {
     Impl(Launcher& launches, Timers& times, Observer& observes)
         : launcher(launches), timers(times), observer(observes) {}
@@ -130,7 +130,7 @@ struct Manager::Impl {
     void touch_neighbours(Entry& entry);
     Facts facts_of(const Entry& entry, Event event, const Happening& happening) const;
 
-    // perform.cpp: actions into records and effects; phase two
+    // perform.cpp: actions into records and effects
     void perform(Entry& entry, Action action, const Happening& happening);
     void adopt(Entry& entry);
     void note(Entry& entry, Action action, const Happening& happening);
@@ -141,18 +141,29 @@ struct Manager::Impl {
     void launch_command(Entry& entry, Purpose purpose, std::uint16_t index);
     void launch_next(Entry& entry);
     void request_command(Entry& entry);
-    void terminate(Entry& entry, int signo);
+    void terminate(Entry& entry);
     void abort(Entry& entry);
     void find_daemon(Entry& entry);
     void arm_watchdog(Entry& entry);
     void kill_all(Entry& entry);
+    void kill_command(Entry& entry);
+    void drop_command(Entry& entry);
+    void await_connection(Entry& entry);
     void tear_down(Entry& entry);
-    void release_kept();
     void close_sockets(Entry& entry);
     void signal(Entry& entry, Token token, int signo, Whom whom);
+
+    // arming.cpp
     void arm_for(Entry& entry, TimerKind timer);
     void arm(Entry& entry, TimerKind timer, config::Duration after);
     void disarm(Entry& entry, TimerKind timer);
+    void rearm(Entry& entry);
+    void rearm_running(Entry& entry);
+    void arm_rest(Entry& entry, TimerKind timer, config::Duration whole, std::uint64_t since_ns);
+
+    // execute.cpp: phase two
+    void release_kept();
+    void carry_out(const Effect& effect);
     void execute();
 
     // happen.cpp
@@ -175,7 +186,6 @@ struct Manager::Impl {
 
     // restore.cpp
     void restore(const Record& record, const StartedUnits& started);
-    void rearm(Entry& entry);
     void resume(Entry& entry);
 };
 
