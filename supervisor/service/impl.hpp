@@ -97,6 +97,7 @@ struct Manager::Impl {
     Result<Set> start_set(Entry& root);
     Set stop_set(Entry& root);
     Set must_set(Entry& root);
+    void add_once(Set& set, Entry& entry) const;
     bool add_wanted(Set& set, Entry& wanted);
     enum class Asked : std::uint8_t { kNamed, kPulled, kTriggered };
     void want_up(Entry& entry, Asked asked, const std::string& by);
