@@ -210,7 +210,7 @@ void add_logs(CLI::App& app, Options& options) {
     logs->callback([&options] { options.exit_code = run_logs(options.context, options.logs); });
 }
 
-void add_tools(CLI::App& app, Options& options) {
+void add_exec(CLI::App& app, Options& options) {
     CLI::App* exec = app.add_subcommand("exec", "Run a command in the jail of a running unit");
     exec->add_option("unit", options.exec.unit)->required();
     exec->add_option("command", options.exec.command)->required();
@@ -226,10 +226,16 @@ void add_tools(CLI::App& app, Options& options) {
         if (command.empty()) throw CLI::RequiredError("command");
         options.exit_code = run_exec(options.context, options.exec);
     });
+}
 
+void add_daemon_reload(CLI::App& app, Options& options) {
     app.add_subcommand("daemon-reload", "Read the unit files again")->callback([&options] {
         options.exit_code = run_daemon_reload(options.context);
     });
+}
+
+/// What looks at unit files alone.
+void add_checks(CLI::App& app, Options& options) {
     CLI::App* verify = app.add_subcommand(
         "verify", "Check unit files; exit code 1 if there are errors, 0 for warnings alone");
     verify->add_option("file", options.verify.files)->required();
@@ -241,6 +247,9 @@ void add_tools(CLI::App& app, Options& options) {
                         "\"service.restart\", or its end, \"restart\"; all tables if left out");
     explain->callback(
         [&options] { options.exit_code = run_explain(options.context, options.key); });
+}
+
+void add_pledge(CLI::App& app, Options& options) {
     CLI::App* pledge = app.add_subcommand("pledge", "Find out which promises a unit needs");
     pledge->require_subcommand(1);
     const struct {
@@ -260,6 +269,10 @@ void add_tools(CLI::App& app, Options& options) {
             options.exit_code = run_pledge(options.context, what, options.unit);
         });
     }
+}
+
+/// What is about the machine: its secrets, and how well its jails hold.
+void add_machine(CLI::App& app, Options& options) {
     CLI::App* creds = app.add_subcommand(
         "creds",
         "Credentials: encrypt NAME [INPUT [OUTPUT]], decrypt [INPUT [OUTPUT]], list "
@@ -274,6 +287,10 @@ void add_tools(CLI::App& app, Options& options) {
     selftest->add_option("--profile", options.profile, "under this one only");
     selftest->callback(
         [&options] { options.exit_code = run_selftest(options.context, options.profile); });
+}
+
+/// What is about the supervisor as a whole.
+void add_whole(CLI::App& app, Options& options) {
     app.add_subcommand("version", "Print versions")->callback([&options] {
         options.exit_code = run_version(options.context);
     });
@@ -329,7 +346,12 @@ int main(int argc, char** argv) {
     add_questions(app, options);
     add_relations(app, options);
     add_logs(app, options);
-    add_tools(app, options);
+    add_exec(app, options);
+    add_daemon_reload(app, options);
+    add_checks(app, options);
+    add_pledge(app, options);
+    add_machine(app, options);
+    add_whole(app, options);
     add_views(app, options.context, options.exit_code);
     add_site(app, options.context, options.exit_code);
     app.footer(kFooter);  // of the whole; commands added after it would have it too

@@ -52,6 +52,10 @@ void add_install(CLI::App& app, const std::shared_ptr<Options>& options, const C
             exit_code = run_install(context, options->install);
         });
     }
+}
+
+void add_preset(CLI::App& app, const std::shared_ptr<Options>& options, const Context& context,
+                int& exit_code) {
     CLI::App* preset =
         app.add_subcommand("preset", "Enable and disable units as the presets want it");
     preset->add_option("unit", options->preset, "none: all of them");
@@ -63,6 +67,10 @@ void add_install(CLI::App& app, const std::shared_ptr<Options>& options, const C
         "one that\nmatches counts. A unit that none matches stays as it is.");
     preset->callback(
         [options, &context, &exit_code] { exit_code = run_preset(context, options->preset); });
+}
+
+void add_is_enabled(CLI::App& app, const std::shared_ptr<Options>& options, const Context& context,
+                    int& exit_code) {
     CLI::App* is_enabled = app.add_subcommand(
         "is-enabled", "Say whether a unit is enabled, disabled, masked or static");
     is_enabled->add_option("unit", options->unit)->required();
@@ -108,6 +116,8 @@ void add_edit(CLI::App& app, const std::shared_ptr<Options>& options, const Cont
 void add_site(CLI::App& app, const Context& context, int& exit_code) {
     const auto options = std::make_shared<Options>();
     add_install(app, options, context, exit_code);
+    add_preset(app, options, context, exit_code);
+    add_is_enabled(app, options, context, exit_code);
     add_apply(app, options, context, exit_code);
     add_edit(app, options, context, exit_code);
 }

@@ -2,21 +2,15 @@
 
 #include "cpu.hpp"
 #include "devices.hpp"
-#include "fake_host.hpp"
 #include "io.hpp"
+#include "planned.hpp"
 
 using jailsvc::test::FakeHost;
+using jailsvc::test::refusal;
 using namespace jailsvc::cgroups;
 using namespace std::string_literals;
 
 namespace {
-
-std::string refusal(std::map<std::string, FakeHost::Value> keys) {
-    FakeHost host;
-    host.keys = std::move(keys);
-    REQUIRE(host.plan(*jailsvc_plugin_entry()) == -ECANCELED);
-    return host.failed_key + ": " + host.failure;
-}
 
 struct Row {
     const char* key;

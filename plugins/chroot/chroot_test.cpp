@@ -1,8 +1,11 @@
 #include <catch2/catch.hpp>
 
-#include "fake_host.hpp"
+#include "planned.hpp"
 
 using jailsvc::test::FakeHost;
+using jailsvc::test::Keys;
+using jailsvc::test::planned_by;
+using jailsvc::test::refusal_by;
 using Strings = FakeHost::Strings;
 using namespace std::string_literals;
 
@@ -11,7 +14,7 @@ namespace {
 constexpr std::uint32_t kSafe = JSV_MOUNT_NOSUID | JSV_MOUNT_NODEV;
 
 /// A host as a jailed unit has it: with a mount namespace, beside a supervisor that has secrets.
-FakeHost with(std::map<std::string, FakeHost::Value> keys) {
+FakeHost with(Keys keys) {
     FakeHost host;
     host.keys = std::move(keys);
     host.other_flags["namespaces.mount"] = true;
@@ -19,18 +22,12 @@ FakeHost with(std::map<std::string, FakeHost::Value> keys) {
     return host;
 }
 
-FakeHost planned(std::map<std::string, FakeHost::Value> keys) {
-    FakeHost host = with(std::move(keys));
-    const int rc = host.plan(*jailsvc_plugin_entry());
-    INFO(host.failed_key << ": " << host.failure);
-    REQUIRE(rc == 0);
-    return host;
+FakeHost planned(Keys keys) {
+    return planned_by(with(std::move(keys)));
 }
 
-std::string refusal(std::map<std::string, FakeHost::Value> keys) {
-    FakeHost host = with(std::move(keys));
-    REQUIRE(host.plan(*jailsvc_plugin_entry()) == -ECANCELED);
-    return host.failed_key + ": " + host.failure;
+std::string refusal(Keys keys) {
+    return refusal_by(with(std::move(keys)));
 }
 
 /// Position of an operation, for what must come before what.
@@ -114,7 +111,7 @@ TEST_CASE("chroot: a key its mode cannot honour is refused", "[plugin][chroot]")
 }
 
 TEST_CASE("chroot: an image is the root, read-only unless told otherwise", "[plugin][chroot]") {
-    std::map<std::string, FakeHost::Value> keys = {{"mode", "directory"s}, {"root", "/srv/web/"s}};
+    Keys keys = {{"mode", "directory"s}, {"root", "/srv/web/"s}};
     const FakeHost host = planned(keys);
     CHECK(host.ops[0].text[0] == "/srv/web");
     CHECK(host.ops[0].flags == (kSafe | JSV_MOUNT_READ_ONLY));

@@ -1,45 +1,36 @@
 #include <catch2/catch.hpp>
 
-#include "../../tests/support/fake_host.hpp"
+#include "planned.hpp"
 
 using namespace jailsvc::test;
 using Map = FakeHost::Map;
 
 namespace {
 
-FakeHost host_with(std::map<std::string, FakeHost::Value> keys) {
+FakeHost host_with(Keys keys) {
     FakeHost host;
     host.keys = std::move(keys);
     host.other_flags = {{"namespaces.mount", true}};
     return host;
 }
 
-FakeHost planned(std::map<std::string, FakeHost::Value> keys) {
-    FakeHost host = host_with(std::move(keys));
-    const int rc = host.plan(*jailsvc_plugin_entry());
-    INFO(host.failed_key << ": " << host.failure);
-    REQUIRE(rc == 0);
-    return host;
-}
-
-std::string refusal(FakeHost host) {
-    REQUIRE(host.plan(*jailsvc_plugin_entry()) == -ECANCELED);
-    return host.failed_key + ": " + host.failure;
+FakeHost planned_with_mounts(Keys keys) {
+    return planned_by(host_with(std::move(keys)));
 }
 
 }  // namespace
 
 TEST_CASE("credentials: a unit without any gets nothing", "[plugin][credentials]") {
-    CHECK(planned({}).ops.empty());
+    CHECK(planned_with_mounts({}).ops.empty());
     CHECK(std::string(jailsvc_plugin_entry()->table) == "credentials");
 }
 
 TEST_CASE("credentials: each is one operation that says where it comes from",
           "[plugin][credentials]") {
-    const auto host = planned({{"file", Map{{"db", "/etc/db"}}},
-                               {"encrypted", Map{{"api", "/etc/api.cred"}}},
-                               {"command", Map{{"key", "/bin/get --a b"}}},
-                               {"command_timeout", std::uint64_t{5'000'000'000}}});
+    const auto host = planned_with_mounts({{"file", Map{{"db", "/etc/db"}}},
+                                           {"encrypted", Map{{"api", "/etc/api.cred"}}},
+                                           {"command", Map{{"key", "/bin/get --a b"}}},
+                                           {"command_timeout", std::uint64_t{5'000'000'000}}});
     const auto directories = host.of_kind(JSV_OP_CREDENTIALS);
     REQUIRE(directories.size() == 1);
     CHECK(directories[0].text[0].starts_with("/run/credentials/"));
@@ -61,32 +52,33 @@ TEST_CASE("credentials: each is one operation that says where it comes from",
 TEST_CASE("credentials: what cannot be had is refused by its key", "[plugin][credentials]") {
     for (const char* name : {"", ".x", "-x", "a/b", "a b"}) {
         INFO(name);
-        CHECK(refusal(host_with({{"file", Map{{name, "/etc/db"}}}})).find("is no name") !=
+        CHECK(refusal_by(host_with({{"file", Map{{name, "/etc/db"}}}})).find("is no name") !=
               std::string::npos);
     }
     for (const char* path : {"", "db", "~/db", "/etc/../db", "/etc/.."}) {
         INFO(path);
-        CHECK(refusal(host_with({{"file", Map{{"db", path}}}})).starts_with("file: \"db\" comes"));
+        CHECK(
+            refusal_by(host_with({{"file", Map{{"db", path}}}})).starts_with("file: \"db\" comes"));
     }
-    CHECK(refusal(host_with({{"command", Map{{"db", "get it"}}}}))
+    CHECK(refusal_by(host_with({{"command", Map{{"db", "get it"}}}}))
               .starts_with("command: \"db\" is a command: begin it"));
-    CHECK(refusal(host_with({{"file", Map{{"db", "/a"}}}, {"encrypted", Map{{"db", "/b"}}}})) ==
+    CHECK(refusal_by(host_with({{"file", Map{{"db", "/a"}}}, {"encrypted", Map{{"db", "/b"}}}})) ==
           "encrypted: \"db\" is in [credentials.file] too; remove one");
-    CHECK(refusal(host_with({{"command_timeout", std::uint64_t{0}}}))
+    CHECK(refusal_by(host_with({{"command_timeout", std::uint64_t{0}}}))
               .starts_with("command_timeout: "));
-    CHECK(refusal(host_with({{"command_timeout", std::uint64_t{301'000'000'000}}}))
+    CHECK(refusal_by(host_with({{"command_timeout", std::uint64_t{301'000'000'000}}}))
               .starts_with("command_timeout: "));
     Map many;
     for (int i = 0; i < 65; ++i) many["n" + std::to_string(i)] = "/etc/db";
-    CHECK(refusal(host_with({{"file", many}})).find("more than 64") != std::string::npos);
+    CHECK(refusal_by(host_with({{"file", many}})).find("more than 64") != std::string::npos);
 }
 
 TEST_CASE("credentials: a jail without a root of its own has no place for them",
           "[plugin][credentials]") {
     FakeHost shared = host_with({{"file", Map{{"db", "/etc/db"}}}});
     shared.other_flags = {};
-    CHECK(refusal(shared).find("no mount namespace") != std::string::npos);
+    CHECK(refusal_by(shared).find("no mount namespace") != std::string::npos);
     FakeHost rootless = host_with({{"file", Map{{"db", "/etc/db"}}}});
     rootless.other_texts = {{"chroot.mode", "none"}};
-    CHECK(refusal(rootless).find("no mount namespace") != std::string::npos);
+    CHECK(refusal_by(rootless).find("no mount namespace") != std::string::npos);
 }

@@ -5,30 +5,15 @@
 
 #include <catch2/catch.hpp>
 
-#include "fake_host.hpp"
+#include "planned.hpp"
 
 using jailsvc::test::FakeHost;
+using jailsvc::test::planned;
+using jailsvc::test::refusal;
 using Strings = FakeHost::Strings;
 using namespace std::string_literals;
 
 namespace {
-
-FakeHost planned(std::map<std::string, FakeHost::Value> keys) {
-    FakeHost host;
-    host.keys = std::move(keys);
-    const int rc = host.plan(*jailsvc_plugin_entry());
-    INFO(host.failed_key << ": " << host.failure);
-    REQUIRE(rc == 0);
-    return host;
-}
-
-/// Plans with `keys`, which must be refused; "key: message".
-std::string refusal(std::map<std::string, FakeHost::Value> keys) {
-    FakeHost host;
-    host.keys = std::move(keys);
-    REQUIRE(host.plan(*jailsvc_plugin_entry()) == -ECANCELED);
-    return host.failed_key + ": " + host.failure;
-}
 
 /// How many keys of it are refused.
 std::size_t refusals(std::map<std::string, FakeHost::Value> keys) {
@@ -120,7 +105,8 @@ TEST_CASE("identity: supplementary groups are sorted and each there once", "[plu
 }
 
 TEST_CASE("identity: dynamic_user stands alone", "[plugin][identity]") {
-    CHECK(refusal({{"dynamic_user", true}, {"user", "root"s}}).starts_with("user: needs dynamic_user = false"));
+    CHECK(refusal({{"dynamic_user", true}, {"user", "root"s}})
+              .starts_with("user: needs dynamic_user = false"));
     CHECK(refusal({{"dynamic_user", true}, {"group", "root"s}}).starts_with("group: a dynamic"));
 }
 

@@ -2,23 +2,12 @@
 
 #include <catch2/catch.hpp>
 
-#include "fake_host.hpp"
+#include "planned.hpp"
 
 using jailsvc::test::FakeHost;
+using jailsvc::test::refusal;
 using Strings = FakeHost::Strings;
 using namespace std::string_literals;
-
-namespace {
-
-/// Plans with `keys`, which must be refused; "key: message".
-std::string refusal(std::map<std::string, FakeHost::Value> keys) {
-    FakeHost host;
-    host.keys = std::move(keys);
-    REQUIRE(host.plan(*jailsvc_plugin_entry()) == -ECANCELED);
-    return host.failed_key + ": " + host.failure;
-}
-
-}  // namespace
 
 TEST_CASE("namespaces: absent keys ask for nothing", "[plugin][namespaces]") {
     FakeHost host;

@@ -1,18 +1,10 @@
 #include <catch2/catch.hpp>
 
-#include "fake_host.hpp"
+#include "planned.hpp"
 
 using jailsvc::test::FakeHost;
+using jailsvc::test::refusal_by;
 using namespace std::string_literals;
-
-namespace {
-
-std::string refusal(FakeHost host) {
-    REQUIRE(host.plan(*jailsvc_plugin_entry()) == -ECANCELED);
-    return host.failed_key + ": " + host.failure;
-}
-
-}  // namespace
 
 TEST_CASE("network: without a mode it is the host's", "[plugin][network]") {
     FakeHost host;
@@ -47,7 +39,7 @@ TEST_CASE("network: jail.namespaces.net means mode none, and never the host's",
     CHECK(host.ops[0].number[0] == JSV_NET_NONE);
 
     host.keys["mode"] = "host"s;
-    CHECK(refusal(host).starts_with("mode: \"host\" is at odds with net = true"));
+    CHECK(refusal_by(host).starts_with("mode: \"host\" is at odds with net = true"));
 }
 
 TEST_CASE("network: edges and forwards are of a private network", "[plugin][network]") {
@@ -78,7 +70,7 @@ TEST_CASE("network: edges and forwards are of a private network", "[plugin][netw
     CHECK(hosts->text[1] == "/etc/hosts");
 
     host.keys["mode"] = "loopback"s;
-    CHECK(refusal(host).starts_with("edges: is of mode \"private\""));
+    CHECK(refusal_by(host).starts_with("edges: is of mode \"private\""));
 }
 
 TEST_CASE("network: what is no edge and no forward is refused with its spelling",
@@ -86,12 +78,12 @@ TEST_CASE("network: what is no edge and no forward is refused with its spelling"
     for (const auto* text : {"api", ":80", "api:", "api:0", "api:65536", "api:80/sctp", "api:+1"}) {
         FakeHost host;
         host.keys = {{"mode", "private"s}, {"edges", FakeHost::Strings{text}}};
-        CHECK(refusal(host).starts_with("edges: \""s + text + "\" is no edge"));
+        CHECK(refusal_by(host).starts_with("edges: \""s + text + "\" is no edge"));
     }
     for (const auto* text : {"80", "80:", ":80", "a:80", "0:80", "1.2.3.4:80:80"}) {
         FakeHost host;
         host.keys = {{"mode", "private"s}, {"forwards", FakeHost::Strings{text}}};
-        CHECK(refusal(host).starts_with("forwards: \""s + text + "\" is no forward"));
+        CHECK(refusal_by(host).starts_with("forwards: \""s + text + "\" is no forward"));
     }
 }
 
@@ -101,9 +93,9 @@ TEST_CASE("network: join names another unit", "[plugin][network]") {
     REQUIRE(host.plan(*jailsvc_plugin_entry()) == 0);
     CHECK(host.find(JSV_OP_NETWORK_JOIN, "db") != nullptr);
     host.keys["join"] = "web"s;
-    CHECK(refusal(host) == "join: is this unit itself");
+    CHECK(refusal_by(host) == "join: is this unit itself");
     host.keys.erase("join");
-    CHECK(refusal(host).starts_with("mode: \"join\" needs join"));
+    CHECK(refusal_by(host).starts_with("mode: \"join\" needs join"));
     host.keys = {{"join", "db"s}};
-    CHECK(refusal(host).starts_with("join: is of mode \"join\""));
+    CHECK(refusal_by(host).starts_with("join: is of mode \"join\""));
 }

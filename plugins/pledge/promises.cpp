@@ -781,6 +781,15 @@ std::span<const Name> names() {
     return kNames;
 }
 
+std::string words_of(Promises promises) {
+    std::string text;
+    for (const Name& name : names()) {
+        if ((promises & name.promise) == 0) continue;
+        text += (text.empty() ? "" : " ") + std::string(name.name);
+    }
+    return text;
+}
+
 std::span<const std::string_view> absent() {
     return kAbsent;
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -76,6 +77,8 @@ struct Name {
 
 [[nodiscard]] std::span<const Group> groups();
 [[nodiscard]] std::span<const Name> names();
+/// Their names, as a unit writes them: "stdio rpath".
+[[nodiscard]] std::string words_of(Promises promises);
 
 /// Calls that are always answered with ENOSYS, so that the C library takes another way: their
 /// arguments lie in memory, where no filter sees them.

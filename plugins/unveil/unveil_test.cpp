@@ -1,10 +1,12 @@
 #include <catch2/catch.hpp>
 
-#include "fake_host.hpp"
 #include "libraries.hpp"
 #include "permissions.hpp"
+#include "planned.hpp"
 
 using jailsvc::test::FakeHost;
+using jailsvc::test::planned;
+using jailsvc::test::refusal;
 using Strings = FakeHost::Strings;
 using Map = FakeHost::Map;
 using namespace std::string_literals;
@@ -15,22 +17,6 @@ namespace {
 constexpr std::uint64_t kExecute = 1, kWriteFile = 2, kReadFile = 4, kReadDir = 8,
                         kMakeChar = 1 << 6, kMakeReg = 1 << 8, kMakeBlock = 1 << 11,
                         kRefer = 1 << 13, kTruncate = 1 << 14;
-
-FakeHost planned(std::map<std::string, FakeHost::Value> keys) {
-    FakeHost host;
-    host.keys = std::move(keys);
-    const int rc = host.plan(*jailsvc_plugin_entry());
-    INFO(host.failed_key << ": " << host.failure);
-    REQUIRE(rc == 0);
-    return host;
-}
-
-std::string refusal(std::map<std::string, FakeHost::Value> keys) {
-    FakeHost host;
-    host.keys = std::move(keys);
-    REQUIRE(host.plan(*jailsvc_plugin_entry()) == -ECANCELED);
-    return host.failed_key + ": " + host.failure;
-}
 
 std::uint64_t rights_of(const FakeHost& host, const std::string& path) {
     const auto* rule = host.find(JSV_OP_LANDLOCK_PATH, path);

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
+#include <iterator>
 
 #include "base/sys.hpp"
 
@@ -45,44 +47,9 @@ std::vector<std::string> with_values_apart(const std::vector<std::string>& argum
     return apart;
 }
 
-}  // namespace
-
-Result<Places> Places::from_arguments(const std::vector<std::string>& given) {
-    const std::vector<std::string> arguments = with_values_apart(given);
-    std::string state;
-    Places places;
-    std::string& config = places.config;
-    const struct {
-        std::string_view name;
-        std::string* value;
-    } options[] = {{"--config", &config}, {"--state", &state}, {"--plugins", &places.plugins}};
-    for (std::size_t i = 0; i < arguments.size(); ++i) {
-        if (arguments[i] == "--quiet") {
-            places.quiet = true;
-            continue;
-        }
-        if (arguments[i] == "--files") {
-            TRY(places.files, parse_files(i + 1 < arguments.size() ? arguments[++i] : ""));
-            continue;
-        }
-        std::string* value = nullptr;
-        for (const auto& option : options) {
-            if (arguments[i] == option.name) value = option.value;
-        }
-        if (value == nullptr) return fail(fmt::format("unknown option \"{}\"", arguments[i]));
-        if (i + 1 == arguments.size() || !arguments[i + 1].starts_with('/')) {
-            return fail(fmt::format("{}: give an absolute path", arguments[i]));
-        }
-        *value = arguments[++i];
-    }
-
-    TRY(const std::string folder, sys::program_directory());
-    const std::string library = library_of(folder);
-    if (places.plugins.empty()) places.plugins = library + "/plugins";
-    places.stub = library + "/jailsvc-stub";
-    places.preload = library + "/preload";
-    places.learner = library + "/jailsvc-learn";
-    if (!state.empty()) keep_below(places, state);
+/// Where the site's files are, by --config or without it.
+void find_files(Places& places, const std::string& library) {
+    const std::string& config = places.config;
     places.ceiling = (config.empty() ? "/etc/jailsvc" : config) + "/ceiling.toml";
     if (config.empty()) {
         places.unit_dirs = {places.run + "/units", "/etc/jailsvc/units", library + "/units"};
@@ -91,6 +58,52 @@ Result<Places> Places::from_arguments(const std::vector<std::string>& given) {
         places.unit_dirs = {places.run + "/units", config + "/units"};
         places.profile_dirs = {config + "/profiles", library + "/units/profiles"};
     }
+}
+
+/// Takes the options into `places`, and returns the --state directory, "" without one.
+Result<std::string> take_options(const std::vector<std::string>& arguments, Places& places) {
+    std::string state;
+    const struct {
+        std::string_view name;
+        std::string* value;
+    } directories[] = {
+        {"--config", &places.config}, {"--state", &state}, {"--plugins", &places.plugins}};
+    for (std::size_t i = 0; i < arguments.size(); ++i) {
+        const std::string& option = arguments[i];
+        if (option == "--quiet") {
+            places.quiet = true;
+            continue;
+        }
+        const bool has_value = i + 1 < arguments.size();
+        if (option == "--files") {
+            TRY(places.files, parse_files(has_value ? arguments[++i] : ""));
+            continue;
+        }
+        const auto* found =
+            std::ranges::find(directories, option, [](const auto& each) { return each.name; });
+        if (found == std::end(directories))
+            return fail(fmt::format("unknown option \"{}\"", option));
+        if (!has_value || !arguments[i + 1].starts_with('/')) {
+            return fail(fmt::format("{}: give an absolute path", option));
+        }
+        *found->value = arguments[++i];
+    }
+    return state;
+}
+
+}  // namespace
+
+Result<Places> Places::from_arguments(const std::vector<std::string>& given) {
+    Places places;
+    TRY(const std::string state, take_options(with_values_apart(given), places));
+    TRY(const std::string folder, sys::program_directory());
+    const std::string library = library_of(folder);
+    if (places.plugins.empty()) places.plugins = library + "/plugins";
+    places.stub = library + "/jailsvc-stub";
+    places.preload = library + "/preload";
+    places.learner = library + "/jailsvc-learn";
+    if (!state.empty()) keep_below(places, state);
+    find_files(places, library);
     return places;
 }
 

@@ -13,6 +13,8 @@
 #include <vector>
 
 #include "base/rarely.hpp"
+#include "base/signals.hpp"
+#include "config/checks.hpp"
 #include "config/core_keys.hpp"
 #include "config/quantity.hpp"
 
@@ -191,6 +193,40 @@ struct Rows {
         if constexpr (Named<T>) {
             for (const auto& choice : names_of(T{})) row.key.choices.emplace_back(choice.first);
         }
+        return row;
+    }
+
+    /// A number that is written as the name of a signal.
+    template <typename Base>
+        requires std::derived_from<Group, Base>
+    CoreKey signal(const char* name, int Base::* member, const char* doc) const {
+        CoreKey row{.table = table,
+                    .key = {.name = name,
+                            .type = KeyType::kString,
+                            .fallback = fmt::format("\"{}\"", format_signal(Group{}.*member)),
+                            .doc = doc,
+                            .choices = {}},
+                    .check = signal_name,
+                    .store = {}};
+        row.store = [group_ = group, member](const Value& value, Unit& unit) {
+            const auto signo = parse_signal(std::get<Text>(value.data).text);
+            if (signo) to_change(unit.*group_).*member = *signo;
+        };
+        return row;
+    }
+
+    template <typename Base>
+        requires std::derived_from<Group, Base>
+    CoreKey signals(const char* name, List<int> Base::* member, const char* doc) const {
+        CoreKey row = (*this)(name, member, doc, signal_name);
+        row.key.type = KeyType::kStringList;
+        row.store = [group_ = group, member](const Value& value, Unit& unit) {
+            std::vector<int> numbers;
+            for (const Text& one : std::get<TextList>(value.data)) {
+                if (const auto signo = parse_signal(one.text)) numbers.push_back(*signo);
+            }
+            to_change(unit.*group_).*member = std::move(numbers);
+        };
         return row;
     }
 };

@@ -25,6 +25,25 @@ void add_instances(const Unit& unit, std::deque<std::string>& names) {
     }
 }
 
+/// What is wrong with whole directories, files that are no unit's, and templates.
+void take_what_is_no_unit(Loader& loader, LoadedUnits& out) {
+    for (const Diagnostic& problem : loader.problems()) {
+        out.broken[problem.file].push_back(problem);
+    }
+    for (const Diagnostic& stray : loader.files().strays()) {
+        const bool meant = stray.file.ends_with(".toml");
+        (meant ? out.broken[stray.file] : out.strays).push_back(stray);
+    }
+    for (const std::string& name : loader.files().template_names()) {
+        auto found = loader.check_template(name);
+        if (found) {
+            out.templates.push_back(std::move(*found));
+        } else {
+            out.broken.emplace(name, std::move(found).error());
+        }
+    }
+}
+
 }  // namespace
 
 std::vector<std::string> list_units(const Sources& sources) {
@@ -53,21 +72,7 @@ LoadedUnits load_all(const Sources& sources, const Schema& schema,
                      const std::vector<std::string>& instances) {
     Loader loader(sources, schema, UnitFiles::Look::kListed);
     LoadedUnits out;
-    for (const Diagnostic& problem : loader.problems()) {
-        out.broken[problem.file].push_back(problem);
-    }
-    for (const Diagnostic& stray : loader.files().strays()) {
-        const bool meant = stray.file.ends_with(".toml");
-        (meant ? out.broken[stray.file] : out.strays).push_back(stray);
-    }
-    for (const std::string& name : loader.files().template_names()) {
-        auto found = loader.check_template(name);
-        if (found) {
-            out.templates.push_back(std::move(*found));
-        } else {
-            out.broken.emplace(name, std::move(found).error());
-        }
-    }
+    take_what_is_no_unit(loader, out);
     const auto listed = loader.files().unit_names();
     std::deque<std::string> queue(listed.begin(), listed.end());
     queue.insert(queue.end(), instances.begin(), instances.end());

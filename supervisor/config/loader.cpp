@@ -40,6 +40,19 @@ bool any_has(const Layers& layers, std::string_view section) {
     });
 }
 
+template <typename Layers>
+bool are_readable(const Layers& layers) {
+    return std::all_of(layers.begin(), layers.end(),
+                       [](const auto& layer) { return layer.readable; });
+}
+
+template <typename Layers>
+std::vector<SharedPath> files_of(const Layers& layers) {
+    std::vector<SharedPath> files;
+    for (const auto& layer : layers) files.emplace_back(layer.source->name);
+    return files;
+}
+
 /// Adds the places of a layer; those of lower layers give way.
 void note_places(const Document& document, JailPlaces& places) {
     for (const auto& [table, section] : document.sections) {
@@ -186,21 +199,9 @@ Loader::Made Loader::make(const std::string& name) {
     if (layers.empty()) {
         return refused(one_problem(name, "no such unit: there is no file for it"));
     }
-
-    Specifiers specifiers = specifiers_for(sources_, name);
     const bool is_service = any_has(layers, "service");
-    if (is_service) add_profile(layers, specifiers, reporter);
-    if (const Text* user = top_text(layers, "jail.identity", "user")) {
-        if (auto expanded = expand(user->text, specifiers)) specifiers.user = std::move(*expanded);
-    }
-    Document merged;
-    for (Layer& layer : layers) {
-        expand(layer.document, specifiers, reporter);
-        check_document(layer.document, schema_, reporter);
-        merge(merged, layer.document);
-    }
-    const bool whole = std::all_of(layers.begin(), layers.end(),
-                                   [](const Layer& layer) { return layer.readable; });
+    Document merged = merge_layers(name, layers, is_service, reporter);
+    const bool whole = are_readable(layers);
     if (whole) check_merged(name, merged, is_service, reporter);
     const Trust trust = sources_.require_trusted_owner ? Trust::kRootOnly : Trust::kAny;
     auto stamps = stamp_environment_files(merged, trust, reporter);
@@ -212,14 +213,29 @@ Loader::Made Loader::make(const std::string& name) {
     if (unit.text.str().size() > kMaxFileSize) {
         return refused(one_problem(name, "its files together are too long"));
     }
-    std::vector<SharedPath> files;
-    for (const Layer& layer : made.layers) files.emplace_back(layer.source->name);
-    unit.files = std::move(files);
+    unit.files = files_of(made.layers);
     made.found.unit = std::move(unit);
     for (const auto& [table, section] : merged.sections) {
         if (section.flawed) made.found.flawed.insert(table);
     }
     return made;
+}
+
+/// Puts the profile below the files, checks each of them by itself, and makes one of all.
+Document Loader::merge_layers(const std::string& name, std::vector<Layer>& layers, bool is_service,
+                              Reporter& reporter) {
+    Specifiers specifiers = specifiers_for(sources_, name);
+    if (is_service) add_profile(layers, specifiers, reporter);
+    if (const Text* user = top_text(layers, "jail.identity", "user")) {
+        if (auto expanded = expand(user->text, specifiers)) specifiers.user = std::move(*expanded);
+    }
+    Document merged;
+    for (Layer& layer : layers) {
+        expand(layer.document, specifiers, reporter);
+        check_document(layer.document, schema_, reporter);
+        merge(merged, layer.document);
+    }
+    return merged;
 }
 
 Checked<Unit> Loader::load(const std::string& name, JailPlaces* places) {
@@ -257,9 +273,7 @@ Checked<Template> Loader::check_template(const std::string& name) {
         config::check_template(layer.document, schema_, reporter);
         merge(merged, layer.document);
     }
-    const bool whole = std::all_of(layers.begin(), layers.end(),
-                                   [](const Layer& layer) { return layer.readable; });
-    if (whole) check_whole(merged, reporter);
+    if (are_readable(layers)) check_whole(merged, reporter);
     if (!reporter.empty()) return std::unexpected(reporter.take());
     return found;
 }

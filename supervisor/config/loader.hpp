@@ -48,6 +48,8 @@ private:
     };
     void read_ceiling();
     Made make(const std::string& name);
+    Document merge_layers(const std::string& name, std::vector<Layer>& layers, bool is_service,
+                          Reporter& reporter);
     void check_plugins(const std::string& name, const Document& merged, Reporter& reporter) const;
     void check_merged(const std::string& name, Document& merged, bool is_service,
                       Reporter& reporter) const;

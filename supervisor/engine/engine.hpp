@@ -25,6 +25,7 @@
 #include "engine/schedules.hpp"
 #include "engine/self_reports.hpp"
 #include "engine/server.hpp"
+#include "engine/shutdown.hpp"
 #include "engine/sockets.hpp"
 #include "engine/timers.hpp"
 #include "engine/unit_groups.hpp"
@@ -73,32 +74,36 @@ public:
     bool shutdown(std::string_view kind) override;
 
 private:
-    // What the links bring.
+    // engine_links.cpp
     void from_keeper(ipc::Packet& packet);
     void from_jailer(ipc::Packet& packet);
     void from_logger(ipc::Packet& packet);
     void on_peer(ipc::Role role, Fd socket);
-    void on_stored(const ipc::Stored& stored, Fd fd);
-    void on_exited(const ipc::Exited& exited);
-    void on_answered(ipc::Token token);
     void jailer_lost();
-    [[nodiscard]] bool is_running(std::string_view unit) const;
-    void tell_exit(const ipc::Exited& exited);
-    void tell_main_end(service::Token token, const service::ExitInfo& info);
-    [[nodiscard]] service::Token draw_token();
-    [[nodiscard]] bool seeks_daemon(const std::string& unit, service::Token main_token) const;
-    void keep_fds(const std::string& unit, const NotifyMessage& message, std::vector<Fd> fds);
-    void on_fd_store(const ipc::Stored& stored, Fd fd);
-    void on_notify(const ipc::Stored& stored, Fd fd);
-    [[nodiscard]] SelfReports::Handlers for_self_reports();
-    [[nodiscard]] MainProcesses::Handlers for_main_processes();
-    [[nodiscard]] NotifyHub::Handlers for_notify_hub();
+    void on_stored(const ipc::Stored& stored, Fd fd);
     void on_schema(Fd memfd);
-    void on_property_set(ipc::Packet& packet);
-    void on_pressure(const ipc::Pressure& pressure);
+
+    // engine_runs.cpp
     void on_started(const ipc::Started& started);
     void take_started(const ipc::Started& started);
     void on_start_failed(const ipc::StartFailed& failed);
+    void on_exited(const ipc::Exited& exited);
+    void on_answered(ipc::Token token);
+    void tell_exit(const ipc::Exited& exited);
+    [[nodiscard]] bool is_running(std::string_view unit) const;
+    void on_pressure(const ipc::Pressure& pressure);
+    void on_property_set(ipc::Packet& packet);
+
+    // engine_told.cpp
+    [[nodiscard]] SelfReports::Handlers for_self_reports();
+    [[nodiscard]] MainProcesses::Handlers for_main_processes();
+    [[nodiscard]] NotifyHub::Handlers for_notify_hub();
+    [[nodiscard]] service::Token draw_token();
+    [[nodiscard]] bool seeks_daemon(const std::string& unit, service::Token main_token) const;
+    void on_notify(const ipc::Stored& stored, Fd fd);
+    void keep_fds(const std::string& unit, const NotifyMessage& message, std::vector<Fd> fds);
+    void on_fd_store(const ipc::Stored& stored, Fd fd);
+    void tell_main_end(service::Token token, const service::ExitInfo& info);
 
     // engine_sockets.cpp
     void on_activated(const ipc::Activated& activated);
@@ -107,22 +112,26 @@ private:
     void on_socket_state(const ipc::SocketState& state);
     void close_unused(const std::string& unit);
     void settle_sockets();
-    bool await_activation(std::string_view unit);
-    void on_due(const std::string& unit);
-    void take_new_times(const std::string& unit);
     void mark_connections();
     void forget_dropped();
 
-    // From collecting to ready.
+    // engine_timers.cpp
+    bool await_activation(std::string_view unit);
+    void on_due(const std::string& unit);
+    void take_new_times(const std::string& unit);
+
+    // engine_restore.cpp: from collecting to ready.
     void go_if_complete();
     void go();
     void restore(const std::vector<Records::Entry>& entries);
+    [[nodiscard]] std::set<service::Token> tell_snapshot(
+        const std::vector<service::Record>& records);
     void end_unrecorded(const ipc::Alive& alive);
     void tell_if_lost(const service::Record& record, const std::set<service::Token>& known);
     void start_wanted();
     void listen();
 
-    // Units.
+    // engine_units.cpp
     /// Everything with a file, and the instances of templates among `known`.
     [[nodiscard]] UnitSet load_all_units(const std::vector<std::string>& known) const;
     service::Manager::LoadReport take(UnitSet set);
@@ -136,10 +145,6 @@ private:
     /// Before each sleep: settled jobs are answered, requests leave for the jailer.
     void settle();
     void trim();
-    void begin_shutdown(Records::Ending ending);
-    [[nodiscard]] std::uint64_t stop_deadline_ns() const;
-    void answer_shutdown();
-    void announce_shutdown(ipc::ShutdownKind kind);
 
     struct ev_loop* loop_;
     config::Sources sources_;
@@ -162,6 +167,7 @@ private:
     FdStore fd_store_;
     Jobs jobs_;
     Asks asks_;
+    Shutdown shutdown_;
     Dispatcher dispatcher_;
     Server server_;
     PrepareWatch settle_;
@@ -174,11 +180,9 @@ private:
     KeptUnits kept_units_;                      ///< of the snapshot, until ready
     std::vector<ipc::Alive> alive_;             ///< of the snapshot, until ready
     std::vector<ipc::Exited> exited_;           ///< likewise
-    std::optional<Records::Ending> ending_;
     bool snapshot_complete_ = false;
     bool ready_ = false;
     std::size_t starts_ = 0;  ///< asked for since memory was last given back
-    bool stopping_ = false;   ///< stop_all was asked for
 };
 
 }  // namespace jailsvc::engine

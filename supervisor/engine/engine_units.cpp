@@ -21,6 +21,24 @@ constexpr std::size_t kMaxUnits = 16384;
 
 }  // namespace
 
+/// Of the running service; where it has no control group, of its main process.
+std::optional<Usage> Engine::usage(std::string_view unit, pid_t main) const {
+    if (main <= 0) return std::nullopt;
+    if (auto whole = groups_.usage_of(unit)) return whole;
+    return usage_of(main);
+}
+
+/// Since the service began. A group that was made anew has counted from nothing.
+UnitGroups::Hits Engine::hits(std::string_view unit) const {
+    const UnitGroups::Hits now = groups_.hits_of(unit);
+    const Extra before = extra(unit);
+    const auto since = [](std::uint64_t count, std::uint64_t base) {
+        return count >= base ? count - base : count;
+    };
+    return {.oom_kills = since(now.oom_kills, before.oom_kills),
+            .refused_tasks = since(now.refused_tasks, before.refused_tasks)};
+}
+
 bool Engine::is_grouped(std::string_view unit) const {
     return groups_.processes_of(unit).has_value();
 }
@@ -40,6 +58,15 @@ std::vector<pid_t> Engine::processes(std::string_view unit, pid_t main) const {
     auto members = groups_.processes_of(unit);
     if (members) return std::move(*members);
     return main > 0 ? with_descendants(main) : std::vector<pid_t>();
+}
+
+UnitSet Engine::load_all_units(const std::vector<std::string>& known) const {
+    // Instances of templates have no file of their own; who runs is known from elsewhere.
+    std::vector<std::string> instances;
+    std::ranges::copy_if(known, std::back_inserter(instances), [](const std::string& name) {
+        return name.find('@') != std::string::npos;
+    });
+    return load_units(sources_, *schema_, instances);
 }
 
 /// Each once: what keeps every unit from being loaded (a ceiling that is broken) is every unit's.

@@ -5,16 +5,14 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/landlock.h>
-#include <seccomp.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <memory>
-
 #include "base/fd.hpp"
+#include "base/syscall_filter.hpp"
 
 namespace jailsvc::engine {
 namespace {
@@ -98,34 +96,6 @@ constexpr const char* kDenied[] = {
     "listen",
 };
 
-struct FilterRelease {
-    void operator()(void* filter) const { ::seccomp_release(filter); }
-};
-
-Result<void> deny(void* filter, const char* name) {
-    const int number = ::seccomp_syscall_resolve_name(name);
-    if (number == __NR_SCMP_ERROR) return {};  // this libseccomp is older than the call
-    const int code = ::seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), number, 0);
-    // -EDOM: the call does not exist on this architecture.
-    if (code != 0 && code != -EDOM) return fail_errno(fmt::format("seccomp rule {}", name), -code);
-    return {};
-}
-
-/// clone(2) for threads stays (a library may want one); for processes not. clone3 hides its flags
-/// behind a pointer, so it does not exist: libc then takes clone (ENOSYS).
-Result<void> deny_new_processes(void* filter) {
-    constexpr scmp_datum_t kThread = 0x00010000;  // CLONE_THREAD
-    const scmp_arg_cmp no_thread{
-        .arg = 0, .op = SCMP_CMP_MASKED_EQ, .datum_a = kThread, .datum_b = 0};
-    int code =
-        ::seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1, &no_thread);
-    if (code == 0) {
-        code = ::seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
-    }
-    if (code != 0) return fail_errno("seccomp rule clone", -code);
-    return {};
-}
-
 Result<void> drop_capabilities() {
     __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
     __user_cap_data_struct none[2] = {};
@@ -156,13 +126,10 @@ Result<void> drop_privileges() {
 }
 
 Result<void> filter_system_calls() {
-    const std::unique_ptr<void, FilterRelease> filter(::seccomp_init(SCMP_ACT_ALLOW));
-    if (filter == nullptr) return fail("seccomp_init failed");
-    for (const char* name : kDenied) TRY_VOID(deny(filter.get(), name));
-    TRY_VOID(deny_new_processes(filter.get()));
-    const int code = ::seccomp_load(filter.get());
-    if (code != 0) return fail_errno("load the system call filter", -code);
-    return {};
+    TRY(SyscallFilter filter, SyscallFilter::make());
+    TRY_VOID(filter.deny(kDenied));
+    TRY_VOID(filter.deny_new_processes());
+    return filter.load();
 }
 
 namespace {

@@ -21,6 +21,20 @@ bool is_file_name(std::string_view unit) {
     return !unit.empty() && unit.front() != '.' && unit.find('/') == std::string_view::npos;
 }
 
+/// Those that wait, a turn's worth; false: the other end is gone.
+template <typename Take>
+bool take_packets(int fd, const Take& take) {
+    ipc::Packet packet;
+    for (int i = 0; i < kPacketsPerWake; ++i) {
+        const int code = ipc::receive(fd, packet);
+        if (code == EAGAIN) return true;
+        if (code == EBADMSG) continue;
+        if (code != 0) return false;
+        take(packet);
+    }
+    return true;
+}
+
 }  // namespace
 
 Loop::Loop(std::string directory, Drain drain)
@@ -117,17 +131,8 @@ void Loop::sweep() {
 
 void Loop::on_keeper(struct ev_loop* base, ev_io* watcher, int /*events*/) noexcept {
     auto* self = static_cast<Loop*>(watcher->data);
-    ipc::Packet packet;
-    for (int i = 0; i < kPacketsPerWake; ++i) {
-        const int code = ipc::receive(watcher->fd, packet);
-        if (code == EAGAIN) return;
-        if (code == EBADMSG) continue;
-        if (code != 0) {
-            ev_break(base, EVBREAK_ALL);
-            return;
-        }
-        self->from_keeper(packet);
-    }
+    const auto take = [self](ipc::Packet& packet) { self->from_keeper(packet); };
+    if (!take_packets(watcher->fd, take)) ev_break(base, EVBREAK_ALL);
 }
 
 void Loop::from_keeper(ipc::Packet& packet) {
@@ -299,17 +304,9 @@ void Loop::on_retry(struct ev_loop* base, ev_timer* watcher, int /*events*/) noe
 
 void Loop::on_engine(struct ev_loop* /*base*/, ev_io* watcher, int /*events*/) noexcept {
     auto* self = static_cast<Loop*>(watcher->data);
-    ipc::Packet packet;
-    for (int i = 0; i < kPacketsPerWake; ++i) {
-        const int code = ipc::receive(watcher->fd, packet);
-        if (code == EAGAIN) return;
-        if (code == EBADMSG) continue;
-        if (code != 0) {
-            self->set_engine(Fd());  // the keeper hands over a new one
-            return;
-        }
-        self->from_engine(packet);
-    }
+    const auto take = [self](ipc::Packet& packet) { self->from_engine(packet); };
+    if (!take_packets(watcher->fd, take))
+        self->set_engine(Fd());  // the keeper hands over a new one
 }
 
 void Loop::from_engine(const ipc::Packet& packet) {

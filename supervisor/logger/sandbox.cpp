@@ -3,14 +3,12 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/landlock.h>
-#include <seccomp.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <memory>
-
 #include "base/fd.hpp"
 #include "base/sys.hpp"
+#include "base/syscall_filter.hpp"
 
 namespace jailsvc::logger {
 namespace {
@@ -34,39 +32,11 @@ constexpr const char* kDenied[] = {
     // sockets: those it uses are there
     "socket", "socketpair", "bind", "listen", "accept", "accept4"};
 
-struct FilterRelease {
-    void operator()(void* filter) const { ::seccomp_release(filter); }
-};
-
-Result<void> added(const char* name, int code) {
-    // -EDOM: the call does not exist on this architecture.
-    if (code != 0 && code != -EDOM) return fail_errno(fmt::format("seccomp rule {}", name), -code);
-    return {};
-}
-
-/// clone(2) for threads stays; for processes not. clone3 hides its flags behind a pointer, so it
-/// does not exist: libc then takes clone (ENOSYS).
-Result<void> deny_new_processes(void* filter) {
-    constexpr scmp_datum_t kThread = 0x00010000;  // CLONE_THREAD
-    const scmp_arg_cmp no_thread{
-        .arg = 0, .op = SCMP_CMP_MASKED_EQ, .datum_a = kThread, .datum_b = 0};
-    TRY_VOID(added("clone", ::seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone),
-                                                     1, &no_thread)));
-    return added("clone3", ::seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0));
-}
-
 Result<void> filter_system_calls() {
-    const std::unique_ptr<void, FilterRelease> filter(::seccomp_init(SCMP_ACT_ALLOW));
-    if (filter == nullptr) return fail("seccomp_init failed");
-    for (const char* name : kDenied) {
-        const int number = ::seccomp_syscall_resolve_name(name);
-        if (number == __NR_SCMP_ERROR) continue;  // this libseccomp is older than the call
-        TRY_VOID(added(name, ::seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(EPERM), number, 0)));
-    }
-    TRY_VOID(deny_new_processes(filter.get()));
-    const int code = ::seccomp_load(filter.get());
-    if (code != 0) return fail_errno("load the system call filter", -code);
-    return {};
+    TRY(SyscallFilter filter, SyscallFilter::make());
+    TRY_VOID(filter.deny(kDenied));
+    TRY_VOID(filter.deny_new_processes());
+    return filter.load();
 }
 
 /// landlock(7). Before version 2 no file could be renamed into another directory, as rotation does:

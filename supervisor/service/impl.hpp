@@ -47,8 +47,8 @@ struct Happening {
     bool last_command = false;
 };
 
-/// The manager's parts: load.cpp, link.cpp, requests.cpp, propagate.cpp, perform.cpp, happen.cpp,
-/// restore.cpp. Each public call ends with run().
+/// The manager's parts: load.cpp, link.cpp, requests.cpp, propagate.cpp, perform.cpp, arming.cpp,
+/// execute.cpp, happen.cpp, tell.cpp, restore.cpp. Each public call ends with run().
 struct Manager::Impl {
     Impl(Launcher& launches, Timers& times, Observer& observes)
         : launcher(launches), timers(times), observer(observes) {}
@@ -106,6 +106,7 @@ struct Manager::Impl {
     Result<Set> start_set(Entry& root);
     Set stop_set(Entry& root);
     Set must_set(Entry& root);
+    void add_once(Set& set, Entry& entry) const;
     bool add_wanted(Set& set, Entry& wanted);
     enum class Asked : std::uint8_t { kNamed, kPulled, kTriggered };
     void want_up(Entry& entry, Asked asked, const std::string& by);
@@ -139,7 +140,7 @@ struct Manager::Impl {
     void touch_neighbours(Entry& entry);
     Facts facts_of(const Entry& entry, Event event, const Happening& happening) const;
 
-    // perform.cpp: actions into records and effects; phase two
+    // perform.cpp: actions into records and effects
     void perform(Entry& entry, Action action, const Happening& happening);
     void adopt(Entry& entry);
     void note(Entry& entry, Action action, const Happening& happening);
@@ -150,18 +151,29 @@ struct Manager::Impl {
     void launch_command(Entry& entry, Purpose purpose, std::uint16_t index);
     void launch_next(Entry& entry);
     void request_command(Entry& entry);
-    void terminate(Entry& entry, int signo);
+    void terminate(Entry& entry);
     void abort(Entry& entry);
     void find_daemon(Entry& entry);
     void arm_watchdog(Entry& entry);
     void kill_all(Entry& entry);
+    void kill_command(Entry& entry);
+    void drop_command(Entry& entry);
+    void await_connection(Entry& entry);
     void tear_down(Entry& entry);
-    void release_kept();
     void close_sockets(Entry& entry);
     void signal(Entry& entry, Token token, int signo, Whom whom);
+
+    // arming.cpp
     void arm_for(Entry& entry, TimerKind timer);
     void arm(Entry& entry, TimerKind timer, config::Duration after);
     void disarm(Entry& entry, TimerKind timer);
+    void rearm(Entry& entry);
+    void rearm_running(Entry& entry);
+    void arm_rest(Entry& entry, TimerKind timer, config::Duration whole, std::uint64_t since_ns);
+
+    // execute.cpp: phase two
+    void release_kept();
+    void carry_out(const Effect& effect);
     void execute();
 
     // happen.cpp
@@ -184,7 +196,6 @@ struct Manager::Impl {
 
     // restore.cpp
     void restore(const Record& record, const StartedUnits& started);
-    void rearm(Entry& entry);
     void resume(Entry& entry);
 };
 

@@ -1,8 +1,7 @@
-// Actions: their part in the record at once, their part outside as an effect; phase two executes
-// the effects in order, after the observer has been told.
+// Actions: their part in the record at once, their part outside as an effect, for phase two
+// (execute.cpp).
 
 #include <algorithm>
-#include <cassert>
 #include <csignal>
 #include <cstring>
 #include <iterator>
@@ -19,30 +18,76 @@ int wait_status(const Vitals& record) {
     return record.last_by_signal != 0 ? record.last_code : record.last_code << 8;
 }
 
-constexpr std::pair<Action, Purpose> kListOf[] = {
+// What each action is: every one is in exactly one of these tables (is_complete).
+
+template <typename Impl>
+constexpr std::pair<Action, void (Impl::*)(Entry&)> kDone[] = {
+    {Action::kAdopt, &Impl::adopt},
+    {Action::kNewMain, &Impl::new_main},
+    {Action::kRenewMain, &Impl::renew_main},
+    {Action::kLaunchMain, &Impl::launch_main},
+    {Action::kLaunchNext, &Impl::launch_next},
+    {Action::kDropCommand, &Impl::drop_command},
+    {Action::kAwait, &Impl::await_connection},
+    {Action::kCloseSockets, &Impl::close_sockets},
+    {Action::kTerminate, &Impl::terminate},
+    {Action::kAbort, &Impl::abort},
+    {Action::kFindDaemon, &Impl::find_daemon},
+    {Action::kKillAll, &Impl::kill_all},
+    {Action::kKillCommand, &Impl::kill_command},
+    {Action::kTeardown, &Impl::tear_down},
+};
+constexpr std::pair<Action, Purpose> kLaunched[] = {
     {Action::kLaunchPre, Purpose::kStartPre},      {Action::kLaunchPost, Purpose::kStartPost},
     {Action::kLaunchReload, Purpose::kReload},     {Action::kLaunchStop, Purpose::kStop},
     {Action::kLaunchStopPost, Purpose::kStopPost}, {Action::kLaunchListen, Purpose::kListen},
 };
-constexpr std::pair<Action, TimerKind> kTimerOf[] = {
-    {Action::kArmStart, TimerKind::kStartTimeout},
-    {Action::kArmStop, TimerKind::kStopTimeout},
-    {Action::kArmBackoff, TimerKind::kBackoff},
-    {Action::kArmStable, TimerKind::kStable},
+constexpr std::pair<Action, TimerKind> kArmed[] = {
+    {Action::kArmStart, TimerKind::kStartTimeout}, {Action::kArmStop, TimerKind::kStopTimeout},
+    {Action::kArmBackoff, TimerKind::kBackoff},    {Action::kArmStable, TimerKind::kStable},
     {Action::kArmWatchdog, TimerKind::kWatchdog},
+};
+constexpr std::pair<Action, TimerKind> kDisarmed[] = {
     {Action::kDisarmStart, TimerKind::kStartTimeout},
     {Action::kDisarmStop, TimerKind::kStopTimeout},
     {Action::kDisarmBackoff, TimerKind::kBackoff},
     {Action::kDisarmStable, TimerKind::kStable},
     {Action::kDisarmWatchdog, TimerKind::kWatchdog},
 };
+constexpr std::pair<Action, JobOutcome> kReloadEnded[] = {
+    {Action::kReloaded, JobOutcome::kDone},
+    {Action::kReloadFailed, JobOutcome::kFailed},
+};
+/// In the record alone.
+constexpr Action kNoted[] = {Action::kListens, Action::kReady,        Action::kSucceeded,
+                             Action::kBlame,   Action::kCountRestart, Action::kForgive};
 
-/// What a table says of an action that is in it.
+constexpr Action action_of(Action action) {
+    return action;
+}
+template <typename Row>
+constexpr Action action_of(const Row& row) {
+    return row.first;
+}
+
+/// The row of an action, or nullptr.
 template <typename Rows>
-auto of(const Rows& rows, Action action) {
-    const auto row = std::ranges::find(rows, action, [](const auto& each) { return each.first; });
-    assert(row != std::end(rows));
-    return row->second;
+constexpr auto row_of(const Rows& rows, Action action) {
+    const auto* row =
+        std::ranges::find(rows, action, [](const auto& each) { return action_of(each); });
+    return row == std::end(rows) ? nullptr : row;
+}
+
+template <typename... Tables>
+consteval bool is_complete(const Tables&... tables) {
+    for (int i = 0; i <= static_cast<int>(kLastAction); ++i) {
+        const auto has = [i](const auto& rows) {
+            return std::ranges::count(rows, static_cast<Action>(i),
+                                      [](const auto& each) { return action_of(each); });
+        };
+        if ((has(tables) + ...) != 1) return false;
+    }
+    return true;
 }
 
 }  // namespace
@@ -87,68 +132,15 @@ const List<config::Command>& commands_of(const config::Unit& unit, Purpose purpo
 }
 
 void Manager::Impl::perform(Entry& entry, Action action, const Happening& happening) {
-    switch (action) {
-        case Action::kAdopt:
-            return adopt(entry);
-        case Action::kNewMain:
-            return new_main(entry);
-        case Action::kRenewMain:
-            return renew_main(entry);
-        case Action::kLaunchMain:
-            return launch_main(entry);
-        case Action::kLaunchPre:
-        case Action::kLaunchPost:
-        case Action::kLaunchReload:
-        case Action::kLaunchStop:
-        case Action::kLaunchStopPost:
-        case Action::kLaunchListen:
-            return launch_command(entry, of(kListOf, action), 0);
-        case Action::kDropCommand:
-            tokens.erase(entry.record().control_token);
-            entry.record().control_token = 0;
-            return;
-        case Action::kCloseSockets:
-            return close_sockets(entry);
-        case Action::kAwait:
-            return effects.push_back({.kind = Effect::Kind::kAwait, .entry = &entry});
-        case Action::kLaunchNext:
-            return launch_next(entry);
-        case Action::kTerminate:
-            return terminate(entry, entry.unit().service.kill_signal);
-        case Action::kAbort:
-            return abort(entry);
-        case Action::kFindDaemon:
-            return find_daemon(entry);
-        case Action::kKillAll:
-            return kill_all(entry);
-        case Action::kKillCommand:
-            return signal(entry, entry.record().control_token, SIGKILL, Whom::kProcess);
-        case Action::kTeardown:
-            return tear_down(entry);
-        case Action::kListens:
-        case Action::kReady:
-        case Action::kSucceeded:
-        case Action::kBlame:
-        case Action::kCountRestart:
-        case Action::kForgive:
-            return note(entry, action, happening);
-        case Action::kReloaded:
-            return settle_reloads(entry, JobOutcome::kDone, happening.text);
-        case Action::kReloadFailed:
-            return settle_reloads(entry, JobOutcome::kFailed, happening.text);
-        case Action::kArmStart:
-        case Action::kArmStop:
-        case Action::kArmBackoff:
-        case Action::kArmStable:
-        case Action::kArmWatchdog:
-            return arm_for(entry, of(kTimerOf, action));
-        case Action::kDisarmStart:
-        case Action::kDisarmStop:
-        case Action::kDisarmBackoff:
-        case Action::kDisarmStable:
-        case Action::kDisarmWatchdog:
-            return disarm(entry, of(kTimerOf, action));
+    static_assert(is_complete(kDone<Impl>, kLaunched, kArmed, kDisarmed, kReloadEnded, kNoted));
+    if (const auto* done = row_of(kDone<Impl>, action)) return (this->*done->second)(entry);
+    if (const auto* list = row_of(kLaunched, action)) return launch_command(entry, list->second, 0);
+    if (const auto* timer = row_of(kArmed, action)) return arm_for(entry, timer->second);
+    if (const auto* timer = row_of(kDisarmed, action)) return disarm(entry, timer->second);
+    if (const auto* ended = row_of(kReloadEnded, action)) {
+        return settle_reloads(entry, ended->second, happening.text);
     }
+    note(entry, action, happening);
 }
 
 void Manager::Impl::adopt(Entry& entry) {
@@ -187,31 +179,6 @@ void Manager::Impl::note(Entry& entry, Action action, const Happening& happening
 void Manager::Impl::settle_reloads(Entry& entry, JobOutcome outcome, const std::string& text) {
     for (const JobId job : entry.life.reloads) settle(job, outcome, text);
     entry.life.reloads = {};
-}
-
-void Manager::Impl::arm_for(Entry& entry, TimerKind timer) {
-    Vitals& record = entry.record();
-    const config::ServiceTable& service = entry.unit().service;
-    switch (timer) {
-        case TimerKind::kStartTimeout:
-            record.extended_until_ns = 0;
-            return arm(entry, timer, service.timeout_start);
-        case TimerKind::kStopTimeout:
-            record.extended_until_ns = 0;
-            record.phase_since_ns = timers.now_ns();
-            return arm(entry, timer, service.timeout_stop);
-        case TimerKind::kBackoff: {
-            const auto delay = backoff_delay(service, record.backoff_level);
-            record.backoff_until_ns =
-                timers.now_ns() + static_cast<std::uint64_t>(std::max(delay.count(), 0L));
-            return arm(entry, timer, delay);
-        }
-        case TimerKind::kStable:
-            if (record.backoff_level == 0) return;  // nothing to forgive: no wake-up
-            return arm(entry, timer, service.restart_reset_after);
-        case TimerKind::kWatchdog:
-            return arm_watchdog(entry);
-    }
 }
 
 void Manager::Impl::renew_main(Entry& entry) {
@@ -297,8 +264,9 @@ void Manager::Impl::find_daemon(Entry& entry) {
         {.kind = Effect::Kind::kFindDaemon, .entry = &entry, .token = entry.record().main_token});
 }
 
-void Manager::Impl::terminate(Entry& entry, int signo) {
+void Manager::Impl::terminate(Entry& entry) {
     const Vitals& record = entry.record();
+    const int signo = entry.unit().service.kill_signal;
     const Token main = record.main_alive != 0 ? main_process(record) : 0;
     for (const Token token : {main, record.control_token}) {
         if (token == 0) continue;
@@ -315,6 +283,19 @@ void Manager::Impl::kill_all(Entry& entry) {
     signal(entry, record.control_token, SIGKILL, Whom::kProcess);
 }
 
+void Manager::Impl::kill_command(Entry& entry) {
+    signal(entry, entry.record().control_token, SIGKILL, Whom::kProcess);
+}
+
+void Manager::Impl::drop_command(Entry& entry) {
+    tokens.erase(entry.record().control_token);
+    entry.record().control_token = 0;
+}
+
+void Manager::Impl::await_connection(Entry& entry) {
+    effects.push_back({.kind = Effect::Kind::kAwait, .entry = &entry});
+}
+
 void Manager::Impl::tear_down(Entry& entry) {
     Vitals& record = entry.record();
     const bool restarts = record.after == State::kBackoff;
@@ -323,19 +304,6 @@ void Manager::Impl::tear_down(Entry& entry) {
                        .entry = &entry,
                        .token = record.main_token,
                        .restarts = restarts});
-}
-
-/// What was kept for a restart that will not be, however it came that the unit rests; and sockets
-/// of one that was to come up again, and cannot.
-void Manager::Impl::release_kept() {
-    for (Entry* entry : touched) {
-        Vitals& record = entry->record();
-        if (at_rest(*entry) && record.sockets != 0) close_sockets(*entry);
-        if (record.kept == 0 || !at_rest(*entry)) continue;
-        record.kept = 0;
-        effects.push_back(
-            {.kind = Effect::Kind::kRelease, .entry = entry, .token = record.main_token});
-    }
 }
 
 void Manager::Impl::close_sockets(Entry& entry) {
@@ -350,64 +318,6 @@ void Manager::Impl::signal(Entry& entry, Token token, int signo, Whom whom) {
                        .token = token,
                        .signo = signo,
                        .whom = whom});
-}
-
-void Manager::Impl::arm(Entry& entry, TimerKind timer, config::Duration after) {
-    if (after == config::kForever) return disarm(entry, timer);
-    effects.push_back(
-        {.kind = Effect::Kind::kArm, .entry = &entry, .timer = timer, .after = after});
-}
-
-void Manager::Impl::disarm(Entry& entry, TimerKind timer) {
-    effects.push_back({.kind = Effect::Kind::kDisarm, .entry = &entry, .timer = timer});
-}
-
-void Manager::Impl::execute() {
-    release_kept();
-    for (Entry* entry : touched) {
-        entry->touched = false;
-        observer.changed(record_of(*entry), std::exchange(entry->told, entry->record().state));
-    }
-    touched.clear();
-    for (const Effect& effect : effects) {
-        const std::string& unit = effect.entry->name();
-        switch (effect.kind) {
-            case Effect::Kind::kLaunch:
-                launcher.launch(effect.launch);
-                break;
-            case Effect::Kind::kSignal:
-                launcher.signal(unit, effect.token, effect.signo, effect.whom);
-                break;
-            case Effect::Kind::kTeardown:
-                launcher.teardown(unit, effect.token, effect.restarts);
-                break;
-            case Effect::Kind::kRelease:
-                launcher.release(unit, effect.token);
-                break;
-            case Effect::Kind::kAwait:
-                launcher.await_connection(unit);
-                break;
-            case Effect::Kind::kCloseSockets:
-                launcher.close_sockets(unit);
-                break;
-            case Effect::Kind::kFindDaemon:
-                launcher.find_daemon(unit, effect.token);
-                break;
-            case Effect::Kind::kArm:
-                timers.arm(unit, effect.timer, effect.after);
-                break;
-            case Effect::Kind::kDisarm:
-                timers.disarm(unit, effect.timer);
-                break;
-        }
-    }
-    effects.clear();
-    for (const auto& [entry, text] : std::exchange(notes, {})) observer.noted(entry->name(), text);
-    for (const auto& [entry, code] : std::exchange(essential_ends, {})) {
-        observer.essential_ended(entry->name(), code);
-    }
-    for (const auto& [job, result] : settled) observer.settled(job, result);
-    settled.clear();
 }
 
 }  // namespace jailsvc::service

@@ -67,18 +67,20 @@ JobId Manager::Impl::add_job(Entry& entry, Request what) {
     return job;
 }
 
+/// If it has not been added to one in this transaction.
+void Manager::Impl::add_once(Set& set, Entry& entry) const {
+    if (entry.mark == transaction) return;
+    entry.mark = transaction;
+    set.push_back(&entry);
+}
+
 /// The unit and what it requires, directly or not. Marks each with a new transaction.
 Manager::Impl::Set Manager::Impl::must_set(Entry& root) {
     Set set;
-    const auto visit = [&](Entry& entry) {
-        if (entry.mark == transaction) return;
-        entry.mark = transaction;
-        set.push_back(&entry);
-    };
-    visit(root);
+    add_once(set, root);
     for (std::size_t head = 0; head < set.size(); ++head) {
         if (is_up(*set[head]) && !goes_down(*set[head])) continue;
-        for (Entry* need : set[head]->needs) visit(*need);
+        for (Entry* need : set[head]->needs) add_once(set, *need);
     }
     return set;
 }
@@ -129,15 +131,10 @@ bool Manager::Impl::add_wanted(Set& set, Entry& wanted) {
 Manager::Impl::Set Manager::Impl::stop_set(Entry& root) {
     Set set;
     ++transaction;
-    const auto visit = [&](Entry& entry) {
-        if (entry.mark == transaction) return;
-        entry.mark = transaction;
-        set.push_back(&entry);
-    };
-    visit(root);
+    add_once(set, root);
     for (std::size_t head = 0; head < set.size(); ++head) {
-        for (Entry* dependent : set[head]->needed_by) visit(*dependent);
-        for (Entry* part : set[head]->parts) visit(*part);
+        for (Entry* dependent : set[head]->needed_by) add_once(set, *dependent);
+        for (Entry* part : set[head]->parts) add_once(set, *part);
     }
     return set;
 }

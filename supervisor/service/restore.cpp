@@ -63,50 +63,6 @@ void Manager::Impl::restore(const Record& record, const StartedUnits& started) {
     rearm(*entry);
 }
 
-void Manager::Impl::rearm(Entry& entry) {
-    const Vitals& record = entry.record();
-    const config::ServiceTable& service = entry.unit().service;
-    const std::uint64_t now = timers.now_ns();
-    const auto left = [&](config::Duration whole, std::uint64_t since_ns) {
-        const std::uint64_t until = std::max(record.extended_until_ns, now);
-        return std::max(left_of(whole, since_ns, now),
-                        config::Duration(static_cast<std::int64_t>(until - now)));
-    };
-    switch (record.state) {
-        case State::kStarting:
-            return arm(entry, TimerKind::kStartTimeout,
-                       left(service.timeout_start, record.state_since_ns));
-        case State::kReloading:
-            arm(entry, TimerKind::kStartTimeout,
-                left(service.timeout_start, record.phase_since_ns));
-            [[fallthrough]];
-        case State::kRunning:
-            arm_watchdog(entry);  // anew: pings may have come that nobody heard
-            if (record.told_stopping != 0) {
-                arm(entry, TimerKind::kStopTimeout,
-                    left(service.timeout_stop, record.phase_since_ns));
-            }
-            if (record.backoff_level == 0) return;
-            return arm(entry, TimerKind::kStable,
-                       left_of(service.restart_reset_after, record.state_since_ns, now));
-        case State::kStopping:
-            if (record.phase == Phase::kTeardown || record.phase == Phase::kClose) return;
-            return arm(entry, TimerKind::kStopTimeout,
-                       left(service.timeout_stop, record.phase_since_ns));
-        case State::kBackoff: {
-            const std::uint64_t until = std::max(record.backoff_until_ns, now);
-            return arm(entry, TimerKind::kBackoff,
-                       config::Duration(static_cast<std::int64_t>(until - now)));
-        }
-        case State::kInactive:
-        case State::kWaiting:
-        case State::kFailed:
-        case State::kDone:
-        case State::kListening:
-            return;
-    }
-}
-
 void Manager::Impl::resume(Entry& entry) {
     const Vitals& record = entry.record();
     if (at_rest(entry)) {
@@ -123,7 +79,7 @@ void Manager::Impl::resume(Entry& entry) {
                         record.main_alive == 0;
     if (sought) find_daemon(entry);
     if (record.state != State::kStopping) return;
-    if (record.phase == Phase::kTerminate) terminate(entry, entry.unit().service.kill_signal);
+    if (record.phase == Phase::kTerminate) terminate(entry);
     if (record.phase == Phase::kKill) kill_all(entry);
     if (record.phase == Phase::kTeardown) tear_down(entry);
     if (record.phase == Phase::kClose) {

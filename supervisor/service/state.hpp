@@ -146,6 +146,7 @@ enum class Action : std::uint8_t {
     kDisarmStable,
     kDisarmWatchdog,
 };
+inline constexpr Action kLastAction = Action::kDisarmWatchdog;
 
 /// A short list without allocation.
 class Actions {

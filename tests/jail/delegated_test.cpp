@@ -1,6 +1,5 @@
 // A supervisor that was given a group of version 2 with controllers, as by systemd's Delegate=yes.
 #include <signal.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
@@ -8,6 +7,7 @@
 #include <functional>
 
 #include "base/sys.hpp"
+#include "in_child.hpp"
 #include "jailer/cgroup/group_files.hpp"
 #include "jailer_world.hpp"
 
@@ -45,20 +45,11 @@ std::string make_delegated() {
 
 /// Runs it in a process of its own in that group, as a supervisor is started.
 void run_in(const std::string& group, const std::function<void()>& body) {
-    const pid_t child = ::fork();
-    REQUIRE(child >= 0);
-    if (child == 0) {
-        try {
-            REQUIRE(sys::write_file(group + "/cgroup.procs", "0"));
-            body();
-        } catch (...) {
-            ::_exit(1);
-        }
-        ::_exit(0);
-    }
-    int status = -1;
-    REQUIRE(::waitpid(child, &status, 0) == child);
-    CHECK(status == 0);
+    CHECK(in_child([&] {
+              REQUIRE(sys::write_file(group + "/cgroup.procs", "0"));
+              body();
+              return 0;
+          }) == 0);
 }
 
 std::string own_group() {

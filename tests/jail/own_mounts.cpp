@@ -2,30 +2,21 @@
 
 #include <sched.h>
 #include <sys/mount.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <catch2/catch.hpp>
+
+#include "in_child.hpp"
 
 namespace jailsvc::test {
 
 void in_own_mounts(const std::function<void()>& arrange, const std::function<void()>& body) {
-    const pid_t child = ::fork();
-    REQUIRE(child >= 0);
-    if (child == 0) {
-        try {
-            REQUIRE(::unshare(CLONE_NEWNS) == 0);
-            REQUIRE(::mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0);
-            arrange();
-            body();
-        } catch (...) {
-            ::_exit(1);
-        }
-        ::_exit(0);
-    }
-    int status = -1;
-    REQUIRE(::waitpid(child, &status, 0) == child);
-    CHECK(status == 0);
+    CHECK(in_child([&] {
+              REQUIRE(::unshare(CLONE_NEWNS) == 0);
+              REQUIRE(::mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0);
+              arrange();
+              body();
+              return 0;
+          }) == 0);
 }
 
 void show_only_v2() {

@@ -22,6 +22,20 @@ using Catch::Matchers::Contains;
 using jailer::IntoNetwork;
 using jailer::Netlink;
 
+namespace {
+
+/// The host reaches a part of the range that jails would have: no private network can be made.
+void use_range() {
+    auto netlink = Netlink::open();
+    REQUIRE(netlink);
+    REQUIRE(jailer::make_pair(*netlink, "wire"));
+    const int wire = *jailer::find_interface(*netlink, "wire");
+    REQUIRE(jailer::raise_interface(*netlink, wire));
+    REQUIRE(jailer::add_route(*netlink, {.to = 0x0ad50100, .prefix = 24, .interface = wire}));
+}
+
+}  // namespace
+
 TEST_CASE("private network: what a killed jailer made is kept while it lives, then swept",
           "[jail][network][chaos]") {
     NEED_NETWORKS;
@@ -75,12 +89,7 @@ TEST_CASE("private network: what bears not our mark stays", "[jail][network]") {
 TEST_CASE("private network: a range that the host uses is refused", "[jail][network]") {
     NEED_NETWORKS;
     const Machine machine;
-    auto netlink = Netlink::open();
-    REQUIRE(netlink);
-    REQUIRE(jailer::make_pair(*netlink, "wire"));
-    const int wire = *jailer::find_interface(*netlink, "wire");
-    REQUIRE(jailer::raise_interface(*netlink, wire));
-    REQUIRE(jailer::add_route(*netlink, {.to = 0x0ad50100, .prefix = 24, .interface = wire}));
+    use_range();
     Chain chain;
     chain.world.start_jailer();
     chain.world.start(1, "web");
@@ -140,13 +149,7 @@ TEST_CASE("private network: a unit may do without one where it says so, and noth
           "[jail][network]") {
     NEED_NETWORKS;
     const Machine machine;
-    auto netlink = Netlink::open();
-    REQUIRE(netlink);
-    REQUIRE(jailer::make_pair(*netlink, "wire"));
-    const int wire = *jailer::find_interface(*netlink, "wire");
-    REQUIRE(jailer::raise_interface(*netlink, wire));
-    // The range that jails would have is in use: no private network can be made.
-    REQUIRE(jailer::add_route(*netlink, {.to = 0x0ad50100, .prefix = 24, .interface = wire}));
+    use_range();
     const std::string before = everything();
     Chain chain;
     JailerWorld& world = chain.world;

@@ -15,6 +15,7 @@
 #include "jailer/sockets/open_socket.hpp"
 #include "jailer/sockets/peer.hpp"
 #include "jailer/sockets/trusted_path.hpp"
+#include "temp_folder.hpp"
 
 using namespace jailsvc;
 using namespace jailsvc::jailer;
@@ -25,22 +26,10 @@ using config::SocketTable;
 namespace {
 
 /// Below /run, where root alone writes.
-class Folder {
+class Folder : public jailsvc::test::TempFolder {
 public:
-    Folder() {
-        char name[] = "/run/jailsvc-sockets.XXXXXX";
-        path_ = ::mkdtemp(name);
-        (void)::chmod(path_.c_str(), 0755);
-    }
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-    ~Folder() { std::filesystem::remove_all(path_); }
-    [[nodiscard]] std::string operator/(const std::string& name) const {
-        return path_ + '/' + name;
-    }
-
-private:
-    std::string path_;
+    Folder() : TempFolder("sockets", 0755, "/run") {}
+    [[nodiscard]] std::string operator/(const std::string& name) const { return at(name); }
 };
 
 Result<Fd> open_at(const std::string& address, const SocketTable& table = {}) {

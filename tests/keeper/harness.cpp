@@ -207,6 +207,12 @@ int Keeper::wait() {
     return status;
 }
 
+int Keeper::exit_code() {
+    const int status = wait();
+    REQUIRE(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
 std::string Keeper::log() const {
     std::ostringstream text;
     text << std::ifstream(folder_ + "/log").rdbuf();

@@ -68,6 +68,8 @@ public:
     void signal(int signo) const;
     /// Waits for the keeper's end; its wait status.
     [[nodiscard]] int wait();
+    /// The same where it exits; its code.
+    [[nodiscard]] int exit_code();
     [[nodiscard]] pid_t pid() const { return pid_; }
     [[nodiscard]] std::string log() const;
     [[nodiscard]] const std::string& folder() const { return folder_; }

@@ -2,29 +2,14 @@
 import http.server
 import os
 import re
-import socket
 import threading
 
 from harness import SystemTest, await_true, main
+from redis_server import ask_redis, free_port
 
 REDIS = "/usr/bin/redis-server"
 CURL = "/usr/bin/curl"
 LEARN = '[jail.pledge]\non_violation = "log"\n'
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return taken.getsockname()[1]
-
-
-def ask_redis(port, words):
-    """Its answer to one command, or None."""
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
-            connection.sendall(words.encode() + b"\r\n")
-            return connection.recv(1000)
-    except OSError:
-        return None
 
 
 def redis_unit(port):

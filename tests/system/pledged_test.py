@@ -4,12 +4,12 @@ import os
 import pathlib
 import re
 import shutil
-import socket
 import tempfile
 import threading
 import urllib.request
 
 from harness import ROOT, SystemTest, await_true, main
+from redis_server import ask_redis, free_port
 
 PROGRAMS = {"nginx": "/usr/sbin/nginx", "redis": "/usr/bin/redis-server", "curl": "/usr/bin/curl"}
 README = (ROOT / "plugins/pledge/README.md").read_text()
@@ -42,20 +42,6 @@ def less(promises, word):
     words = promises.split()
     words.remove(word)
     return " ".join(words)
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return taken.getsockname()[1]
-
-
-def ask_redis(port, words):
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
-            connection.sendall(words.encode() + b"\r\n")
-            return connection.recv(1000)
-    except OSError:
-        return None
 
 
 def fetch(url):

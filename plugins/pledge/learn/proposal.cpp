@@ -47,15 +47,6 @@ Reasons reasons_for(const Record& record, Promises promises) {
     return reasons;
 }
 
-std::string words(Promises promises) {
-    std::string text;
-    for (const Name& name : names()) {
-        if ((promises & name.promise) == 0) continue;
-        text += (text.empty() ? "" : " ") + std::string(name.name);
-    }
-    return text;
-}
-
 std::string propose_promises(const Record& record) {
     const Promises promises = smallest_set(record);
     const Reasons reasons = reasons_for(record, promises);
@@ -69,7 +60,7 @@ std::string propose_promises(const Record& record) {
     if (!reasons.without.empty()) {
         text += "# No promise permits these, they will fail: " + listed(reasons.without) + "\n";
     }
-    return text + "promises = \"" + words(promises) + "\"\n";
+    return text + "promises = \"" + words_of(promises) + "\"\n";
 }
 
 }  // namespace

@@ -9,20 +9,11 @@ namespace {
 
 using namespace pledge;
 
-std::string words(Promises promises) {
-    std::string text;
-    for (const Name& name : names()) {
-        if ((promises & name.promise) == 0) continue;
-        text += (text.empty() ? "" : " ") + std::string(name.name);
-    }
-    return text;
-}
-
 /// "with wpath: O_RDWR, nothing made": what must hold for the call to pass.
 std::string condition(const Rule& rule) {
     std::string text;
-    if (rule.also != 0) text += "with " + words(rule.also);
-    if (rule.unless != 0) text += "without " + words(rule.unless);
+    if (rule.also != 0) text += "with " + words_of(rule.also);
+    if (rule.unless != 0) text += "without " + words_of(rule.unless);
     if (!rule.note.empty()) text += (text.empty() ? "" : ": ") + std::string(rule.note);
     return text;
 }

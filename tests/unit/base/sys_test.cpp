@@ -1,4 +1,5 @@
 #include "base/sys.hpp"
+#include "temp_folder.hpp"
 
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -14,18 +15,6 @@
 using namespace jailsvc;
 
 namespace {
-
-struct Folder {
-    std::string path = "/tmp/jailsvc-sys-XXXXXX";
-    Folder() { REQUIRE(::mkdtemp(path.data()) != nullptr); }
-    ~Folder() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path, ignored);
-    }
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-    [[nodiscard]] std::string of(const std::string& name) const { return path + "/" + name; }
-};
 
 template <typename T>
 int code_of(const Result<T>& result) {
@@ -60,41 +49,41 @@ TEST_CASE("sys: an error names the path, and carries the errno", "[base]") {
 }
 
 TEST_CASE("sys: a file longer than its limit is refused, not cut off", "[base]") {
-    const Folder folder;
-    REQUIRE(sys::replace_file(folder.of("f"), "12345"));
-    CHECK(sys::read_file(folder.of("f"), 5).value() == "12345");
-    CHECK(code_of(sys::read_file(folder.of("f"), 4)) == EFBIG);
+    const jailsvc::test::TempFolder folder("sys");
+    REQUIRE(sys::replace_file(folder.at("f"), "12345"));
+    CHECK(sys::read_file(folder.at("f"), 5).value() == "12345");
+    CHECK(code_of(sys::read_file(folder.at("f"), 4)) == EFBIG);
 }
 
 TEST_CASE("sys: a file is replaced as a whole, and nothing else is left", "[base]") {
-    const Folder folder;
-    REQUIRE(sys::replace_file(folder.of("f"), "old", 0600));
+    const jailsvc::test::TempFolder folder("sys");
+    REQUIRE(sys::replace_file(folder.at("f"), "old", 0600));
     struct stat before{};
-    REQUIRE(::stat(folder.of("f").c_str(), &before) == 0);
+    REQUIRE(::stat(folder.at("f").c_str(), &before) == 0);
     CHECK((before.st_mode & 07777U) == 0600U);
-    REQUIRE(sys::replace_file(folder.of("f"), "new"));
-    CHECK(sys::read_file(folder.of("f")).value() == "new");
-    const auto begin = std::filesystem::directory_iterator(folder.path);
+    REQUIRE(sys::replace_file(folder.at("f"), "new"));
+    CHECK(sys::read_file(folder.at("f")).value() == "new");
+    const auto begin = std::filesystem::directory_iterator(folder.path());
     CHECK(std::distance(begin, std::filesystem::directory_iterator()) == 1);
-    CHECK_FALSE(sys::replace_file(folder.of("no/such"), "x").has_value());
+    CHECK_FALSE(sys::replace_file(folder.at("no/such"), "x").has_value());
 }
 
 TEST_CASE("sys: directories are made as deep as needed, also a second time", "[base]") {
-    const Folder folder;
-    REQUIRE(sys::make_directories(folder.of("a/b/c")));
-    REQUIRE(sys::make_directories(folder.of("a/b/c")));
-    CHECK(std::filesystem::is_directory(folder.of("a/b/c")));
-    REQUIRE(sys::replace_file(folder.of("file"), ""));
-    CHECK(code_of(sys::make_directories(folder.of("file/x"))) == ENOTDIR);
+    const jailsvc::test::TempFolder folder("sys");
+    REQUIRE(sys::make_directories(folder.at("a/b/c")));
+    REQUIRE(sys::make_directories(folder.at("a/b/c")));
+    CHECK(std::filesystem::is_directory(folder.at("a/b/c")));
+    REQUIRE(sys::replace_file(folder.at("file"), ""));
+    CHECK(code_of(sys::make_directories(folder.at("file/x"))) == ENOTDIR);
 }
 
 TEST_CASE("sys: what is opened beneath a directory does not leave it", "[base]") {
-    const Folder folder;
-    REQUIRE(sys::make_directories(folder.of("in")));
-    REQUIRE(sys::replace_file(folder.of("secret"), "s"));
-    REQUIRE(sys::replace_file(folder.of("in/own"), "o"));
-    REQUIRE(::symlink("../secret", folder.of("in/link").c_str()) == 0);
-    const auto in = sys::open(folder.of("in"), O_RDONLY | O_DIRECTORY);
+    const jailsvc::test::TempFolder folder("sys");
+    REQUIRE(sys::make_directories(folder.at("in")));
+    REQUIRE(sys::replace_file(folder.at("secret"), "s"));
+    REQUIRE(sys::replace_file(folder.at("in/own"), "o"));
+    REQUIRE(::symlink("../secret", folder.at("in/link").c_str()) == 0);
+    const auto in = sys::open(folder.at("in"), O_RDONLY | O_DIRECTORY);
     REQUIRE(in);
     const auto beneath = [&](const char* name) {
         return code_of(sys::open_beneath(in->get(), name, O_RDONLY, RESOLVE_BENEATH));

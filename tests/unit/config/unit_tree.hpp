@@ -10,6 +10,7 @@
 
 #include "config/load.hpp"
 #include "config/schema.hpp"
+#include "temp_folder.hpp"
 
 namespace jailsvc::config::test {
 
@@ -17,26 +18,16 @@ namespace jailsvc::config::test {
 class UnitTree {
 public:
     UnitTree() {
-        char pattern[] = "/tmp/jailsvc-config-XXXXXX";
-        REQUIRE(::mkdtemp(pattern) != nullptr);
-        root_ = pattern;
         for (const char* dir : {"etc", "usr", "profiles"}) make_directory(dir);
         write("profiles/default.toml", "[jail.identity]\nno_new_privileges = true\n");
     }
-    UnitTree(const UnitTree&) = delete;
-    UnitTree& operator=(const UnitTree&) = delete;
-    ~UnitTree() { std::filesystem::remove_all(root_); }
 
     void write(const std::string& path, const std::string& text) const {
         make_directory(std::filesystem::path(path).parent_path());
-        std::ofstream(root_ / path) << text;
-        REQUIRE(::chmod((root_ / path).c_str(), 0644) == 0);
+        folder_.write(path, text);
     }
-    void make_directory(const std::string& path) const {
-        std::filesystem::create_directories(root_ / path);
-        REQUIRE(::chmod((root_ / path).c_str(), 0755) == 0);
-    }
-    [[nodiscard]] std::string path(const std::string& below) const { return root_ / below; }
+    void make_directory(const std::string& path) const { folder_.make_folder(path); }
+    [[nodiscard]] std::string path(const std::string& below) const { return folder_.at(below); }
     [[nodiscard]] Sources sources() const {
         Sources out;
         out.unit_dirs = {path("etc"), path("usr")};
@@ -46,7 +37,7 @@ public:
     }
 
 private:
-    std::filesystem::path root_;
+    jailsvc::test::TempFolder folder_{"config"};
 };
 
 /// The core's tables and two that plugins might bring.

@@ -9,27 +9,19 @@
 #include <fstream>
 #include <iterator>
 
+#include "temp_folder.hpp"
+
 using namespace jailsvc;
 using namespace jailsvc::ctl;
 namespace fs = std::filesystem;
 
 namespace {
 
-class Folder {
+class Folder : public jailsvc::test::TempFolder {
 public:
-    Folder() {
-        char pattern[] = "/tmp/jailsvc-site-XXXXXX";
-        REQUIRE(::mkdtemp(pattern) != nullptr);
-        root = pattern;
-    }
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-    ~Folder() { fs::remove_all(root); }
-
-    [[nodiscard]] std::string site() const { return root / "jailsvc/units"; }
+    Folder() : TempFolder("site") {}
+    [[nodiscard]] std::string site() const { return at("jailsvc/units"); }
     [[nodiscard]] SiteFile file() const { return drop_in_of(site(), "web", "enabled.toml"); }
-
-    fs::path root;
 };
 
 std::string content(const std::string& path) {
@@ -80,7 +72,7 @@ TEST_CASE("site files: a folder with something else in it stays", "[ctl]") {
 
 TEST_CASE("site files: no symbolic link is followed", "[ctl]") {
     const Folder folder;
-    const std::string victim = folder.root / "victim";
+    const std::string victim = folder.at("victim");
     std::ofstream(victim) << "mine\n";
     REQUIRE(write_site_file(folder.file(), "one\n").has_value());
     fs::remove(folder.file().path());
@@ -97,12 +89,12 @@ TEST_CASE("site files: no symbolic link is followed", "[ctl]") {
     }
     SECTION("a folder's place is not") {
         fs::remove_all(folder.site() + "/web.toml.d");
-        fs::create_directory(folder.root / "elsewhere");
-        fs::create_directory_symlink(folder.root / "elsewhere", folder.site() + "/web.toml.d");
+        fs::create_directory(folder.at("elsewhere"));
+        fs::create_directory_symlink(folder.at("elsewhere"), folder.site() + "/web.toml.d");
         const auto refused = write_site_file(folder.file(), "two\n");
         REQUIRE_FALSE(refused.has_value());
         CHECK(refused.error().message.find("symbolic link") != std::string::npos);
-        CHECK(fs::is_empty(folder.root / "elsewhere"));
+        CHECK(fs::is_empty(folder.at("elsewhere")));
     }
 }
 

@@ -9,31 +9,13 @@
 
 #include "base/sys.hpp"
 #include "jailer/plan/account_view.hpp"
+#include "temp_folder.hpp"
 
 using namespace jailsvc;
 using namespace jailsvc::jailer;
+using jailsvc::test::TempFolder;
 
 namespace {
-
-class Folder {
-public:
-    Folder() {
-        char pattern[] = "/tmp/jailsvc-accounts-XXXXXX";
-        REQUIRE(::mkdtemp(pattern) != nullptr);
-        path_ = pattern;
-    }
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-    ~Folder() { std::filesystem::remove_all(path_); }
-    [[nodiscard]] std::string at(const std::string& below) const { return path_ / below; }
-    void write(const std::string& name, const std::string& text) const {
-        std::filesystem::create_directories(std::filesystem::path(at(name)).parent_path());
-        std::ofstream(at(name)) << text;
-    }
-
-private:
-    std::filesystem::path path_;
-};
 
 Op op(jsv_kind kind, std::string first, std::string second = "", std::uint32_t flags = 0) {
     return {.kind = kind,
@@ -57,7 +39,7 @@ std::vector<std::string> shown(std::vector<Op> ops) {
     return targets;
 }
 
-Uids open_uids(const Folder& folder) {
+Uids open_uids(const TempFolder& folder) {
     return Uids::open(folder.at("uids"), {}, [](uid_t) { return Result<bool>(false); }).value();
 }
 
@@ -102,7 +84,7 @@ TEST_CASE("accounts: a jail with a dynamic user is shown the files, unless it sa
 
 TEST_CASE("accounts: the host's files hold all dynamic users, and stay the same files",
           "[jailer]") {
-    const Folder folder;
+    const TempFolder folder("accounts");
     Uids uids = open_uids(folder);
     AccountLists accounts(folder.at("accounts"));
     const uid_t web = uids.allocate("web-of-a-test").value();
@@ -127,7 +109,7 @@ TEST_CASE("accounts: the host's files hold all dynamic users, and stay the same 
 }
 
 TEST_CASE("accounts: an image's own file gets the one line, whatever the image holds", "[jailer]") {
-    const Folder folder;
+    const TempFolder folder("accounts");
     Uids uids = open_uids(folder);
     AccountLists accounts(folder.at("accounts"));
     folder.write("image/etc/passwd", "root:x:0:0::/:/bin/sh");  // no newline at its end

@@ -15,36 +15,20 @@
 #include "jailer/plan/credential_access.hpp"
 #include "jailer/plan/credential_limits.hpp"
 #include "jailer/plan/plan_check.hpp"
+#include "temp_folder.hpp"
 
 using namespace jailsvc;
 using namespace jailsvc::jailer;
 
 namespace {
 
-/// A directory that only we can write, removed at the end.
-class OwnDirectory {
+class OwnDirectory : public jailsvc::test::TempFolder {
 public:
-    OwnDirectory() {
-        if (::mkdtemp(path_.data()) == nullptr) throw std::runtime_error("mkdtemp");
-    }
-    OwnDirectory(const OwnDirectory&) = delete;
-    OwnDirectory& operator=(const OwnDirectory&) = delete;
-    ~OwnDirectory() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-
-    [[nodiscard]] const std::string& path() const { return path_; }
+    OwnDirectory() : TempFolder("credentials") {}
     std::string write(const std::string& name, const std::string& text, mode_t mode = 0400) const {
-        const std::string file = path_ + "/" + name;
-        ::unlink(file.c_str());
-        std::ofstream(file, std::ios::binary) << text;
-        REQUIRE(::chmod(file.c_str(), mode) == 0);
-        return file;
+        ::unlink(at(name).c_str());  // which may not be writable
+        return TempFolder::write(name, text, mode);
     }
-
-private:
-    std::string path_ = "/tmp/jailsvc-credentials-XXXXXX";
 };
 
 std::span<const unsigned char> bytes_of(std::string_view text) {

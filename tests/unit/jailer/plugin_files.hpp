@@ -11,42 +11,32 @@
 #include "base/places.hpp"
 #include "base/sys.hpp"
 #include "jailer/plugin/plugin_host.hpp"
+#include "temp_folder.hpp"
 
 /// Directories of plugins for tests: copies of what tests/plugins builds.
 namespace jailsvc::test {
 
 /// A plugin directory of its own, gone with the test.
-class PluginDirectory {
+class PluginDirectory : public TempFolder {
 public:
-    PluginDirectory() {
-        std::string name = "/tmp/jailsvc-plugins-XXXXXX";
-        REQUIRE(::mkdtemp(name.data()) != nullptr);
-        path_ = name;
-    }
-    ~PluginDirectory() { std::filesystem::remove_all(path_); }
-    PluginDirectory(const PluginDirectory&) = delete;
-    PluginDirectory& operator=(const PluginDirectory&) = delete;
+    PluginDirectory() : TempFolder("plugins") {}
 
     /// Puts a copy of tests/plugins/NAME there and returns its path.
     std::string add(const std::string& name, const std::string& as = "") const {
         const auto folder = sys::program_directory();
         REQUIRE(folder);
-        const std::string to = path_ + "/" + (as.empty() ? name : as) + ".so";
+        const std::string to = at((as.empty() ? name : as) + ".so");
         std::filesystem::copy_file(*folder + "/plugins/" + name + ".so", to);
         ::chmod(to.c_str(), 0755);
         return to;
     }
-    [[nodiscard]] const std::string& path() const { return path_; }
 
     [[nodiscard]] jailer::PluginHost load() const {
         Places places;
-        places.plugins = path_;
+        places.plugins = path();
         places.state_root = "/srv/state";
         return jailer::PluginHost::load(places);
     }
-
-private:
-    std::string path_;
 };
 
 /// Whether the job ends within `milliseconds`.

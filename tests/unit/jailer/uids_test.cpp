@@ -7,17 +7,16 @@
 #include "base/sys.hpp"
 #include "jailer/loop/accounts.hpp"
 #include "jailer/loop/id_ranges.hpp"
+#include "temp_folder.hpp"
 
 using namespace jailsvc;
 using namespace jailsvc::jailer;
 
 namespace {
 
-struct Folder {
-    Folder() { REQUIRE(::mkdtemp(path) != nullptr); }
-    ~Folder() { std::filesystem::remove_all(path); }
-    [[nodiscard]] std::string file() const { return std::string(path) + "/uids"; }
-    char path[32] = "/tmp/jailsvc-uids-XXXXXX";
+struct Folder : jailsvc::test::TempFolder {
+    Folder() : TempFolder("uids") {}
+    [[nodiscard]] std::string file() const { return at("uids"); }
 };
 
 constexpr Uids::Range kThree{100, 102};
@@ -100,9 +99,9 @@ TEST_CASE("uids: a damaged file is refused and never overwritten", "[jailer][S4.
 TEST_CASE("uids: a uid that cannot be written down is not given", "[jailer][S4.2]") {
     const Folder folder;
     auto uids = open_uids(folder);
-    std::filesystem::remove_all(folder.path);
+    std::filesystem::remove_all(folder.path());
     CHECK_FALSE(uids.allocate("web"));
-    std::filesystem::create_directory(folder.path);
+    std::filesystem::create_directory(folder.path());
     CHECK(uids.allocate("web").value() == 100);
 }
 
@@ -121,11 +120,11 @@ TEST_CASE("uids: several units get theirs together, or none does", "[jailer][S4.
 TEST_CASE("uids: those of the supervisor's own processes are no unit's", "[jailer][S4.2]") {
     const Folder folder;
     for (const std::uint32_t own : {62996U, 62997U, 62998U, 62999U}) {
-        CHECK(ids_in_use({own, 1}, folder.path).value());
+        CHECK(ids_in_use({own, 1}, folder.path()).value());
         CHECK(is_our_own_id(own));
     }
-    CHECK_FALSE(ids_in_use({62995, 1}, folder.path).value());  // control
-    CHECK_FALSE(ids_in_use({63000, 1}, folder.path).value());
+    CHECK_FALSE(ids_in_use({62995, 1}, folder.path()).value());  // control
+    CHECK_FALSE(ids_in_use({63000, 1}, folder.path()).value());
     REQUIRE(sys::replace_file(folder.file(), "web 61184\nold 62998\n"));
     const auto refused = Uids::open(folder.file());
     REQUIRE_FALSE(refused);
@@ -136,7 +135,7 @@ TEST_CASE("uids: those of the supervisor's own processes are no unit's", "[jaile
 
 TEST_CASE("uids: what users were given for namespaces of theirs is in use", "[jailer][S4.2]") {
     const Folder folder;
-    const std::string etc = folder.path;
+    const std::string etc = folder.path();
     REQUIRE(sys::replace_file(etc + "/subuid", "joe:100000:65536\nbroken\nann:x:1\n"));
     REQUIRE(sys::replace_file(etc + "/subgid", "joe:700000:10\n"));
     CHECK(ids_in_use({100000, 1}, etc).value());

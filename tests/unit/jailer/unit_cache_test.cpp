@@ -3,42 +3,48 @@
 #include <sys/resource.h>
 
 #include <catch2/catch.hpp>
-#include <cstdlib>
 #include <filesystem>
 
-#include "base/sys.hpp"
+#include "plugin_files.hpp"
 
 using namespace jailsvc;
 using namespace jailsvc::jailer;
+using namespace jailsvc::test;
 
 namespace {
 
-/// Units and an empty profile in a folder of their own, no plugins, a loop.
+/// Units and empty profiles in a folder of their own, no plugins, a loop.
 struct World {
     World() {
-        REQUIRE(::mkdtemp(path) != nullptr);
-        for (const char* folder : {"/units", "/profiles", "/plugins", "/state"}) {
-            REQUIRE(sys::make_directories(path + std::string(folder)));
+        for (const char* name : {"units", "state"}) folder.make_folder(name);
+        for (const char* name : {"default", "host"}) {
+            folder.write("profiles/" + std::string(name) + ".toml", "\n");
         }
-        REQUIRE(sys::replace_file(path + std::string("/profiles/default.toml"), "\n"));
-        auto found =
-            Places::from_arguments({"--config", path, "--state", path + std::string("/state"),
-                                    "--plugins", path + std::string("/plugins")});
+        auto found = Places::from_arguments({"--config", folder.path(), "--state",
+                                             folder.at("state"), "--plugins", library.path()});
         REQUIRE(found);
         places = *found;
-        plugins.emplace(PluginHost::load(places));
         sources.unit_dirs = places.unit_dirs;
         sources.profile_dirs = places.profile_dirs;
-        cache.emplace(loop, *plugins, sources);
+        begin();
     }
     ~World() {
         cache.reset();
         ev_loop_destroy(loop);
-        std::filesystem::remove_all(path);
     }
-    void write(const std::string& program) const {
-        REQUIRE(sys::replace_file(path + std::string("/units/web.toml"),
-                                  "[service]\nexec_start = [\"" + program + "\"]\n"));
+    World(const World&) = delete;
+    World& operator=(const World&) = delete;
+    /// As a jailer does, which loads plugins once.
+    void begin() {
+        cache.reset();
+        plugins.emplace(PluginHost::load(places));
+        cache.emplace(loop, *plugins, sources);
+    }
+    void break_plugin(const std::string& name) const {
+        std::filesystem::resize_file(library.add("crash", name), 40);
+    }
+    void write(const std::string& program, const std::string& more = {}) const {
+        folder.write("units/web.toml", "[service]\nexec_start = [\"" + program + "\"]\n" + more);
     }
     [[nodiscard]] Digest digest() const {
         const auto unit = config::load_unit(sources, plugins->schema(), "web");
@@ -55,7 +61,8 @@ struct World {
         while (results.size() < count && !late) ev_run(loop, EVRUN_ONCE);
         REQUIRE(results.size() == count);
     }
-    char path[40] = "/tmp/jailsvc-cache-XXXXXX";
+    TempFolder folder{"cache"};
+    PluginDirectory library;
     struct ev_loop* loop = ev_loop_new(EVFLAG_AUTO);
     Places places;
     std::optional<PluginHost> plugins;
@@ -158,6 +165,61 @@ TEST_CASE("unit cache: what was started starts again whatever its file says by n
         REQUIRE(results.size() == 2);
         REQUIRE(results[1]);
         CHECK(*results[1] == *results[0]);
+    }
+}
+
+TEST_CASE("unit cache: where a shipped plugin is lacking, no unit that wants a jail loads",
+          "[jailer][plugins]") {
+    World world;
+    world.write("/bin/one");
+    const Digest digest = world.digest();
+    std::vector<Result<LoadedPtr>> results;
+    world.cache->get("web", digest, world.into(results));
+    world.run_until(results, 1);
+    REQUIRE(results[0]);  // control: with no plugins at all nothing is lacking
+    const auto refused = [&] {
+        world.cache->get("web", digest, world.into(results));
+        REQUIRE(results.size() == 2);
+        REQUIRE_FALSE(results[1]);
+        return results[1].error().message;
+    };
+    SECTION("none that another jailer started, either, so long as its file is read") {
+        world.break_plugin("cgroups");
+        world.begin();
+        world.cache->remember(*results[0]);
+        world.cache->invalidate();
+        CHECK_THAT(refused(), Catch::Contains("plugin cgroups was refused: ") &&
+                                  Catch::Contains("reinstall jailsvc"));
+    }
+    SECTION("nor does what was planned before, if its file does not load") {
+        world.break_plugin("cgroups");
+        world.begin();
+        world.cache->remember(*results[0]);
+        world.write("\"");
+        CHECK_THAT(refused(), Catch::Contains("web: the unit does not load"));
+    }
+    SECTION("nor of the text that was kept of it, what its tables say of the plugin") {
+        world.break_plugin("cgroups");
+        world.begin();
+        world.cache->get_from_text("web", "[jail.cgroups]\ntasks_max = 7\n", world.into(results));
+        REQUIRE(results.size() == 2);
+        REQUIRE_FALSE(results[1]);
+        CHECK_THAT(results[1].error().message, Catch::Contains("plugin cgroups was refused: "));
+    }
+    SECTION("control: one that wants no jail does") {
+        world.break_plugin("cgroups");
+        world.begin();
+        world.write("/bin/one", "[jail]\nprofile = \"host\"\n");
+        world.cache->get("web", world.digest(), world.into(results));
+        world.run_until(results, 2);
+        CHECK(results[1]);
+    }
+    SECTION("control: a plugin that is none of the shipped is missed by nobody") {
+        world.break_plugin("good");
+        world.begin();
+        world.cache->get("web", digest, world.into(results));
+        world.run_until(results, 2);
+        CHECK(results[1]);
     }
 }
 

@@ -1,114 +1,19 @@
 #include <fcntl.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
-#include <zstd.h>
 
-#include <algorithm>
 #include <catch2/catch.hpp>
 #include <csignal>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <sstream>
 
-#include "base/sys.hpp"
-#include "logger/archive.hpp"
-#include "logger/archivist.hpp"
 #include "logger/drain.hpp"
 #include "logger/rate_limit.hpp"
-#include "logger/stamper.hpp"
-#include "logger/unit_log.hpp"
+#include "written.hpp"
 
 using namespace jailsvc;
 using namespace jailsvc::logger;
+using namespace jailsvc::logger::test;
 
 namespace {
-
-constexpr std::uint64_t kMoment = 1'700'000'000'123'456'789;  // 2023-11-14T22:13:20.123456Z
-constexpr std::uint64_t kSecond = 1'000'000'000;
-const std::string kTime = "2023-11-14T22:13:20.123456Z";
-const std::string kStamp = kTime + " ";
-
-Moment moment(std::uint64_t seconds = 0) {
-    return {kMoment + seconds * kSecond, (1000 + seconds) * kSecond};
-}
-
-std::string stamp(std::initializer_list<std::string> blocks) {
-    Stamper stamper;
-    std::string out;
-    for (const auto& block : blocks) stamper.append(out, block, kTime, LineMark::kOutput);
-    return out;
-}
-
-struct TempDirectory {
-    std::string path = "/tmp/jailsvc-logger-XXXXXX";
-    TempDirectory() { REQUIRE(::mkdtemp(path.data()) != nullptr); }
-    ~TempDirectory() { std::filesystem::remove_all(path); }
-    [[nodiscard]] std::string raw() const {
-        return sys::read_file(path + "/web.log", 64U << 20).value();
-    }
-    /// Without what is said of the clocks.
-    [[nodiscard]] std::string content() const { return without_notes(raw()); }
-
-    static std::string without_notes(const std::string& text) {
-        std::string kept;
-        std::istringstream lines(text);
-        for (std::string line; std::getline(lines, line);) {
-            if (line.find("# clock ") == std::string::npos) kept += line + "\n";
-        }
-        return kept;
-    }
-};
-
-/// One unit's log in a directory of its own.
-struct Written {
-    TempDirectory directory;
-    Shared shared{directory.path};
-    ipc::LogSettings settings;
-    UnitLog log{"web"};
-    Written() { shared.disk.lock(); }
-    ~Written() {
-        shared.archivist.wait();
-        shared.disk.unlock();
-    }
-    void append(std::string_view bytes, std::uint64_t seconds = 0) {
-        log.append(shared, settings, bytes, LineMark::kOutput, moment(seconds));
-    }
-    /// The text of every line that there is, over all files, in order.
-    [[nodiscard]] std::vector<std::string> all_lines() {
-        std::vector<std::string> lines;
-        const std::string archive = archive_path(directory.path, "web");
-        const auto files = list_archive(archive);
-        REQUIRE(files);
-        for (const auto& file : *files) {
-            auto fd = open_archived(archive, file.number);
-            REQUIRE(fd);
-            collect(unpacked(sys::read_fd(fd->get(), 64U << 20).value()), lines);
-        }
-        collect(raw(), lines);
-        return lines;
-    }
-    [[nodiscard]] std::string raw() const { return directory.raw(); }
-
-    static std::string unpacked(std::string bytes) {
-        if (!bytes.starts_with("\x28\xb5\x2f\xfd")) return bytes;
-        std::string text(64U << 20, '\0');
-        const std::size_t size =
-            ::ZSTD_decompress(text.data(), text.size(), bytes.data(), bytes.size());
-        REQUIRE(::ZSTD_isError(size) == 0);
-        text.resize(size);
-        return text;
-    }
-    static void collect(const std::string& text, std::vector<std::string>& lines) {
-        std::istringstream stream(text);
-        for (std::string raw; std::getline(stream, raw);) {
-            const auto line = parse_log_line(raw);
-            REQUIRE(line);
-            if (line->mark != LineMark::kLogger) lines.emplace_back(line->text);
-        }
-    }
-};
 
 struct Pipe {
     Fd reader, writer;
@@ -126,94 +31,15 @@ struct Pipe {
 
 }  // namespace
 
-TEST_CASE("stamper: every line gets one stamp, also in pieces", "[logger]") {
-    CHECK(stamp({"one\ntwo\n"}) == kStamp + "one\n" + kStamp + "two\n");
-    CHECK(stamp({"on", "e\nt", "wo\n"}) == kStamp + "one\n" + kStamp + "two\n");
-    CHECK(stamp({"\n"}) == kStamp + "\n");
-    CHECK(stamp({"\n\n"}) == kStamp + "\n" + kStamp + "\n");
-    CHECK(stamp({"no end"}) == kStamp + "no end");
-    CHECK(stamp({""}).empty());
-    CHECK(stamp({std::string("a\0b\n", 4)}) == kStamp + std::string("a\0b\n", 4));
-}
-
-TEST_CASE("stamper: a line beyond the limit is split, no byte lost", "[logger]") {
-    const std::string full(kMaxLine, 'x');
-    CHECK(stamp({full + "\n"}) == kStamp + full + "\n");
-    CHECK(stamp({full, "\n"}) == kStamp + full + "\n");
-    CHECK(stamp({full + "y\n"}) == kStamp + full + "\n" + kTime + "+y\n");
-    CHECK(stamp({full, "y\n"}) == kStamp + full + "\n" + kTime + "+y\n");
-    CHECK(stamp({full + full, "\n"}) == kStamp + full + "\n" + kTime + "+" + full + "\n");
-}
-
-TEST_CASE("stamper: a line that its program left open can be ended", "[logger]") {
-    Stamper stamper;
-    std::string out;
-    stamper.end_line(out);
-    CHECK(out.empty());
-    stamper.append(out, "no end", kTime, LineMark::kOutput);
-    stamper.end_line(out);
-    stamper.end_line(out);
-    stamper.append(out, "next\n", kTime, LineMark::kOutput);
-    CHECK(out == kStamp + "no end\n" + kStamp + "next\n");
-}
-
-TEST_CASE("stamper: a line that another stream breaks into is marked as going on", "[logger]") {
-    Stamper stamper;
-    std::string out;
-    const auto write = [&](LineMark mark, std::string_view bytes) {
-        stamper.append(out, bytes, kTime, mark);
-    };
-    write(LineMark::kStdout, "half ");
-    write(LineMark::kStderr, "error\n");
-    write(LineMark::kStdout, "a line\nnext\n");
-    CHECK(out ==
-          kTime + "1 half \n" + kTime + "2 error\n" + kTime + "1+a line\n" + kTime + "1 next\n");
-    SECTION("of one that was complete but for its end, nothing is left to say") {
-        out.clear();
-        write(LineMark::kStdout, "whole");
-        stamper.say(out, "note", kTime);
-        write(LineMark::kStdout, "\nnext\n");
-        CHECK(out == kTime + "1 whole\n" + kTime + "# note\n" + kTime + "1 next\n");
-    }
-}
-
-TEST_CASE("line: what the stamper writes is read back", "[logger]") {
-    char text[kStampLength];
-    write_stamp(text, kMoment / 1000);
-    CHECK(std::string_view(text, sizeof text) == kTime);
-    CHECK(parse_stamp(kTime) == kMoment / 1000);
-    for (const char* wrong : {"", "2023-11-14T22:13:20.123456", "2023-11-14 22:13:20.123456Z",
-                              "2023-11-14T22:13:2x.123456Z"}) {
-        CHECK_FALSE(parse_stamp(wrong));
-    }
-    const std::string raw = kTime + "2+text";
-    const auto line = parse_log_line(raw);
-    REQUIRE(line);
-    CHECK(line->mark == LineMark::kStderr);
-    CHECK(line->continues);
-    CHECK(line->text == "text");
-    CHECK(parse_log_line(kStamp)->text.empty());
-    for (const auto& wrong : {std::string("no stamp"), kTime, kTime + "2", kTime + "x text"}) {
-        CHECK_FALSE(parse_log_line(wrong));
-    }
-    const std::string said = format_clock_note({1'234'567, "b00t"});
-    const auto note = parse_clock_note(said);
-    REQUIRE(note);
-    CHECK(note->boottime_us == 1'234'567);
-    CHECK(note->boot == "b00t");
-    for (const char* wrong : {"clock", "clock boottime=1.5 boot=x", "clock boottime=x.000000 boot=",
-                              "clock boottime=99999999999999999999.000000 boot=x"}) {
-        CHECK_FALSE(parse_clock_note(wrong));
-    }
-}
-
-// What comes next may be its rest, or, after a death in the middle of a write, the whole block again.
+// What comes next may be its rest, or, after a death in the middle of a write, the whole block
+// again.
 TEST_CASE("log: a line that a death left unended stays alone", "[logger]") {
     Written first;
     first.append("half a ");
     UnitLog again("web");
     again.append(first.shared, first.settings, "line\nnext\n", LineMark::kOutput, moment());
-    CHECK(first.directory.content() == kStamp + "half a \n" + kStamp + "line\n" + kStamp + "next\n");
+    CHECK(first.directory.content() ==
+          kStamp + "half a \n" + kStamp + "line\n" + kStamp + "next\n");
 }
 
 TEST_CASE("log: each file begins with the state of the clocks, and says when they part",
@@ -239,7 +65,7 @@ TEST_CASE("log: each file begins with the state of the clocks, and says when the
 
 TEST_CASE("log: a symlink in place of the file is refused", "[logger]") {
     Written written;
-    REQUIRE(::symlink("/tmp/jailsvc-elsewhere", (written.directory.path + "/web.log").c_str()) ==
+    REQUIRE(::symlink("/tmp/jailsvc-elsewhere", (written.directory.path() + "/web.log").c_str()) ==
             0);
     const auto reader = written.log.open_reader(written.shared, written.settings, 0);
     REQUIRE_FALSE(reader);
@@ -247,124 +73,9 @@ TEST_CASE("log: a symlink in place of the file is refused", "[logger]") {
     written.append("kept\n");
     CHECK_FALSE(written.log.ring_empty());
     CHECK(::access("/tmp/jailsvc-elsewhere", F_OK) == -1);
-    REQUIRE(::unlink((written.directory.path + "/web.log").c_str()) == 0);
+    REQUIRE(::unlink((written.directory.path() + "/web.log").c_str()) == 0);
     CHECK(written.log.flush_ring(written.shared, written.settings));
     CHECK(written.directory.content() == kStamp + "kept\n");
-}
-
-TEST_CASE("log: a full file is rotated at a line's end, and the old ones compressed", "[logger]") {
-    Written written;
-    written.settings.max_size = 64 << 10;
-    written.settings.keep = 1000;
-    std::vector<std::string> expected;
-    std::string pending;
-    for (int i = 0; i < 5000; ++i) {
-        expected.push_back("line " + std::to_string(i) + std::string(80, 'x'));
-        pending += expected.back() + "\n";
-        // Blocks end within lines.
-        if (pending.size() > 3000) {
-            written.append(std::string_view(pending).substr(0, 3000));
-            pending.erase(0, 3000);
-        }
-    }
-    written.append(pending);
-    CHECK(written.all_lines() == expected);
-    written.shared.archivist.wait();
-    const auto files = list_archive(archive_path(written.directory.path, "web"));
-    REQUIRE(files);
-    CHECK(files->size() >= 6);
-    for (const auto& file : *files) {
-        CHECK((file.compressed && !file.plain && !file.half_made));
-    }
-    CHECK(written.all_lines() == expected);
-}
-
-TEST_CASE("log: it is rotated when its first line is too old", "[logger]") {
-    Written written;
-    written.settings.max_age_s = 60;
-    written.settings.compress = 0;
-    written.append("old\n");
-    written.append("not so old\n", 59);
-    CHECK(list_archive(archive_path(written.directory.path, "web"))->empty());
-    written.append("new\n", 60);
-    CHECK(list_archive(archive_path(written.directory.path, "web"))->size() == 1);
-    CHECK(written.raw().find("old") == std::string::npos);
-    SECTION("also by a logger that did not write it") {
-        UnitLog again("web");
-        again.append(written.shared, written.settings, "newer\n", LineMark::kOutput, moment(119));
-        again.append(written.shared, written.settings, "newest\n", LineMark::kOutput, moment(120));
-        CHECK(list_archive(archive_path(written.directory.path, "web"))->size() == 2);
-        CHECK(written.all_lines() ==
-              std::vector<std::string>{"old", "not so old", "new", "newer", "newest"});
-    }
-}
-
-TEST_CASE("log: of rotated files only so many are kept", "[logger]") {
-    Written written;
-    written.settings.max_age_s = 1;
-    written.settings.keep = GENERATE(0U, 2U);
-    written.settings.compress = GENERATE(std::uint8_t{0}, std::uint8_t{1});
-    for (unsigned i = 0; i < 6; ++i) written.append("line " + std::to_string(i) + "\n", i);
-    written.shared.archivist.wait();
-    const auto lines = written.all_lines();
-    REQUIRE(lines.size() == written.settings.keep + 1);
-    CHECK(lines.back() == "line 5");
-    const auto reader = written.log.open_reader(written.shared, written.settings, 0);
-    REQUIRE(reader);
-    CHECK(reader->number == 6);
-    CHECK(reader->oldest == 6 - written.settings.keep);
-    if (written.settings.keep > 0) {
-        CHECK(written.log.open_reader(written.shared, written.settings, reader->oldest));
-    }
-    const auto gone = written.log.open_reader(written.shared, written.settings, 1);
-    REQUIRE_FALSE(gone);
-    CHECK(gone.error().code == ENOENT);
-}
-
-TEST_CASE("log: what a killed logger left of rotating is taken up", "[logger]") {
-    Written written;
-    written.settings.max_age_s = 1;
-    written.settings.compress = 0;
-    for (unsigned i = 0; i < 4; ++i) written.append("line " + std::to_string(i) + "\n", i);
-    written.shared.archivist.wait();
-    const std::string old = archive_path(written.directory.path, "web") + "/";
-    const std::string current = written.directory.path + "/web.log";
-    const auto expected = written.all_lines();
-    written.settings.compress = 1;
-    written.settings.max_age_s = 0;
-
-    SECTION("killed between the rename and the new file") {
-        REQUIRE(::rename(current.c_str(), (old + archived_name(4)).c_str()) == 0);
-    }
-    SECTION("killed while compressing") {
-        std::ofstream(old + archived_name(2) + ".zst.tmp") << "half";
-    }
-    SECTION("killed between compressing and removing the plain file") {
-        const Fd directory = sys::open(old, O_RDONLY | O_DIRECTORY).value();
-        const std::string name = archived_name(2);
-        const std::string copy = sys::read_file(old + name).value();
-        REQUIRE(compress_file(directory.get(), name, [] { return true; }));
-        std::ofstream(old + name) << copy;
-    }
-    SECTION("given up in the middle") {
-        const Fd directory = sys::open(old, O_RDONLY | O_DIRECTORY).value();
-        const auto done = compress_file(directory.get(), archived_name(2), [] { return false; });
-        REQUIRE_FALSE(done);
-        CHECK(done.error().code == ECANCELED);
-    }
-    UnitLog again("web");
-    again.append(written.shared, written.settings, "after\n", LineMark::kOutput, moment(9));
-    written.shared.archivist.wait();
-    const auto files = list_archive(old).value();
-    for (const auto& file : files) {
-        CHECK((file.compressed && !file.plain && !file.half_made));
-    }
-    auto all = expected;
-    all.emplace_back("after");
-    CHECK(written.all_lines() == all);
-    const auto reader = again.open_reader(written.shared, written.settings, 0);
-    REQUIRE(reader);
-    CHECK(reader->number == files.back().number + 1);
 }
 
 TEST_CASE("log: what a full disk does not take waits in the ring, drops are counted", "[logger]") {

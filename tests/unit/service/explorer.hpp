@@ -56,10 +56,10 @@ private:
     struct Side {
         Process main = Process::kNone, control = Process::kNone;
         Token main_token = 0, control_token = 0;
-        Token listen_token = 0;  ///< sockets are to be opened, not answered
-        bool open = false;       ///< they are
-        bool closing = false;    ///< they are to be closed, not answered
-        bool awaited = false;    ///< it is to be told when something comes
+        Token listen_token = 0;   ///< sockets are to be opened, not answered
+        bool open = false;        ///< they are
+        bool closing = false;     ///< they are to be closed, not answered
+        bool awaited = false;     ///< it is to be told when something comes
         bool tearing = false;     ///< teardown asked for, not answered
         bool torn = true;         ///< the last main token's jail is gone
         bool again = false;       ///< an interrupted start is being made again

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "temp_folder.hpp"
 #include "verify/missing.hpp"
 #include "verify/pointless.hpp"
 
@@ -17,31 +18,15 @@ using Kind = Sight::Kind;
 
 namespace {
 
-/// A folder of the test's own that stands for roots and sources of binds.
-class Folder {
+/// It stands for roots and sources of binds.
+class Folder : public jailsvc::test::TempFolder {
 public:
-    Folder() {
-        char pattern[] = "/tmp/jailsvc-sight-XXXXXX";
-        REQUIRE(::mkdtemp(pattern) != nullptr);
-        path_ = pattern;
-    }
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-    ~Folder() { std::filesystem::remove_all(path_); }
-
-    [[nodiscard]] std::string at(const std::string& below) const { return path_ / below; }
-    void file(const std::string& name, mode_t mode) const {
-        std::filesystem::create_directories(std::filesystem::path(at(name)).parent_path());
-        std::ofstream(at(name)) << "x";
-        REQUIRE(::chmod(at(name).c_str(), mode) == 0);
-    }
+    Folder() : TempFolder("sight") {}
+    void file(const std::string& name, mode_t mode) const { write(name, "x", mode); }
     void link(const std::string& name, const std::string& to) const {
         std::filesystem::create_directories(std::filesystem::path(at(name)).parent_path());
         std::filesystem::create_symlink(to, at(name));
     }
-
-private:
-    std::filesystem::path path_;
 };
 
 jailer::Op op(jsv_kind kind, std::string first, std::string second = {}, std::uint32_t flags = 0) {
