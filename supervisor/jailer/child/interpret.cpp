@@ -236,6 +236,27 @@ void start_session(const ProgramJob& job, int gate) noexcept {
     if (job.terminal) raw::call(SYS_ioctl, STDIN_FILENO, TIOCSCTTY, 0);
 }
 
+template <typename Apply>
+void settle_each(const ProgramJob& job, int gate, const Apply& apply) noexcept {
+    for (const ChildOp* op = job.ops; op != job.ops + job.count; ++op) {
+        settle(gate, *op, apply(*op));
+    }
+}
+
+void take_identity(const ProgramJob& job, int gate) noexcept {
+    require(gate, kStepKeyring, leave_session_keyring());
+    const StepOutcome identity = apply_identity(job);
+    hide_from_tracers(gate);
+    if (!identity.outcome.ok()) settle(gate, job.ops[identity.op], identity.outcome);
+}
+
+void lock_down(const ProgramJob& job, int gate, LandlockState& landlock) noexcept {
+    settle_each(job, gate, [&](const ChildOp& op) {
+        settle(gate, op, apply_lockdown(op));
+        return apply_landlock(landlock, op);
+    });
+}
+
 /// Without the keeper nobody would reap, restart or stop us; the end of a jail's init ends its
 /// jail. After the ids, whose change clears it (prctl(2)); our parent is the keeper, not the
 /// jailer.
@@ -297,31 +318,19 @@ void run_program(const ProgramJob& job) noexcept {
     tell_own_pid(job.pid_digits);
     require(gate, kStepIsolation, unblock_signals());
     arrange_program_descriptors(job, gate, stub, here.probe);
-    for (const ChildOp* op = job.ops; op != job.ops + job.count; ++op) {
-        settle(gate, *op, apply_before_entry(*op));
-    }
+    settle_each(job, gate, apply_before_entry);
     hide_from_tracers(gate);
     if (job.waits) await_gate(gate);
     enter_jail(job, gate, stub);
     start_session(job, gate);
-    for (const ChildOp* op = job.ops; op != job.ops + job.count; ++op) {
-        settle(gate, *op, apply_inside(*op));
-    }
+    settle_each(job, gate, apply_inside);
     LandlockState landlock{};
     landlock.job = &here;
-    for (const ChildOp* op = job.ops; op != job.ops + job.count; ++op) {
-        settle(gate, *op, prepare_landlock(landlock, *op));
-    }
-    require(gate, kStepKeyring, leave_session_keyring());
-    const StepOutcome identity = apply_identity(job);
-    hide_from_tracers(gate);
-    if (!identity.outcome.ok()) settle(gate, job.ops[identity.op], identity.outcome);
+    settle_each(job, gate, [&](const ChildOp& op) { return prepare_landlock(landlock, op); });
+    take_identity(job, gate);
     change_directory(job, gate);
     ask_for_time_slice(0);  // short ones are for what is ours
-    for (const ChildOp* op = job.ops; op != job.ops + job.count; ++op) {
-        settle(gate, *op, apply_lockdown(*op));
-        settle(gate, *op, apply_landlock(landlock, *op));
-    }
+    lock_down(job, gate, landlock);
     if (here.probe >= 0) raw::close(here.probe);
     if (job.stub < 0) end_with_keeper(gate);
     const Sealing sealing = seal(job, gate, landlock.evidence);
