@@ -318,12 +318,12 @@ void run_program(const ProgramJob& job) noexcept {
     tell_own_pid(job.pid_digits);
     require(gate, kStepIsolation, unblock_signals());
     arrange_program_descriptors(job, gate, stub, here.probe);
-    settle_each(job, gate, apply_before_entry);
+    settle_each(job, gate, [](const ChildOp& op) { return apply_before_entry(op); });
     hide_from_tracers(gate);
     if (job.waits) await_gate(gate);
     enter_jail(job, gate, stub);
     start_session(job, gate);
-    settle_each(job, gate, apply_inside);
+    settle_each(job, gate, [](const ChildOp& op) { return apply_inside(op); });
     LandlockState landlock{};
     landlock.job = &here;
     settle_each(job, gate, [&](const ChildOp& op) { return prepare_landlock(landlock, op); });
