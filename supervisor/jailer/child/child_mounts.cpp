@@ -20,6 +20,7 @@ using About = GateReport::About;
 
 // From <sys/mount.h>, which clashes with <linux/mount.h> in glibc before 2.37.
 constexpr unsigned long kRecursive = 16384, kPrivate = 1UL << 18;  // MS_REC, MS_PRIVATE
+constexpr unsigned long kNewMounts = 0x20000;                      // CLONE_NEWNS
 constexpr int kDetach = 2;                                         // MNT_DETACH
 
 /// JSV_MOUNT_* were given the values of MOUNT_ATTR_*.
@@ -267,21 +268,33 @@ Outcome open_stage(MountState& state) noexcept {
     return outcome(state.root, About::kTarget);
 }
 
+/// A copy of it, that is: what is mounted there is this jail's alone.
+Outcome enter_ground(MountState& state) noexcept {
+    long code = raw::call(SYS_setns, state.job->ground, kNewMounts);
+    if (code >= 0) code = raw::call(SYS_unshare, kNewMounts);
+    raw::close(state.job->ground);
+    if (code < 0) return outcome(code, About::kWhole);
+    state.stage = raw::call_int(SYS_openat, AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+    return outcome(state.stage, About::kTarget);
+}
+
 /// Attached to the stage, since a detached tree cannot be cloned before Linux 6.15; the new root
-/// then comes on a directory inside. It leaves the namespace with the old root.
+/// then comes on a directory inside, and it leaves the namespace with the old root. On the ground
+/// the new root covers it.
 Outcome make_scratch(MountState& state) noexcept {
     state.scratch = new_tmpfs(kScratchSize, 0700, kMaskAttributes & ~unsigned{MOUNT_ATTR_RDONLY});
     if (state.scratch < 0) return outcome(state.scratch, About::kMount);
     if (const int code = attach(state.scratch, state.stage); code < 0) {
         return outcome(code, About::kTarget);
     }
-    long code = raw::call(SYS_mkdirat, state.scratch, "root", 0700);
+    const bool covered = state.job->ground >= 0;
+    long code = covered ? 0 : raw::call(SYS_mkdirat, state.scratch, "root", 0700);
     if (code >= 0) code = raw::call(SYS_mkdirat, state.scratch, "empty", 0555);
     if (code >= 0) code = write_scratch_file(state.scratch, "file", "");
     if (code < 0) return outcome(code, About::kMount);
     raw::close(state.stage);
-    state.stage =
-        raw::openat2(state.scratch, "root", O_PATH | O_DIRECTORY | O_CLOEXEC, RESOLVE_NO_SYMLINKS);
+    state.stage = raw::openat2(state.scratch, covered ? "." : "root",
+                               O_PATH | O_DIRECTORY | O_CLOEXEC, RESOLVE_NO_SYMLINKS);
     return outcome(state.stage, About::kTarget);
 }
 
@@ -301,16 +314,30 @@ Outcome seal_dev(MountState& state) noexcept {
     return outcome(code, About::kMount);
 }
 
+/// The root that was mounted over that of the namespace becomes ours; whoever joins the namespace
+/// gets to it too (setns(2): the topmost mount at its root).
+long change_to_cover(const MountState& state) noexcept {
+    if (!state.pivots) return -ENOENT;
+    const long code = raw::call(SYS_fchdir, state.root);
+    return code < 0 ? code : raw::call(SYS_chroot, ".");
+}
+
 /// pivot_root(".", ".") stacks the old root upon the new one, from where it is unmounted without a
 /// directory to put it in (pivot_root(2), NOTES).
+long change_by_pivot(const MountState& state) noexcept {
+    long code = raw::call(SYS_fchdir, state.view >= 0 ? state.view : state.root);
+    if (code >= 0) code = raw::call(SYS_pivot_root, ".", ".");
+    return code < 0 ? code : raw::call(SYS_umount2, ".", kDetach);
+}
+
 Outcome finish_mounts(MountState& state) noexcept {
     if (const Outcome sealed = seal_dev(state); !sealed.ok()) return sealed;
     if (const Outcome sealed = seal_view(state); !sealed.ok()) return sealed;
     long code = 0;
-    if (state.pivots) {
-        code = raw::call(SYS_fchdir, state.view >= 0 ? state.view : state.root);
-        if (code >= 0) code = raw::call(SYS_pivot_root, ".", ".");
-        if (code >= 0) code = raw::call(SYS_umount2, ".", kDetach);
+    if (state.job->ground >= 0) {
+        code = change_to_cover(state);
+    } else if (state.pivots) {
+        code = change_by_pivot(state);
     } else if (state.scratch >= 0) {
         code = raw::call(SYS_umount2, state.job->stage_directory, kDetach);
     }

@@ -27,7 +27,7 @@ namespace {
 
 using Kind = GateReport::Kind;
 
-constexpr int kStubGate = 3, kStubProgram = 4, kCredentials = 5;
+constexpr int kStubGate = 3, kStubProgram = 4;
 constexpr int kFailedStatus = ipc::kNotExecutedCode;
 
 /// Reports and ends, unless the unit allows this operation not to hold.
@@ -94,25 +94,30 @@ unsigned count_trees(const StubJob& job) noexcept {
     return trees;
 }
 
-/// Gate to 3, the stub's program to 4, credentials to 5 where there are any, then what the jailer
-/// has opened; the rest is closed: the stub needs no standard streams.
+/// Gate to 3, the stub's program to 4, after them what there is of credentials, ground, and trees
+/// that the jailer has opened; the rest is closed: the stub needs no standard streams.
 void arrange_stub_descriptors(StubJob& job) noexcept {
-    const unsigned above = kCredentials + 1 + count_trees(job);
+    int* const more[] = {&job.credentials, &job.ground};
+    const unsigned above = kStubProgram + 1 + sizeof more / sizeof more[0] + count_trees(job);
     const int gate = move_up(job.gate, above);
     require(job.gate, kStepDescriptors, gate);
     const int program = move_up(job.stub_program, above);
     require(gate, kStepDescriptors, program);
     move_trees(job, gate, above);
-    if (job.credentials >= 0) {
-        const int credentials = move_up(job.credentials, above);
-        require(gate, kStepDescriptors, credentials);
-        require(gate, kStepDescriptors, raw::call(SYS_dup3, credentials, kCredentials, O_CLOEXEC));
-        job.credentials = kCredentials;
+    for (int* const fd : more) {
+        if (*fd < 0) continue;
+        *fd = move_up(*fd, above);
+        require(gate, kStepDescriptors, *fd);
     }
     require(gate, kStepDescriptors, raw::call(SYS_dup3, gate, kStubGate, 0));
     require(gate, kStepDescriptors, raw::call(SYS_dup3, program, kStubProgram, O_CLOEXEC));
     require(kStubGate, kStepDescriptors, raw::call(SYS_close_range, 0, kStubGate - 1, 0));
-    int unused = (job.credentials >= 0 ? kCredentials : kStubProgram) + 1;
+    int unused = kStubProgram + 1;
+    for (int* const fd : more) {
+        if (*fd < 0) continue;
+        require(kStubGate, kStepDescriptors, raw::call(SYS_dup3, *fd, unused, O_CLOEXEC));
+        *fd = unused++;
+    }
     place_trees(job, unused);
     require(kStubGate, kStepDescriptors, raw::call(SYS_close_range, unused, ~0U, 0));
 }
@@ -129,13 +134,15 @@ void build_file_system(const StubJob& job) noexcept {
     const bool mounts = (job.namespaces & CLONE_NEWNS) != 0;
     MountState state{};
     state.job = &job;
-    if (mounts) {
+    const bool grounded = job.ground >= 0;
+    if (mounts && !grounded) {
         require(kStubGate, kStepPrivate, make_private());
         require(kStubGate, kStepPivot, open_stage(state));
-        for (std::uint32_t i = 0; i < job.count; ++i) {
-            settle(kStubGate, job.ops[i], open_source_tree(state, i));
-        }
     }
+    for (std::uint32_t i = 0; i < job.count && mounts; ++i) {
+        settle(kStubGate, job.ops[i], open_source_tree(state, i));
+    }
+    if (grounded) require(kStubGate, kStepPrivate, enter_ground(state));
     if ((job.namespaces & CLONE_NEWUSER) != 0) become_namespace_root(job);
     if (job.needs_scratch) require(kStubGate, kStepScratch, make_scratch(state));
     for (std::uint32_t i = 0; i < job.count; ++i) {

@@ -26,6 +26,7 @@ public:
     [[nodiscard]] Jailed<Place> find(std::uint32_t op, const std::string& path) const;
     [[nodiscard]] const MountTable& table() const { return table_; }
     [[nodiscard]] pid_t stub() const { return stub_; }
+    [[nodiscard]] int root() const { return root_.get(); }
     /// Id of the mount that its root directory is in.
     [[nodiscard]] std::uint64_t root_mount() const { return root_mount_; }
 

@@ -125,7 +125,8 @@ void Jails::let_in(const std::string& unit) {
 
 /// What can be told from outside, but for the init's program.
 Attempt Jails::look_at(Jail& jail) {
-    const auto seen = attest_jail(jail.loaded->plan, jail.ids, jail.stub_pid, jail.network);
+    const auto seen =
+        attest_jail(core_.spawn, jail.loaded->plan, jail.ids, jail.stub_pid, jail.network);
     if (!seen) return std::unexpected(to_failure(jail.loaded->plan.plan(), seen.error()));
     jail.weakened = std::max(jail.weakened, static_cast<std::uint32_t>(seen->size()));
     if (auto inside = core_.groups.attest_place(jail.unit, jail.stub_pid); !inside) {
