@@ -16,6 +16,7 @@
 #include "base/sys.hpp"
 #include "config/load.hpp"
 #include "jailer/credentials/job.hpp"
+#include "jailer/jail/ground.hpp"
 #include "selftest/own_groups.hpp"
 
 namespace jailsvc::selftest {
@@ -203,7 +204,7 @@ struct Jail {
         if (!parked) return describe(parked.error());
         stub.emplace(std::move(*parked));
         if (auto why = await_ready(plan, stub->get()); !why.empty()) return why;
-        const auto seen = jailer::attest_jail(plan, ids, stub_pid());
+        const auto seen = jailer::attest_jail(context, plan, ids, stub_pid());
         return seen ? "" : describe(seen.error());
     }
 
@@ -286,6 +287,10 @@ Site::Site(Limits limits)
     context_.stage_directory = directory() + "/stage";
     probe_ = expect(jailer::open_probe());
     context_.probe = probe_.get();
+    // As the jailer has it: what is tested is what runs.
+    if (auto ground = jailer::Ground::make(context_.stage_directory)) {
+        context_.ground = std::make_shared<const jailer::Ground>(std::move(*ground));
+    }
     if (limits == Limits::kSet) groups_.emplace(own_groups());
 }
 

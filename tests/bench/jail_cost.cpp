@@ -86,7 +86,7 @@ bool one_round(const CompiledPlan& plan, cgroup::Tree* groups) {
     kSteps[0].add(since);
     if (!stub || await_report(plan, *stub).kind != Report::Kind::kReady) return false;
     kSteps[1].add(since);
-    const bool jail_holds = attest_jail(plan, {}, stub->pid).has_value();
+    const bool jail_holds = attest_jail(spawn_context(), plan, {}, stub->pid).has_value();
     kSteps[2].add(since);
     auto parked =
         spawn_program(spawn_context(), plan, {}, stub->pidfd.get(), program, door.entry());

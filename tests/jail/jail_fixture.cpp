@@ -12,6 +12,7 @@
 
 #include "base/sys.hpp"
 #include "jailer/credentials/store.hpp"
+#include "jailer/jail/ground.hpp"
 #include "own_groups.hpp"
 
 namespace jailsvc::jailer::test {
@@ -145,7 +146,11 @@ const SpawnContext& spawn_context() {
         if (!stub) throw std::runtime_error(stub.error().message);
         auto probe = open_probe();
         if (!probe) throw std::runtime_error(probe.error().message);
-        return SpawnContext{false, stub->release(), stage.path(), probe->release()};
+        SpawnContext made{false, stub->release(), stage.path(), probe->release()};
+        if (auto ground = Ground::make(stage.path())) {
+            made.ground = std::make_shared<const Ground>(std::move(*ground));
+        }
+        return made;
     }();
     return context;
 }
@@ -201,7 +206,7 @@ Jail::Jail(Plan plan, ResolvedIds ids)
         break;
     }
     if (!stands_) return;
-    auto held = attest_jail(plan_, ids_, stub_.pid);
+    auto held = attest_jail(spawn_context(), plan_, ids_, stub_.pid);
     if (const auto harmless = attest_init(stub_.pid); held && !harmless) {
         held = std::unexpected(harmless.error());
     }

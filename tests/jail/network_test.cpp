@@ -282,19 +282,20 @@ TEST_CASE("network: attest finds another loopback than the plan's, and another n
     fixture::Jail loopback(plan_with(JSV_NET_LOOPBACK));
     REQUIRE(loopback.stands());  // control: what was applied is what is found
     const auto none = compile(plan_with(JSV_NET_NONE));
-    const auto up = jailer::attest_jail(none, {}, loopback.stub());
+    const auto up = jailer::attest_jail(jailer::test::spawn_context(), none, {}, loopback.stub());
     REQUIRE_FALSE(up);
     CHECK(up.error().text == "lo is up, not down");
 
     const std::uint64_t right = network_of(loopback.stub());
-    CHECK(jailer::attest_jail(loopback.plan(), {}, loopback.stub(), right));
-    const auto other = jailer::attest_jail(loopback.plan(), {}, loopback.stub(), right + 1);
+    CHECK(jailer::attest_jail(jailer::test::spawn_context(), loopback.plan(), {}, loopback.stub(), right));
+    const auto other =
+        jailer::attest_jail(jailer::test::spawn_context(), loopback.plan(), {}, loopback.stub(), right + 1);
     REQUIRE_FALSE(other);
     CHECK_THAT(other.error().text, Contains("the jail is in network"));
 
     fixture::Jail without(plan_with(std::nullopt));
     REQUIRE(without.stands());
-    const auto hosts = jailer::attest_jail(none, {}, without.stub());
+    const auto hosts = jailer::attest_jail(jailer::test::spawn_context(), none, {}, without.stub());
     REQUIRE_FALSE(hosts);
     CHECK_THAT(hosts.error().text, Contains("in the host's network"));
 }

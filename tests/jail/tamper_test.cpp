@@ -90,7 +90,7 @@ struct Verdict {
 Verdict verdict_on(Plan applied, const CompiledPlan& wanted) {
     Jail jail(std::move(applied));
     if (!jail.stands()) return {false, ~0U, jail.why()};
-    const auto jail_holds = attest_jail(wanted, {}, jail.stub());
+    const auto jail_holds = attest_jail(spawn_context(), wanted, {}, jail.stub());
     if (!jail_holds) {
         return {false, jail_holds.error().op, describe(wanted.plan(), jail_holds.error())};
     }

@@ -246,7 +246,7 @@ TEST_CASE("unveil: a view that shows more than it should is found", "[unveil][vi
         REQUIRE(jail.stands());
         const auto compiled = CompiledPlan::make(std::move(wanted));
         REQUIRE(compiled);
-        const auto seen = attest_jail(*compiled, {}, jail.stub());
+        const auto seen = attest_jail(spawn_context(), *compiled, {}, jail.stub());
         return seen ? std::string("holds") : seen.error().text;
     };
     constexpr std::uint32_t kReadOnly = JSV_MOUNT_READ_ONLY | JSV_MOUNT_NOEXEC;

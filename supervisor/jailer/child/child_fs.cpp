@@ -167,7 +167,7 @@ int set_attributes(int mount, unsigned set, unsigned flags, std::uint64_t propag
 }
 
 /// Names go in while it is writable; finish_mounts seals it, after JSV_OP_DEVICE had its turn.
-Outcome apply_dev(MountState& state, const ChildOp& op) noexcept {
+Outcome apply_dev(MountState& state, const ChildOp& op, std::uint32_t /*index*/) noexcept {
     const raw::Handle target(open_in_root(state.root, op.text[0]));
     if (!target.ok()) return outcome(target.get(), About::kTarget);
     const int dev = new_tmpfs(kDevSize, 0755, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
@@ -183,7 +183,7 @@ Outcome apply_dev(MountState& state, const ChildOp& op) noexcept {
 
 /// Through a proc nobody else can have touched: a jail's own /proc may be a fake that leads the
 /// write elsewhere.
-Outcome apply_sysctl(const ChildOp& op) noexcept {
+Outcome apply_sysctl(MountState& /*state*/, const ChildOp& op, std::uint32_t /*index*/) noexcept {
     char path[256];
     if (!sysctl_path(path, op.text[0])) return {ENAMETOOLONG, About::kTarget};
     const raw::Handle proc(new_file_system("proc", nullptr, 0, MOUNT_ATTR_NOSUID));

@@ -36,7 +36,8 @@ struct FsOption {
     return {result < 0 ? static_cast<int>(-result) : 0, about};
 }
 
-[[nodiscard]] Outcome apply_dev(MountState& state, const ChildOp& op) noexcept;
-[[nodiscard]] Outcome apply_sysctl(const ChildOp& op) noexcept;
+[[nodiscard]] Outcome apply_dev(MountState& state, const ChildOp& op, std::uint32_t index) noexcept;
+[[nodiscard]] Outcome apply_sysctl(MountState& state, const ChildOp& op,
+                                   std::uint32_t index) noexcept;
 
 }  // namespace jailsvc::jailer

@@ -20,6 +20,7 @@ using About = GateReport::About;
 
 // From <sys/mount.h>, which clashes with <linux/mount.h> in glibc before 2.37.
 constexpr unsigned long kRecursive = 16384, kPrivate = 1UL << 18;  // MS_REC, MS_PRIVATE
+constexpr unsigned long kNewMounts = 0x20000;                      // CLONE_NEWNS
 constexpr int kDetach = 2;                                         // MNT_DETACH
 
 /// JSV_MOUNT_* were given the values of MOUNT_ATTR_*.
@@ -54,7 +55,8 @@ Outcome attach_op(const MountState& state, const ChildOp& op, const char* path, 
 }
 
 /// A new root is a whole tree: mount_setattr(2) with AT_RECURSIVE is what reaches its submounts.
-Outcome apply_root(MountState& state, const ChildOp& op, int tree) noexcept {
+Outcome apply_root(MountState& state, const ChildOp& op, std::uint32_t index) noexcept {
+    const int tree = state.job->trees[index];
     const unsigned set = op.flags & kAttributes;
     if (const int code = set_attributes(tree, set, AT_RECURSIVE, kPrivate); code < 0) {
         return outcome(code, About::kMount);
@@ -66,7 +68,8 @@ Outcome apply_root(MountState& state, const ChildOp& op, int tree) noexcept {
     return {};
 }
 
-Outcome apply_bind(MountState& state, const ChildOp& op, int tree) noexcept {
+Outcome apply_bind(MountState& state, const ChildOp& op, std::uint32_t index) noexcept {
+    const int tree = state.job->trees[index];
     if (tree < 0) return {};  // an absent source that may be absent
     const raw::Handle owned(tree);
     const int code = set_attributes(tree, op.flags & kAttributes, AT_RECURSIVE, kPrivate);
@@ -78,7 +81,8 @@ Outcome apply_bind(MountState& state, const ChildOp& op, int tree) noexcept {
 
 /// A bind of the host's node, never a new one: its owner and mode stay those of the host. The
 /// mount point is a file that we make in the jail's own /dev.
-Outcome apply_device(MountState& state, const ChildOp& op, int tree) noexcept {
+Outcome apply_device(MountState& state, const ChildOp& op, std::uint32_t index) noexcept {
+    const int tree = state.job->trees[index];
     if (tree < 0) return {};
     const raw::Handle owned(tree);
     const int type = file_type(tree);
@@ -91,7 +95,7 @@ Outcome apply_device(MountState& state, const ChildOp& op, int tree) noexcept {
     return outcome(attach(tree, target.get()), About::kTarget);
 }
 
-Outcome apply_tmpfs(MountState& state, const ChildOp& op) noexcept {
+Outcome apply_tmpfs(MountState& state, const ChildOp& op, std::uint32_t /*index*/) noexcept {
     const raw::Handle mount(
         new_tmpfs(op.number[0], static_cast<unsigned>(op.number[1]), op.flags & kAttributes));
     if (!mount.ok()) return outcome(mount.get(), About::kMount);
@@ -99,7 +103,7 @@ Outcome apply_tmpfs(MountState& state, const ChildOp& op) noexcept {
 }
 
 /// The new proc shows the pid namespace of whoever opens it (proc(5)): ours is the jail's.
-Outcome apply_proc(MountState& state, const ChildOp& op) noexcept {
+Outcome apply_proc(MountState& state, const ChildOp& op, std::uint32_t /*index*/) noexcept {
     static constexpr const char* kHide[] = {"0", "1", "2"};
     const FsOption hide{"hidepid", kHide[op.number[0] % 3]};
     const raw::Handle mount(new_file_system("proc", &hide, 1, op.flags & kAttributes));
@@ -108,7 +112,7 @@ Outcome apply_proc(MountState& state, const ChildOp& op) noexcept {
 }
 
 /// The new sysfs shows the interfaces of the network namespace of whoever opens it (sysfs(5)).
-Outcome apply_sysfs(const MountState& state, const ChildOp& op) noexcept {
+Outcome apply_sysfs(MountState& state, const ChildOp& op, std::uint32_t /*index*/) noexcept {
     const raw::Handle mount(new_file_system("sysfs", nullptr, 0, op.flags & kAttributes));
     if (!mount.ok()) return outcome(mount.get(), About::kMount);
     return attach_op(state, op, op.text[0], mount.get(), true);
@@ -116,7 +120,7 @@ Outcome apply_sysfs(const MountState& state, const ChildOp& op) noexcept {
 
 /// Covers the target with something of our own, never with the root's /dev/null: that could be a
 /// symlink its owner put there.
-Outcome apply_mask(MountState& state, const ChildOp& op) noexcept {
+Outcome apply_mask(MountState& state, const ChildOp& op, std::uint32_t /*index*/) noexcept {
     const raw::Handle target(open_in_root(state.root, op.text[0]));
     if (may_be_absent(op, target.get())) return {};
     if (!target.ok()) return outcome(target.get(), About::kTarget);
@@ -132,7 +136,7 @@ Outcome apply_mask(MountState& state, const ChildOp& op) noexcept {
 }
 
 /// What is not yet a mount becomes one, by a bind on itself, so that it can be locked apart.
-Outcome apply_read_only(MountState& state, const ChildOp& op) noexcept {
+Outcome apply_read_only(MountState& state, const ChildOp& op, std::uint32_t /*index*/) noexcept {
     const raw::Handle target(open_in_root(state.root, op.text[0]));
     if (may_be_absent(op, target.get())) return {};
     if (!target.ok()) return outcome(target.get(), About::kTarget);
@@ -169,7 +173,7 @@ int write_scratch_file(int scratch, const char* name, const char* content) noexc
 
 /// Written on our tmpfs and bound over its place: whoever owns the root can neither have prepared
 /// the file nor change it.
-Outcome apply_file(MountState& state, const ChildOp& op) noexcept {
+Outcome apply_file(MountState& state, const ChildOp& op, std::uint32_t /*index*/) noexcept {
     char name[4];
     file_name(name, state.files++);
     if (const int code = write_scratch_file(state.scratch, name, op.text[1]); code < 0) {
@@ -189,18 +193,47 @@ Outcome apply_file(MountState& state, const ChildOp& op) noexcept {
 
 /// What the jailer has filled and sealed; attached, it is this mount namespace's alone. Its place
 /// is made in a file system of the jail's own only: a read-only root may be the host's.
-Outcome apply_credentials(const MountState& state, const ChildOp& op) noexcept {
+Outcome apply_credentials(MountState& state, const ChildOp& op, std::uint32_t /*index*/) noexcept {
     const raw::Handle target(open_target(state, op.text[0], Missing::kMakeDirectory, false));
     if (!target.ok()) return outcome(target.get(), About::kTarget);
     const raw::Handle mount(state.job->credentials);
     return outcome(attach(mount.get(), target.get()), About::kMount);
 }
 
-Outcome apply_hostname(const ChildOp& op) noexcept {
+Outcome apply_hostname(MountState& /*state*/, const ChildOp& op, std::uint32_t /*index*/) noexcept {
     unsigned length = 0;
     while (op.text[0][length] != '\0') ++length;
     return outcome(raw::call(SYS_sethostname, op.text[0], length), About::kWhole);
 }
+
+/// The jailer has put it into its place already: JSV_OP_CREDENTIALS is where it shows.
+Outcome apply_credential(MountState& /*state*/, const ChildOp& /*op*/,
+                         std::uint32_t /*index*/) noexcept {
+    return {};
+}
+
+/// Every kind of JSV_STAGE_MOUNTS; one that is not here fails the start.
+constexpr struct Kind {
+    jsv_kind kind;
+    Outcome (*apply)(MountState& state, const ChildOp& op, std::uint32_t index) noexcept;
+} kKinds[] = {
+    {JSV_OP_HOSTNAME, apply_hostname},
+    {JSV_OP_ROOT, apply_root},
+    {JSV_OP_BIND, apply_bind},
+    {JSV_OP_TMPFS, apply_tmpfs},
+    {JSV_OP_PROC, apply_proc},
+    {JSV_OP_DEV, apply_dev},
+    {JSV_OP_DEVICE, apply_device},
+    {JSV_OP_MASK, apply_mask},
+    {JSV_OP_READ_ONLY, apply_read_only},
+    {JSV_OP_SYSCTL, apply_sysctl},
+    {JSV_OP_FILE, apply_file},
+    {JSV_OP_VIEW, apply_view},
+    {JSV_OP_REVEAL, apply_reveal},
+    {JSV_OP_SYSFS, apply_sysfs},
+    {JSV_OP_CREDENTIALS, apply_credentials},
+    {JSV_OP_CREDENTIAL, apply_credential},
+};
 
 }  // namespace
 
@@ -235,86 +268,41 @@ Outcome open_stage(MountState& state) noexcept {
     return outcome(state.root, About::kTarget);
 }
 
+/// A copy of it, that is: what is mounted there is this jail's alone.
+Outcome enter_ground(MountState& state) noexcept {
+    long code = raw::call(SYS_setns, state.job->ground, kNewMounts);
+    if (code >= 0) code = raw::call(SYS_unshare, kNewMounts);
+    raw::close(state.job->ground);
+    if (code < 0) return outcome(code, About::kWhole);
+    state.stage = raw::call_int(SYS_openat, AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+    return outcome(state.stage, About::kTarget);
+}
+
 /// Attached to the stage, since a detached tree cannot be cloned before Linux 6.15; the new root
-/// then comes on a directory inside. It leaves the namespace with the old root.
+/// then comes on a directory inside, and it leaves the namespace with the old root. On the ground
+/// the new root covers it.
 Outcome make_scratch(MountState& state) noexcept {
     state.scratch = new_tmpfs(kScratchSize, 0700, kMaskAttributes & ~unsigned{MOUNT_ATTR_RDONLY});
     if (state.scratch < 0) return outcome(state.scratch, About::kMount);
     if (const int code = attach(state.scratch, state.stage); code < 0) {
         return outcome(code, About::kTarget);
     }
-    long code = raw::call(SYS_mkdirat, state.scratch, "root", 0700);
+    const bool covered = state.job->ground >= 0;
+    long code = covered ? 0 : raw::call(SYS_mkdirat, state.scratch, "root", 0700);
     if (code >= 0) code = raw::call(SYS_mkdirat, state.scratch, "empty", 0555);
     if (code >= 0) code = write_scratch_file(state.scratch, "file", "");
     if (code < 0) return outcome(code, About::kMount);
     raw::close(state.stage);
-    state.stage =
-        raw::openat2(state.scratch, "root", O_PATH | O_DIRECTORY | O_CLOEXEC, RESOLVE_NO_SYMLINKS);
+    state.stage = raw::openat2(state.scratch, covered ? "." : "root",
+                               O_PATH | O_DIRECTORY | O_CLOEXEC, RESOLVE_NO_SYMLINKS);
     return outcome(state.stage, About::kTarget);
 }
 
 Outcome apply_mount(MountState& state, std::uint32_t index) noexcept {
     const ChildOp& op = state.job->ops[index];
-    const int tree = state.job->trees[index];
-    switch (static_cast<jsv_kind>(op.kind)) {
-        case JSV_OP_HOSTNAME:
-            return apply_hostname(op);
-        case JSV_OP_ROOT:
-            return apply_root(state, op, tree);
-        case JSV_OP_BIND:
-            return apply_bind(state, op, tree);
-        case JSV_OP_TMPFS:
-            return apply_tmpfs(state, op);
-        case JSV_OP_PROC:
-            return apply_proc(state, op);
-        case JSV_OP_DEV:
-            return apply_dev(state, op);
-        case JSV_OP_DEVICE:
-            return apply_device(state, op, tree);
-        case JSV_OP_MASK:
-            return apply_mask(state, op);
-        case JSV_OP_READ_ONLY:
-            return apply_read_only(state, op);
-        case JSV_OP_SYSCTL:
-            return apply_sysctl(op);
-        case JSV_OP_FILE:
-            return apply_file(state, op);
-        case JSV_OP_VIEW:
-            return apply_view(state);
-        case JSV_OP_REVEAL:
-            return apply_reveal(state, index);
-        case JSV_OP_SYSFS:
-            return apply_sysfs(state, op);
-        case JSV_OP_CREDENTIALS:
-            return apply_credentials(state, op);
-        case JSV_OP_CREDENTIAL:  // the jailer has put it there
-        case JSV_OP_HOST_DIRECTORY:
-        case JSV_OP_CGROUP:
-        case JSV_OP_PRESSURE:
-        case JSV_OP_DEVICES:
-        case JSV_OP_NAMESPACE:
-        case JSV_OP_ID_MAP:
-        case JSV_OP_NETWORK:
-        case JSV_OP_NETWORK_JOIN:
-        case JSV_OP_NET_EDGE:
-        case JSV_OP_NET_FORWARD:
-        case JSV_OP_RLIMIT:
-        case JSV_OP_NICE:
-        case JSV_OP_OOM_SCORE:
-        case JSV_OP_UMASK:
-        case JSV_OP_CHDIR:
-        case JSV_OP_ENVIRONMENT:
-        case JSV_OP_SESSION:
-        case JSV_OP_IDS:
-        case JSV_OP_CAPABILITIES:
-        case JSV_OP_SECUREBITS:
-        case JSV_OP_NO_NEW_PRIVS:
-        case JSV_OP_LANDLOCK:
-        case JSV_OP_LANDLOCK_PATH:
-        case JSV_OP_LANDLOCK_PORT:
-        case JSV_OP_SECCOMP:
-        case JSV_OP_SECCOMP_MAIN:
-            return {};  // not of this stage
+    if (op.stage != JSV_STAGE_MOUNTS) return {};
+    for (const Kind& kind : kKinds) {
+        if (kind.kind == op.kind) return kind.apply(state, op, index);
     }
     return {EINVAL, About::kWhole};
 }
@@ -326,16 +314,30 @@ Outcome seal_dev(MountState& state) noexcept {
     return outcome(code, About::kMount);
 }
 
+/// The root that was mounted over that of the namespace becomes ours; whoever joins the namespace
+/// gets to it too (setns(2): the topmost mount at its root).
+long change_to_cover(const MountState& state) noexcept {
+    if (!state.pivots) return -ENOENT;
+    const long code = raw::call(SYS_fchdir, state.root);
+    return code < 0 ? code : raw::call(SYS_chroot, ".");
+}
+
 /// pivot_root(".", ".") stacks the old root upon the new one, from where it is unmounted without a
 /// directory to put it in (pivot_root(2), NOTES).
+long change_by_pivot(const MountState& state) noexcept {
+    long code = raw::call(SYS_fchdir, state.view >= 0 ? state.view : state.root);
+    if (code >= 0) code = raw::call(SYS_pivot_root, ".", ".");
+    return code < 0 ? code : raw::call(SYS_umount2, ".", kDetach);
+}
+
 Outcome finish_mounts(MountState& state) noexcept {
     if (const Outcome sealed = seal_dev(state); !sealed.ok()) return sealed;
     if (const Outcome sealed = seal_view(state); !sealed.ok()) return sealed;
     long code = 0;
-    if (state.pivots) {
-        code = raw::call(SYS_fchdir, state.view >= 0 ? state.view : state.root);
-        if (code >= 0) code = raw::call(SYS_pivot_root, ".", ".");
-        if (code >= 0) code = raw::call(SYS_umount2, ".", kDetach);
+    if (state.job->ground >= 0) {
+        code = change_to_cover(state);
+    } else if (state.pivots) {
+        code = change_by_pivot(state);
     } else if (state.scratch >= 0) {
         code = raw::call(SYS_umount2, state.job->stage_directory, kDetach);
     }

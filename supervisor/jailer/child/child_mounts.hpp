@@ -25,6 +25,8 @@ struct MountState {
 [[nodiscard]] Outcome make_private() noexcept;
 [[nodiscard]] Outcome open_source_tree(MountState& state, std::uint32_t index) noexcept;
 [[nodiscard]] Outcome open_stage(MountState& state) noexcept;
+/// In place of the stage, after all sources are open: a namespace without the host's tree.
+[[nodiscard]] Outcome enter_ground(MountState& state) noexcept;
 [[nodiscard]] Outcome make_scratch(MountState& state) noexcept;
 /// No more names in the jail's /dev.
 [[nodiscard]] Outcome seal_dev(MountState& state) noexcept;

@@ -100,7 +100,7 @@ Outcome reveal_all(MountState& state, raw::Handle& tree) noexcept {
 }  // namespace
 
 /// Beside the tree, not on it: a clone of the whole tree would contain the view.
-Outcome apply_view(MountState& state) noexcept {
+Outcome apply_view(MountState& state, const ChildOp& /*op*/, std::uint32_t /*index*/) noexcept {
     if (const Outcome sealed = seal_dev(state); !sealed.ok()) return sealed;
     long code = raw::call(SYS_mkdirat, state.scratch, "view", 0700);
     if (code < 0) return outcome(code, About::kMount);
@@ -119,8 +119,7 @@ Outcome apply_view(MountState& state) noexcept {
     return {};
 }
 
-Outcome apply_reveal(MountState& state, std::uint32_t index) noexcept {
-    const ChildOp& op = state.job->ops[index];
+Outcome apply_reveal(MountState& state, const ChildOp& op, std::uint32_t index) noexcept {
     if (state.view < 0) return {};  // a view that is optional, and could not be made
     const LinkVisitor visitor{make_link, &state};
     Resolved resolved;

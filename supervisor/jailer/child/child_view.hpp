@@ -7,11 +7,13 @@
 namespace jailsvc::jailer {
 
 /// JSV_OP_VIEW. What is made after it is not in the view.
-[[nodiscard]] Outcome apply_view(MountState& state) noexcept;
+[[nodiscard]] Outcome apply_view(MountState& state, const ChildOp& op,
+                                 std::uint32_t index) noexcept;
 
 /// JSV_OP_REVEAL. Links on the way are made anew in the view; where they lead is what will be
 /// bound.
-[[nodiscard]] Outcome apply_reveal(MountState& state, std::uint32_t index) noexcept;
+[[nodiscard]] Outcome apply_reveal(MountState& state, const ChildOp& op,
+                                   std::uint32_t index) noexcept;
 
 /// The operation whose part is to be bound next: outer ones come first, by where their paths lead,
 /// since what is bound covers what was bound inside. The number of operations when all are.

@@ -27,7 +27,7 @@ namespace {
 
 using Kind = GateReport::Kind;
 
-constexpr int kStubGate = 3, kStubProgram = 4, kCredentials = 5;
+constexpr int kStubGate = 3, kStubProgram = 4;
 constexpr int kFailedStatus = ipc::kNotExecutedCode;
 
 /// Reports and ends, unless the unit allows this operation not to hold.
@@ -94,25 +94,30 @@ unsigned count_trees(const StubJob& job) noexcept {
     return trees;
 }
 
-/// Gate to 3, the stub's program to 4, credentials to 5 where there are any, then what the jailer
-/// has opened; the rest is closed: the stub needs no standard streams.
+/// Gate to 3, the stub's program to 4, after them what there is of credentials, ground, and trees
+/// that the jailer has opened; the rest is closed: the stub needs no standard streams.
 void arrange_stub_descriptors(StubJob& job) noexcept {
-    const unsigned above = kCredentials + 1 + count_trees(job);
+    int* const more[] = {&job.credentials, &job.ground};
+    const unsigned above = kStubProgram + 1 + sizeof more / sizeof more[0] + count_trees(job);
     const int gate = move_up(job.gate, above);
     require(job.gate, kStepDescriptors, gate);
     const int program = move_up(job.stub_program, above);
     require(gate, kStepDescriptors, program);
     move_trees(job, gate, above);
-    if (job.credentials >= 0) {
-        const int credentials = move_up(job.credentials, above);
-        require(gate, kStepDescriptors, credentials);
-        require(gate, kStepDescriptors, raw::call(SYS_dup3, credentials, kCredentials, O_CLOEXEC));
-        job.credentials = kCredentials;
+    for (int* const fd : more) {
+        if (*fd < 0) continue;
+        *fd = move_up(*fd, above);
+        require(gate, kStepDescriptors, *fd);
     }
     require(gate, kStepDescriptors, raw::call(SYS_dup3, gate, kStubGate, 0));
     require(gate, kStepDescriptors, raw::call(SYS_dup3, program, kStubProgram, O_CLOEXEC));
     require(kStubGate, kStepDescriptors, raw::call(SYS_close_range, 0, kStubGate - 1, 0));
-    int unused = (job.credentials >= 0 ? kCredentials : kStubProgram) + 1;
+    int unused = kStubProgram + 1;
+    for (int* const fd : more) {
+        if (*fd < 0) continue;
+        require(kStubGate, kStepDescriptors, raw::call(SYS_dup3, *fd, unused, O_CLOEXEC));
+        *fd = unused++;
+    }
     place_trees(job, unused);
     require(kStubGate, kStepDescriptors, raw::call(SYS_close_range, unused, ~0U, 0));
 }
@@ -129,13 +134,15 @@ void build_file_system(const StubJob& job) noexcept {
     const bool mounts = (job.namespaces & CLONE_NEWNS) != 0;
     MountState state{};
     state.job = &job;
-    if (mounts) {
+    const bool grounded = job.ground >= 0;
+    if (mounts && !grounded) {
         require(kStubGate, kStepPrivate, make_private());
         require(kStubGate, kStepPivot, open_stage(state));
-        for (std::uint32_t i = 0; i < job.count; ++i) {
-            settle(kStubGate, job.ops[i], open_source_tree(state, i));
-        }
     }
+    for (std::uint32_t i = 0; i < job.count && mounts; ++i) {
+        settle(kStubGate, job.ops[i], open_source_tree(state, i));
+    }
+    if (grounded) require(kStubGate, kStepPrivate, enter_ground(state));
     if ((job.namespaces & CLONE_NEWUSER) != 0) become_namespace_root(job);
     if (job.needs_scratch) require(kStubGate, kStepScratch, make_scratch(state));
     for (std::uint32_t i = 0; i < job.count; ++i) {
@@ -236,6 +243,27 @@ void start_session(const ProgramJob& job, int gate) noexcept {
     if (job.terminal) raw::call(SYS_ioctl, STDIN_FILENO, TIOCSCTTY, 0);
 }
 
+template <typename Apply>
+void settle_each(const ProgramJob& job, int gate, const Apply& apply) noexcept {
+    for (const ChildOp* op = job.ops; op != job.ops + job.count; ++op) {
+        settle(gate, *op, apply(*op));
+    }
+}
+
+void take_identity(const ProgramJob& job, int gate) noexcept {
+    require(gate, kStepKeyring, leave_session_keyring());
+    const StepOutcome identity = apply_identity(job);
+    hide_from_tracers(gate);
+    if (!identity.outcome.ok()) settle(gate, job.ops[identity.op], identity.outcome);
+}
+
+void lock_down(const ProgramJob& job, int gate, LandlockState& landlock) noexcept {
+    settle_each(job, gate, [&](const ChildOp& op) {
+        settle(gate, op, apply_lockdown(op));
+        return apply_landlock(landlock, op);
+    });
+}
+
 /// Without the keeper nobody would reap, restart or stop us; the end of a jail's init ends its
 /// jail. After the ids, whose change clears it (prctl(2)); our parent is the keeper, not the
 /// jailer.
@@ -297,31 +325,19 @@ void run_program(const ProgramJob& job) noexcept {
     tell_own_pid(job.pid_digits);
     require(gate, kStepIsolation, unblock_signals());
     arrange_program_descriptors(job, gate, stub, here.probe);
-    for (const ChildOp* op = job.ops; op != job.ops + job.count; ++op) {
-        settle(gate, *op, apply_before_entry(*op));
-    }
+    settle_each(job, gate, [](const ChildOp& op) { return apply_before_entry(op); });
     hide_from_tracers(gate);
     if (job.waits) await_gate(gate);
     enter_jail(job, gate, stub);
     start_session(job, gate);
-    for (const ChildOp* op = job.ops; op != job.ops + job.count; ++op) {
-        settle(gate, *op, apply_inside(*op));
-    }
+    settle_each(job, gate, [](const ChildOp& op) { return apply_inside(op); });
     LandlockState landlock{};
     landlock.job = &here;
-    for (const ChildOp* op = job.ops; op != job.ops + job.count; ++op) {
-        settle(gate, *op, prepare_landlock(landlock, *op));
-    }
-    require(gate, kStepKeyring, leave_session_keyring());
-    const StepOutcome identity = apply_identity(job);
-    hide_from_tracers(gate);
-    if (!identity.outcome.ok()) settle(gate, job.ops[identity.op], identity.outcome);
+    settle_each(job, gate, [&](const ChildOp& op) { return prepare_landlock(landlock, op); });
+    take_identity(job, gate);
     change_directory(job, gate);
     ask_for_time_slice(0);  // short ones are for what is ours
-    for (const ChildOp* op = job.ops; op != job.ops + job.count; ++op) {
-        settle(gate, *op, apply_lockdown(*op));
-        settle(gate, *op, apply_landlock(landlock, *op));
-    }
+    lock_down(job, gate, landlock);
     if (here.probe >= 0) raw::close(here.probe);
     if (job.stub < 0) end_with_keeper(gate);
     const Sealing sealing = seal(job, gate, landlock.evidence);

@@ -17,6 +17,7 @@ struct StubJob {
     int gate;                     ///< our end; becomes descriptor 3
     int stub_program;             ///< of jailsvc-stub
     const char* stage_directory;  ///< empty directory that new roots are attached to
+    int ground;                   ///< mount namespace to start from, see Ground; or -1
     int credentials;              ///< detached mount for JSV_OP_CREDENTIALS, or -1
     int* trees;                   ///< `count` cells: detached source trees, the child's but for
                                   ///< those that only the jailer could open; or -1

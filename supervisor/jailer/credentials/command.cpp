@@ -110,7 +110,8 @@ public:
         if (!init) return tell(init.error());
         init_ = std::move(*init);
         TRY_VOID(await_ready(init_));
-        if (auto held = attest_jail(plan_, kIds, init_.pid); !held) return tell(held.error());
+        if (auto held = attest_jail(place_.spawn, plan_, kIds, init_.pid); !held)
+            return tell(held.error());
         if (auto harmless = attest_init(init_.pid); !harmless) return tell(harmless.error());
         return {};
     }

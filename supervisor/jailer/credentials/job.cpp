@@ -77,6 +77,7 @@ private:
                            .groups = task_.groups,
                            .hidden = hidden_directories(task_.places)};
         place.spawn.clone_parent = false;
+        place.spawn.ground = nullptr;  // not passed on either
         place.spawn.probe = -1;
         return run_command(place, {plan_.unit, op.text[0], op.text[1]},
                            std::chrono::steady_clock::now() + patience_);

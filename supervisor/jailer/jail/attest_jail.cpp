@@ -5,6 +5,7 @@
 #include "base/sys.hpp"
 #include "jailer/jail/attest_mounts.hpp"
 #include "jailer/jail/failure.hpp"
+#include "jailer/jail/ground.hpp"
 #include "jailer/jail/id_map.hpp"
 #include "jailer/jail/jail.hpp"
 #include "jailer/jail/namespaces.hpp"
@@ -53,7 +54,8 @@ Verdict attest_op(std::uint32_t index, const Op& op, const ResolvedIds& ids, pid
 
 }  // namespace
 
-Jailed<std::vector<JailFailure>> attest_jail(const CompiledPlan& compiled, const ResolvedIds& ids,
+Jailed<std::vector<JailFailure>> attest_jail(const SpawnContext& context,
+                                             const CompiledPlan& compiled, const ResolvedIds& ids,
                                              pid_t stub, std::uint64_t network) {
     const auto whole = compiled.whole();
     const Plan& plan = *whole;
@@ -68,6 +70,10 @@ Jailed<std::vector<JailFailure>> attest_jail(const CompiledPlan& compiled, const
     const auto view = JailView::open(stub);
     if (!view) return std::unexpected(view.error());
     if (auto verdict = attest_mounts(plan, *view, ids, weakened)) {
+        return std::unexpected(std::move(*verdict));
+    }
+    if (!stands_on_ground(context, compiled)) return weakened;
+    if (auto verdict = attest_nothing_hidden(*view)) {
         return std::unexpected(std::move(*verdict));
     }
     return weakened;

@@ -136,7 +136,7 @@ Verdict check_oom_score(const Attest& attest, std::uint32_t index, const Op& op)
                        static_cast<std::int32_t>(op.number[0]));
 }
 
-Verdict check_session(const Attest& attest, std::uint32_t index) {
+Verdict check_session(const Attest& attest, std::uint32_t index, const Op& /*op*/) {
     const pid_t session = ::getsid(attest.program);
     if (session == -1) return failed(index, "getsid", errno);
     return check_equal(index, "session", session, attest.program);
@@ -165,80 +165,63 @@ Verdict check_filter(const ProcessFacts& facts, std::uint32_t index, const Op& o
                        static_cast<std::int64_t>(inherited_filters() + own + more));
 }
 
-Jailed<struct statx> status_of(std::uint32_t op, const std::string& path) {
-    struct statx status{};
-    if (::statx(AT_FDCWD, path.c_str(), 0, STATX_BASIC_STATS | STATX_MNT_ID, &status) == -1) {
-        return std::unexpected(failed(op, path, errno));
-    }
-    return status;
-}
-
 bool same_place(const struct statx& a, const struct statx& b) {
     return a.stx_ino == b.stx_ino && a.stx_mnt_id == b.stx_mnt_id &&
            a.stx_dev_major == b.stx_dev_major && a.stx_dev_minor == b.stx_dev_minor;
 }
 
+Verdict check_umask(const Attest& attest, std::uint32_t index, const Op& op) {
+    return check_equal(index, "Umask", attest.facts.umask,
+                       static_cast<std::int64_t>(op.number[0] & 0777U));
+}
+
+Verdict check_no_new_privs(const Attest& attest, std::uint32_t index, const Op& /*op*/) {
+    return check_equal(index, "NoNewPrivs", attest.facts.no_new_privs ? 1 : 0, 1);
+}
+
+Verdict check_landlock(const Attest& attest, std::uint32_t index, const Op& /*op*/) {
+    return attest_landlock(attest.plan, index, attest.evidence);
+}
+
+Verdict check_seccomp(const Attest& attest, std::uint32_t index, const Op& op) {
+    return check_filter(attest.facts, index, op);
+}
+
+/// Every kind that is the program's own affair, and can be told from outside.
+constexpr struct Kind {
+    jsv_kind kind;
+    Verdict (*check)(const Attest& attest, std::uint32_t index, const Op& op);
+} kKinds[] = {
+    {JSV_OP_RLIMIT, check_limit},
+    {JSV_OP_NICE, check_nice},
+    {JSV_OP_OOM_SCORE, check_oom_score},
+    {JSV_OP_UMASK, check_umask},
+    {JSV_OP_SESSION, check_session},
+    {JSV_OP_IDS, check_ids},
+    {JSV_OP_CAPABILITIES, check_capabilities},
+    {JSV_OP_NO_NEW_PRIVS, check_no_new_privs},
+    {JSV_OP_LANDLOCK, check_landlock},
+    {JSV_OP_SECCOMP, check_seccomp},
+};
+
+/// The other kinds of these stages.
+constexpr jsv_kind kElsewhere[] = {
+    JSV_OP_CHDIR,          // may be the program's own; where it lies is checked for all
+    JSV_OP_ENVIRONMENT,    // is given, not applied
+    JSV_OP_SECUREBITS,     // visible to the process alone, and read back by it
+    JSV_OP_LANDLOCK_PATH,  // part of the ruleset
+    JSV_OP_LANDLOCK_PORT,  // the same
+    JSV_OP_SECCOMP_MAIN,   // comes later: attest_main
+};
+
+/// What comes before is the jail's: see attest_jail.
 Verdict check_op(const Attest& attest, std::uint32_t index, const Op& op) {
-    switch (op.kind) {
-        case JSV_OP_RLIMIT:
-            return check_limit(attest, index, op);
-        case JSV_OP_NICE:
-            return check_nice(attest, index, op);
-        case JSV_OP_OOM_SCORE:
-            return check_oom_score(attest, index, op);
-        case JSV_OP_UMASK:
-            return check_equal(index, "Umask", attest.facts.umask,
-                               static_cast<std::int64_t>(op.number[0] & 0777U));
-        case JSV_OP_SESSION:
-            return check_session(attest, index);
-        case JSV_OP_IDS:
-            return check_ids(attest, index, op);
-        case JSV_OP_CAPABILITIES:
-            return check_capabilities(attest, index, op);
-        case JSV_OP_NO_NEW_PRIVS:
-            return check_equal(index, "NoNewPrivs", attest.facts.no_new_privs ? 1 : 0, 1);
-        case JSV_OP_LANDLOCK:
-            return attest_landlock(attest.plan, index, attest.evidence);
-        // Rules are part of the ruleset.
-        case JSV_OP_LANDLOCK_PATH:
-        case JSV_OP_LANDLOCK_PORT:
-            return std::nullopt;
-        case JSV_OP_SECCOMP:
-            return check_filter(attest.facts, index, op);
-        // Visible to the process alone, and read back by it: securebits, hostname, sysctls. The
-        // working directory may be the program's own; where it lies is checked for all.
-        case JSV_OP_SECUREBITS:
-        case JSV_OP_CHDIR:
-        case JSV_OP_SECCOMP_MAIN:  // comes later: attest_main
-        case JSV_OP_ENVIRONMENT:
-        case JSV_OP_HOST_DIRECTORY:
-        case JSV_OP_CGROUP:
-        case JSV_OP_PRESSURE:
-        case JSV_OP_DEVICES:
-        case JSV_OP_NAMESPACE:
-        case JSV_OP_ID_MAP:
-        case JSV_OP_NETWORK:
-        case JSV_OP_NETWORK_JOIN:
-        case JSV_OP_NET_EDGE:
-        case JSV_OP_NET_FORWARD:
-        case JSV_OP_HOSTNAME:
-        case JSV_OP_ROOT:
-        case JSV_OP_BIND:
-        case JSV_OP_TMPFS:
-        case JSV_OP_PROC:
-        case JSV_OP_DEV:
-        case JSV_OP_DEVICE:
-        case JSV_OP_MASK:
-        case JSV_OP_READ_ONLY:
-        case JSV_OP_SYSCTL:
-        case JSV_OP_FILE:
-        case JSV_OP_VIEW:
-        case JSV_OP_REVEAL:
-        case JSV_OP_SYSFS:
-        case JSV_OP_CREDENTIALS:
-        case JSV_OP_CREDENTIAL:
-            return std::nullopt;
+    if (op.stage < JSV_STAGE_PROCESS) return std::nullopt;
+    if (const auto known = std::ranges::find(kKinds, op.kind, &Kind::kind);
+        known != std::end(kKinds)) {
+        return known->check(attest, index, op);
     }
+    if (std::ranges::find(kElsewhere, op.kind) != std::end(kElsewhere)) return std::nullopt;
     return not_held(index, "unknown kind");
 }
 
@@ -269,16 +252,18 @@ Verdict attest_namespaces(const Attest& attest) {
 /// directory outside would be the way out (CVE-2024-21626).
 Verdict attest_places(const Attest& attest) {
     const pid_t other = attest.stub > 0 ? attest.stub : ::getpid();
-    const auto root = status_of(kStepEnter, fmt::format("/proc/{}/root", attest.program));
+    const auto root =
+        status_of(kStepEnter, AT_FDCWD, fmt::format("/proc/{}/root", attest.program), 0);
     if (!root) return root.error();
-    const auto wanted = status_of(kStepEnter, fmt::format("/proc/{}/root", other));
+    const auto wanted = status_of(kStepEnter, AT_FDCWD, fmt::format("/proc/{}/root", other), 0);
     if (!wanted) return wanted.error();
     if (!same_place(*root, *wanted)) {
         return not_held(kStepEnter,
                         fmt::format("its root is inode {} of mount {}, not {} of {}", root->stx_ino,
                                     root->stx_mnt_id, wanted->stx_ino, wanted->stx_mnt_id));
     }
-    const auto cwd = status_of(kStepDirectory, fmt::format("/proc/{}/cwd", attest.program));
+    const auto cwd =
+        status_of(kStepDirectory, AT_FDCWD, fmt::format("/proc/{}/cwd", attest.program), 0);
     if (!cwd) return cwd.error();
     if (cwd->stx_mnt_id == root->stx_mnt_id) return std::nullopt;
     const auto view = JailView::open(other);

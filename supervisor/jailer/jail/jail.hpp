@@ -72,6 +72,8 @@ private:
     std::unique_ptr<Impl> impl_;
 };
 
+class Ground;
+
 /// What spawning needs to know of its surroundings; lives as long as the jailer.
 struct SpawnContext {
     /// Children become the keeper's (CLONE_PARENT). Tests without a keeper say false and wait
@@ -82,6 +84,8 @@ struct SpawnContext {
     int probe = -1;               ///< open_probe(); -1: no plan with Landlock can be started
     std::string learner{};        ///< the program jailsvc-learn
     std::string records{};        ///< directory of what it has learned, made at the first need
+    /// Where jails are made without a pivot_root; null where this machine cannot tell that they are.
+    std::shared_ptr<const Ground> ground{};
 };
 
 /// The control groups that a child goes into before anything else: none, where there are none.
@@ -199,7 +203,8 @@ struct Report {
 /// Reads back from the kernel that every namespace and mount operation holds in the stub.
 /// Operations marked optional that do not hold are returned, the first other one is the error.
 /// `network` is the inode of the network namespace the stub was to be born into, or 0.
-[[nodiscard]] Jailed<std::vector<JailFailure>> attest_jail(const CompiledPlan& plan,
+[[nodiscard]] Jailed<std::vector<JailFailure>> attest_jail(const SpawnContext& context,
+                                                           const CompiledPlan& plan,
                                                            const ResolvedIds& ids, pid_t stub,
                                                            std::uint64_t network = 0);
 /// The init, which lives as long as the jail and in all of its namespaces, has no privilege left.

@@ -17,6 +17,7 @@
 #include "jailer/child/main_stage.h"
 #include "jailer/child/raw_calls.hpp"
 #include "jailer/jail/failure.hpp"
+#include "jailer/jail/ground.hpp"
 #include "jailer/jail/id_map.hpp"
 #include "jailer/jail/jail.hpp"
 #include "jailer/net/net_namespace.hpp"
@@ -174,12 +175,14 @@ Jailed<Parked> clone_into(const SpawnContext& context, bool new_pids, int stub,
 }
 
 /// A cgroup namespace's root is where its maker is: in clone3 that would be us
-/// (cgroup_namespaces(7)). The child makes it, when it is in the unit's groups.
+/// (cgroup_namespaces(7)). The child makes it, when it is in the unit's groups; and that of its
+/// mounts out of the ground, when it has what it needs of the host's.
 Jailed<Parked> clone_in_network(const SpawnContext& context, StubJob& job,
                                 const CgroupEntry& groups, Gate gate, int network) {
     const IntoNetwork into(network);
     if (into.code() != 0) return std::unexpected(failed(kStepEnter, "network", into.code()));
-    const std::uint64_t later = CLONE_NEWCGROUP | (network < 0 ? 0 : std::uint64_t{CLONE_NEWNET});
+    const std::uint64_t later = CLONE_NEWCGROUP | (network < 0 ? 0 : std::uint64_t{CLONE_NEWNET}) |
+                                (job.ground < 0 ? 0 : std::uint64_t{CLONE_NEWNS});
     return clone_child(context, job.namespaces & ~later, groups, std::move(gate), [&](int end) {
         job.gate = end;
         run_stub(job);
@@ -243,11 +246,13 @@ Jailed<Parked> spawn_stub(const SpawnContext& context, const CompiledPlan& plan,
     const std::vector<ChildOp> ops = plan.child_ops();
     std::vector<int> trees(ops.size() + 1, -1), depths(ops.size() + 1, 0);
     for (const MappedTree& tree : mapped) trees.at(tree.op) = tree.tree.get();
+    const bool grounded = stands_on_ground(context, plan);
     StubJob job{.ops = ops.data(),
                 .count = static_cast<std::uint32_t>(ops.size()),
                 .gate = -1,
                 .stub_program = context.stub_program,
                 .stage_directory = context.stage_directory.c_str(),
+                .ground = grounded ? context.ground->mount_namespace() : -1,
                 .credentials = credentials,
                 .trees = trees.data(),
                 .depths = depths.data(),

@@ -173,7 +173,6 @@ private:
     void build_on(Jail& jail, Making& making);
     Attempt prepare(Jail& jail, Making& making);
     static void note_weakened(Jail& jail, const std::vector<JailFailure>& weakened);
-    void spawn_init(Jail& jail, Making& making);
 
     // jail_owners.cpp
     void hand_over_directories(Jail& jail, Making& making);
@@ -196,6 +195,10 @@ private:
     Jailed<Fd> joined_network(const Op& join);
     Result<void> attest_network_of(const Jail& jail);
     void fill_networks(const Jail& jail);
+
+    // jail_init.cpp
+    void spawn_init(Jail& jail, Making& making);
+    void watch_init(Jail& jail, Making& making);
     void init_reported(const std::string& unit);
     void tell_waiters(const std::string& unit, std::function<void()> Waiter::* what);
     void let_spawn(const std::string& unit);

@@ -10,6 +10,10 @@
 // What Jails keeps while a jail is being made or ended; for its own source files.
 namespace jailsvc::jailer {
 
+/// So many jails in the making are hurried. Of a thousand the processor is busy anyhow, and plans
+/// kept as a whole and programs that wait outside would take many MiB.
+inline constexpr std::size_t kFewAtOnce = 8;
+
 struct Jails::Making {
     explicit Making(struct ev_loop* loop) : gate(loop), limit(loop) {}
     std::vector<Waiter> waiters;

@@ -64,6 +64,9 @@ private:
     void read_client(Job& job);
     bool needs_look_inside(const Job& job);
     void launch(Job& job, Jail& jail);
+    [[nodiscard]] Attempt begin_main(Job& job, Jail& jail, Program& program,
+                                     std::vector<Fd>& tells);
+    void watch_launched(Job& job, Jail& jail);
     void go_in(Job& job);
     void limit_child(Job& job);
     [[nodiscard]] Result<Program> program_for(Job& job, OutputFiles& files, Jail& jail);
