@@ -146,6 +146,16 @@ mode = "private"
 edges = ["host:53/udp"]
 )";
 
+constexpr const char* kListening = R"(
+[socket]
+listen = ["tcp:127.0.0.1:18088", "unix:@ROOT@/writable/socket"]
+)";
+
+constexpr const char* kToldSecret = R"(
+[credentials.command]
+key = "/bin/echo told"
+)";
+
 constexpr const char* kSecret = R"(
 [credentials.file]
 key = "@ROOT@/secret"
@@ -183,6 +193,16 @@ const std::vector<Scenario>& scenarios() {
         {.name = "limits, devices, promises", .unit = kRich, .pools = true, .probes = true},
         {.name = "unveiled paths", .unit = kUnveiled, .probes = true},
         {.name = "credentials", .unit = kSecret, .probes = true},
+        {.name = "credentials of a command", .unit = kToldSecret, .probes = true},
+        {.name = "readiness by message",
+         .unit = "",
+         .service = "type = \"notify\"\n",
+         .probes = true},
+        {.name = "readiness by a newline",
+         .unit = "",
+         .service = "type = \"notify_fd\"\nnotify_fd = 3\n",
+         .probes = true},
+        {.name = "sockets", .unit = kListening, .probes = true},
         {.name = "mapped ids", .unit = kMapped},
         {.name = "private network", .unit = kPrivate, .pools = true, .rules = true, .probes = true},
     };

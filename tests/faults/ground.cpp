@@ -62,8 +62,8 @@ Lines look_until_settled(const Look& look, const Wanted& wanted, int quiet_looks
 
 std::string unit_text(const Scenario& scenario, const std::string& root, ipc::Token run) {
     std::string text = fmt::format(
-        "[service]\nexec_start = [\"{}/probe\"]\n[environment]\nset = {{ RUN = \"{}\" }}\n{}", root,
-        scenario.plans ? run : 0, scenario.unit);
+        "[service]\nexec_start = [\"{}/probe\"]\n{}[environment]\nset = {{ RUN = \"{}\" }}\n{}",
+        root, scenario.service, scenario.plans ? run : 0, scenario.unit);
     for (auto at = text.find(kHere); at != std::string::npos; at = text.find(kHere)) {
         text.replace(at, std::string_view(kHere).size(), root);
     }

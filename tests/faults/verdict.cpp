@@ -51,6 +51,7 @@ constexpr Known kHarmless[] = {
     {Role::kJailer, SYS_ioctl, kAny, "the exec that waits is looked for again", "seccomp notify"},
     {Role::kJailer, SYS_newfstatat, kAny, "what cannot be looked at is opened", ".toml"},
     {Role::kJailer, SYS_poll, kAny, "the exec that waits is looked for again"},
+    {Role::kJailer, SYS_getsockopt, kAny, "what cannot be asked is taken for listening"},
     {Role::kJailer, SYS_rmdir, kAny, kAgain, "/probe.unit"},
     {Role::kJailer, SYS_openat, kAny, kGroup, "/stat"},
     {Role::kJailer, SYS_read, kAny, kGroup, "/stat"},

@@ -117,14 +117,28 @@ TEST_CASE("sockets: what was left is replaced, what is in use is not", "[jail][s
     CHECK(std::filesystem::exists(path));  // no socket: not ours
 }
 
-TEST_CASE("sockets: one that was shut down by its service is known for it", "[jail][sockets]") {
+TEST_CASE("sockets: one that was shut down by its service listens again, or is known for it",
+          "[jail][sockets]") {
     REQUIRE_JAILS();
-    const auto address = *parse_socket_address("tcp:127.83.7.9:8099");
-    const auto opened = open_socket(address, {});
-    REQUIRE(opened);
-    CHECK(still_listens(opened->get(), address));
-    REQUIRE(::shutdown(opened->get(), SHUT_RDWR) == 0);
-    CHECK_FALSE(still_listens(opened->get(), address));
+    const std::string path = "/run/jailsvc-sockets-shut";
+    for (const std::string& name : {std::string("tcp:127.83.7.9:8099"), "unix:" + path,
+                                    std::string("unix:@jailsvc-sockets-shut")}) {
+        CAPTURE(name);
+        const auto address = *parse_socket_address(name);
+        const auto opened = open_socket(address, {});
+        REQUIRE(opened);
+        CHECK(still_listens(opened->get(), address, {}));
+        REQUIRE(::shutdown(opened->get(), SHUT_RDWR) == 0);
+        int listens = 0;
+        socklen_t size = sizeof listens;
+        REQUIRE(::getsockopt(opened->get(), SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0);
+        const bool is_tcp = address.kind == jailsvc::config::SocketKind::kTcp;
+        CHECK((listens == 0) == is_tcp);
+        CHECK(still_listens(opened->get(), address, {}) == is_tcp);
+        REQUIRE(::getsockopt(opened->get(), SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0);
+        CHECK(listens == 1);
+        remove_socket_file(address);
+    }
 }
 
 TEST_CASE("sockets: options are in force", "[jail][sockets]") {

@@ -58,7 +58,11 @@ def connect(address, timeout=DEADLINE):
     if isinstance(address, str):
         connection = socket.socket(socket.AF_UNIX)
         connection.settimeout(timeout)
-        connection.connect(address)
+        try:
+            connection.connect(address)
+        except OSError:
+            connection.close()
+            raise
         return connection
     return socket.create_connection(address, timeout)
 
@@ -137,6 +141,13 @@ class Sockets(SystemTest):
         "spins": unit([f"tcp:{HOST}:84"], 'exec_start = ["/bin/true"]\n',
                       'activation = "on_demand"\ntrigger_limit_burst = 3\n'
                       'trigger_limit_interval = "1min"\n'),
+        "shuts": unit([f"tcp:{HOST}:88", "unix:@HERE@/sockets/shut"], python("""
+import socket
+for number in (3, 4):
+    first = socket.socket(fileno=number)
+    first.accept()[0].sendall(b"served\\n")
+    first.shutdown(socket.SHUT_RDWR)
+""")),
         "needs": '[unit]\nrequires = ["once"]\n[service]\nexec_start = ["/bin/sleep", "infinity"]\n',
         "changes": unit([f"tcp:{HOST}:85"], python(ONCE, "-1")),
         "datagram": unit([f"udp:{HOST}:86"], python(
@@ -148,6 +159,15 @@ class Sockets(SystemTest):
         self.ok("start", name)
         self.addCleanup(self.ok, "stop", name)
         return self.supervisor.await_state(name, "listening")
+
+    def test_what_the_service_shuts_down_is_open_again_at_its_next_start(self):
+        there = (HOST, 88), str(self.supervisor.folder / "sockets/shut")
+        for _ in range(2):
+            self.ok("start", "shuts")
+            for address in there:
+                self.assertEqual(ask(address), "served\n")
+            self.supervisor.await_state("shuts", "inactive")
+        self.assertTrue(all(refuses(address) for address in there))
 
     def test_a_connection_starts_the_unit_and_it_listens_again(self):
         before = self.listening("once")

@@ -158,13 +158,17 @@ Result<void> Listeners::ensure(const std::string& unit, const SocketTable& table
     const std::size_t before = group.sockets.size();
     const bool remade = as_made(group.table) != as_made(table);
     std::erase_if(group.sockets, [&](const Socket& socket) {
-        const bool serves = !remade && still_listens(socket.fd.get(), socket.address) &&
+        const bool serves = !remade && still_listens(socket.fd.get(), socket.address, table) &&
                             std::ranges::find(wanted, socket.address) != wanted.end();
         if (!serves) remove_socket_file(socket.address);
         return !serves;
     });
     auto opened = open_missing(group, wanted, table);
-    if (!opened) return tell_neighbour(std::move(opened).error(), wanted);
+    if (!opened) {
+        // What is given up is the keeper's to close too, or the address stays taken for good.
+        if (group.sockets.size() != before) keep(unit, group, before);
+        return tell_neighbour(std::move(opened).error(), wanted);
+    }
     auto& sockets = *opened;
     bool changed = group.sockets.size() != before || group.text != text;
     for (Socket& socket : sockets) {

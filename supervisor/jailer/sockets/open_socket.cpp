@@ -7,6 +7,7 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -258,11 +259,15 @@ Result<Fd> open_socket(const SocketAddress& address, const SocketTable& table) {
     return opened;
 }
 
-bool still_listens(int fd, const SocketAddress& address) {
+bool still_listens(int fd, const SocketAddress& address, const SocketTable& table) {
     if (!address.has_connections()) return true;
-    int listens = 0;
+    // A Unix socket is in its state for good: what was shut down is lost.
+    pollfd lost{fd, POLLRDHUP, 0};
+    if (!address.path.empty()) return ::poll(&lost, 1, 0) != 1;
+    int listens = 1;  // if that cannot be asked
     socklen_t size = sizeof listens;
-    return ::getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens != 0;
+    (void)::getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size);
+    return listens != 0 || ::listen(fd, static_cast<int>(table.backlog)) == 0;
 }
 
 void remove_socket_file(const SocketAddress& address) {

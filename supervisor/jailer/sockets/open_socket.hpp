@@ -13,8 +13,10 @@ namespace jailsvc::jailer {
 [[nodiscard]] Result<Fd> open_socket(const config::SocketAddress& address,
                                      const config::SocketTable& table);
 
-/// Whether connections can still be made to it. Who has its descriptor may shut it down.
-[[nodiscard]] bool still_listens(int fd, const config::SocketAddress& address);
+/// Whether connections can still be made to it. Who has its descriptor may shut it down: one of an
+/// internet address is made to listen again, since it holds that address as long as anybody has it.
+[[nodiscard]] bool still_listens(int fd, const config::SocketAddress& address,
+                                 const config::SocketTable& table);
 
 /// The file of a socket that is closed, if it is still one.
 void remove_socket_file(const config::SocketAddress& address);
