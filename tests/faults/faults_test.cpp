@@ -151,11 +151,6 @@ constexpr const char* kListening = R"(
 listen = ["tcp:127.0.0.1:18088", "unix:@ROOT@/writable/socket"]
 )";
 
-constexpr const char* kToldSecret = R"(
-[credentials.command]
-key = "/bin/echo told"
-)";
-
 constexpr const char* kSecret = R"(
 [credentials.file]
 key = "@ROOT@/secret"
@@ -193,7 +188,6 @@ const std::vector<Scenario>& scenarios() {
         {.name = "limits, devices, promises", .unit = kRich, .pools = true, .probes = true},
         {.name = "unveiled paths", .unit = kUnveiled, .probes = true},
         {.name = "credentials", .unit = kSecret, .probes = true},
-        {.name = "credentials of a command", .unit = kToldSecret, .probes = true},
         {.name = "readiness by message",
          .unit = "",
          .service = "type = \"notify\"\n",
@@ -202,7 +196,7 @@ const std::vector<Scenario>& scenarios() {
          .unit = "",
          .service = "type = \"notify_fd\"\nnotify_fd = 3\n",
          .probes = true},
-        {.name = "sockets", .unit = kListening, .probes = true},
+        {.name = "sockets", .unit = kListening, .listens = true, .probes = true},
         {.name = "mapped ids", .unit = kMapped},
         {.name = "private network", .unit = kPrivate, .pools = true, .rules = true, .probes = true},
     };

@@ -17,9 +17,10 @@ struct Scenario {
     std::string unit;          ///< its file but for [service] and [environment]; @ROOT@ is Shown's
     std::string service = {};  ///< more of [service]
     bool plans = false;        ///< each start is of a unit not seen before: files read, plan made
-    bool pools = false;   ///< takes network namespaces made ahead, which are replaced behind it
-    bool rules = false;   ///< has rules of its own, made through libnftables
-    bool probes = false;  ///< has Landlock, which its program probes
+    bool pools = false;    ///< takes network namespaces made ahead, which are replaced behind it
+    bool rules = false;    ///< has rules of its own, made through libnftables
+    bool listens = false;  ///< is given sockets
+    bool probes = false;   ///< has Landlock, which its program probes
 };
 
 /// What came of a start in which one call failed.
