@@ -2,13 +2,16 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
 
 #include <catch2/catch.hpp>
 
@@ -71,6 +74,53 @@ void cover_host(int tell) {
     for (;;) ::pause();
 }
 
+/// What a process that may do everything finds, as one byte.
+char found_by(const std::function<char()>& look, std::vector<int> kept = {}) {
+    int ends[2] = {-1, -1};
+    REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+    const Fd ours(ends[0]);
+    Fd theirs(ends[1]);
+    kept.push_back(theirs.get());
+    auto worker = WorkerProcess::start(
+        [&] {
+            const char found = look();
+            if (::write(theirs.get(), &found, 1) != 1) ::_exit(1);
+        },
+        kept);
+    theirs = Fd();
+    REQUIRE(worker);
+    REQUIRE(worker->wait(std::chrono::seconds(20)));
+    char found = 0;
+    return ::read(ours.get(), &found, 1) == 1 ? found : 'f';
+}
+
+/// The same of one that has joined a jail's mounts.
+char found_in(pid_t stub, const std::function<char(int mounts)>& look) {
+    const auto mounts = sys::open("/proc/" + std::to_string(stub) + "/ns/mnt", O_RDONLY);
+    REQUIRE(mounts);
+    const auto joined = [&] {
+        return ::setns(mounts->get(), CLONE_NEWNS) == 0 ? look(mounts->get()) : 'f';
+    };
+    return found_by(joined, {mounts->get()});
+}
+
+/// Out of a chroot by a working directory above it, the classic way (chroot(2), NOTES).
+char climb(int /*mounts*/) {
+    if (::mkdir("/tmp/inside", 0700) == -1 || ::chroot("/tmp/inside") == -1) return 'f';
+    for (int i = 0; i < 64; ++i) {
+        if (::chdir("..") == -1) return 'f';
+    }
+    // The directory was made in the jail's own /tmp.
+    return ::access("tmp/inside", F_OK) == 0 ? 'j' : 'o';
+}
+
+/// Takes the root away, and joins the namespace again to see what was below it.
+char dig(int mounts) {
+    if (::umount2("/", MNT_DETACH) == -1) return 'k';
+    if (::setns(mounts, CLONE_NEWNS) == -1) return 'f';
+    return ::access("/etc", F_OK) == -1 && ::access("/usr", F_OK) == -1 ? 'e' : 'h';
+}
+
 }  // namespace
 
 #define REQUIRE_GROUND()                                                                \
@@ -108,6 +158,47 @@ TEST_CASE("ground: a root that lies on the host's tree is refused", "[jail][grou
     REQUIRE(verdict);
     CHECK(verdict->op == kStepPivot);
     CHECK(verdict->text.find("something of the host's lies below") != std::string::npos);
+    CHECK(found_in(worker->pid(), dig) == 'h');  // for it is there
+}
+
+TEST_CASE("ground: with every capability there is no way from a jail's root to the host's",
+          "[jail][ground][S0.10]") {
+    REQUIRE_GROUND();
+    Jail jail(default_plan());
+    REQUIRE(jail.stands());
+    REQUIRE(found_in(jail.stub(), [](int) { return ::access("/etc", F_OK) == 0 ? 'y' : 'n'; }) ==
+            'y');
+    SECTION("not by climbing out of a chroot") {
+        CHECK(found_in(jail.stub(), climb) == 'j');
+        const TempDirectory bare;
+        std::filesystem::create_directory(bare.path() + "/tmp");
+        const auto climb_from_bare = [&] {
+            return ::chroot(bare.path().c_str()) == 0 ? climb(-1) : 'f';
+        };
+        CHECK(found_by(climb_from_bare) == 'o');
+    }
+    SECTION("nor by taking the root away: what is below it is empty") {
+        const char found = found_in(jail.stub(), dig);
+        CAPTURE(found);
+        CHECK((found == 'e' || found == 'k'));  // k: the kernel keeps the root
+    }
+}
+
+TEST_CASE("ground: where the kernel tells too little, jails are made by pivot_root",
+          "[jail][ground]") {
+    REQUIRE_GROUND();
+    SpawnContext context = spawn_context();
+    context.ground = nullptr;
+    auto compiled = CompiledPlan::make(default_plan());
+    REQUIRE(compiled);
+    auto stub = spawn_stub(context, *compiled, {});
+    REQUIRE(stub);
+    CHECK(await_report(*compiled, *stub).kind == Report::Kind::kReady);
+    CHECK(attest_jail(context, *compiled, {}, stub->pid));
+    CHECK(count_hidden(stub->pid) <= 0);
+    CHECK(attest_jail(spawn_context(), *compiled, {}, stub->pid));  // as after an upgrade
+    REQUIRE(sys::pidfd_signal(stub->pidfd.get(), SIGKILL));
+    (void)await_end(*stub);
 }
 
 TEST_CASE("ground: a jail shows the host as it is at its start, not as it was at the jailer's",

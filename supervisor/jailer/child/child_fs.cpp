@@ -67,18 +67,6 @@ int bind_host_node(int dev, const Node& node) noexcept {
     return raw::call_int(SYS_move_mount, tree.get(), "", dev, node.name, MOVE_MOUNT_F_EMPTY_PATH);
 }
 
-/// Making device nodes needs CAP_MKNOD in the initial user namespace (mknod(2)); without it the
-/// host's own nodes are bound.
-int make_nodes(int dev) noexcept {
-    for (const Node& node : kNodes) {
-        int made = raw::call_int(SYS_mknodat, dev, node.name, S_IFCHR | 0666,
-                                 static_cast<unsigned>(makedev(node.major, node.minor)));
-        if (made == -EPERM) made = bind_host_node(dev, node);
-        if (made < 0) return made;
-    }
-    return 0;
-}
-
 int make_names(int dev) noexcept {
     for (const Link& link : kLinks) {
         const int made = raw::call_int(SYS_symlinkat, link.target, dev, link.name);
@@ -154,6 +142,16 @@ int new_tmpfs(std::uint64_t size, unsigned mode, unsigned attributes) noexcept {
     return new_file_system("tmpfs", options, size == 0 ? 2 : 4, attributes);
 }
 
+int make_nodes(int dev, bool or_bind) noexcept {
+    for (const Node& node : kNodes) {
+        int made = raw::call_int(SYS_mknodat, dev, node.name, S_IFCHR | 0666,
+                                 static_cast<unsigned>(makedev(node.major, node.minor)));
+        if (made == -EPERM && or_bind) made = bind_host_node(dev, node);
+        if (made < 0) return made;
+    }
+    return 0;
+}
+
 int attach(int mount, int target) noexcept {
     return raw::call_int(SYS_move_mount, mount, "", target, "",
                          MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
@@ -176,7 +174,8 @@ Outcome apply_dev(MountState& state, const ChildOp& op, std::uint32_t /*index*/)
     // Binding nodes, and the submounts, need the mount to be attached: before Linux 6.15 nothing
     // can be mounted on a detached tree.
     if (const int code = attach(dev, target.get()); code < 0) return outcome(code, About::kTarget);
-    if (const int code = make_nodes(dev); code < 0) return outcome(code, About::kMount);
+    const bool sees_host = state.job->ground < 0;
+    if (const int code = make_nodes(dev, sees_host); code < 0) return outcome(code, About::kMount);
     if (const int code = make_names(dev); code < 0) return outcome(code, About::kMount);
     return outcome(add_pts_and_shm(dev), About::kMount);
 }

@@ -26,6 +26,10 @@ struct FsOption {
 /// `size` 0: the kernel's default. The mount's source says "jailsvc", for attest to find.
 [[nodiscard]] int new_tmpfs(std::uint64_t size, unsigned mode, unsigned attributes) noexcept;
 
+/// The device nodes of a jail's /dev; 0 or a negative errno. That needs CAP_MKNOD in the initial
+/// user namespace (mknod(2)); without it, and only with `or_bind`, the host's own nodes are bound.
+[[nodiscard]] int make_nodes(int dev, bool or_bind) noexcept;
+
 /// Attaches a detached mount at an O_PATH target; 0 or a negative errno.
 [[nodiscard]] int attach(int mount, int target) noexcept;
 [[nodiscard]] int set_attributes(int mount, unsigned set, unsigned flags,

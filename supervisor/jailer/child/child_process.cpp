@@ -6,6 +6,7 @@
 #include <linux/capability.h>
 #include <linux/keyctl.h>
 #include <linux/prctl.h>
+#include <linux/sched.h>
 #include <linux/securebits.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
@@ -89,6 +90,12 @@ int drop_bounding(std::uint64_t keep) noexcept {
     return 0;
 }
 
+/// Whoever enters a user namespace has every capability in his bounding set again
+/// (user_namespaces(7)). Everybody else has it behind him when his jail stands.
+bool fills_bounding(const ProgramJob& job) noexcept {
+    return (job.enter & CLONE_NEWUSER) != 0;
+}
+
 int raise_ambient(std::uint64_t set) noexcept {
     int code = raw::call_int(SYS_prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
     for (unsigned capability = 0; capability < 64 && code >= 0; ++capability) {
@@ -136,12 +143,15 @@ int settle_capabilities(const ChildOp& op, bool keep_setpcap) noexcept {
 
 }  // namespace
 
-Outcome apply_before_entry(const ChildOp& op) noexcept {
+Outcome apply_before_entry(const ProgramJob& job, const ChildOp& op) noexcept {
     if (op.kind == JSV_OP_RLIMIT) return set_limit(op);
     if (op.kind == JSV_OP_OOM_SCORE) return set_oom_score(op);
     if (op.kind == JSV_OP_NICE) {
         const auto value = static_cast<std::int32_t>(op.number[0]);
         return outcome(raw::call(SYS_setpriority, PRIO_PROCESS, 0, value));
+    }
+    if (op.kind == JSV_OP_CAPABILITIES && !fills_bounding(job)) {
+        return outcome(drop_bounding(op.number[0]));
     }
     return {};
 }
@@ -158,7 +168,7 @@ StepOutcome apply_identity(const ProgramJob& job) noexcept {
     const ChildOp* ids = find_op(job, JSV_OP_IDS);
     const ChildOp* capabilities = find_op(job, JSV_OP_CAPABILITIES);
     const ChildOp* securebits = find_op(job, JSV_OP_SECUREBITS);
-    if (capabilities != nullptr) {
+    if (capabilities != nullptr && fills_bounding(job)) {
         const int code = drop_bounding(capabilities->number[0]);
         if (code < 0) return {capabilities->index, outcome(code)};
     }

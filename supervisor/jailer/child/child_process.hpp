@@ -8,7 +8,8 @@ namespace jailsvc::jailer {
 
 /// Exclusive resources of the host that a process inside a user namespace may no longer set
 /// (limits and priorities want capabilities in the initial one): applied before entering the jail.
-[[nodiscard]] Outcome apply_before_entry(const ChildOp& op) noexcept;
+/// So is the bounding set, while there is time: the jail's mounts are still being made.
+[[nodiscard]] Outcome apply_before_entry(const ProgramJob& job, const ChildOp& op) noexcept;
 
 /// Session, umask and working directory, inside the jail; what has held so far is checked.
 [[nodiscard]] Outcome apply_inside(const ChildOp& op) noexcept;

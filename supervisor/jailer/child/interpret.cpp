@@ -325,7 +325,7 @@ void run_program(const ProgramJob& job) noexcept {
     tell_own_pid(job.pid_digits);
     require(gate, kStepIsolation, unblock_signals());
     arrange_program_descriptors(job, gate, stub, here.probe);
-    settle_each(job, gate, [](const ChildOp& op) { return apply_before_entry(op); });
+    settle_each(job, gate, [&](const ChildOp& op) { return apply_before_entry(job, op); });
     hide_from_tracers(gate);
     if (job.waits) await_gate(gate);
     enter_jail(job, gate, stub);

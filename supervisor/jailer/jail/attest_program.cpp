@@ -235,11 +235,19 @@ Verdict attest_signals(const Attest& attest) {
 
 /// Every namespace is the stub's, also those that the plan left to the host.
 Verdict attest_namespaces(const Attest& attest) {
+    const auto own = NamespaceIds::of(kStepEnter, attest.program);
+    if (!own) return own.error();
+    std::optional<NamespaceIds> jail;
+    if (attest.stub > 0) {
+        auto of_stub = NamespaceIds::of(kStepEnter, attest.stub);
+        if (!of_stub) return of_stub.error();
+        jail = std::move(*of_stub);
+    }
     for (const NamespaceType& type : namespace_types()) {
-        const auto seen = namespace_id(kStepEnter, attest.program, type.name);
+        const auto seen = own->id(kStepEnter, type.name);
         if (!seen) return seen.error();
-        const auto wanted = attest.stub > 0 ? namespace_id(kStepEnter, attest.stub, type.name)
-                                            : own_namespace_id(kStepEnter, type);
+        const auto wanted =
+            jail ? jail->id(kStepEnter, type.name) : own_namespace_id(kStepEnter, type);
         if (!wanted) return wanted.error();
         if (*seen == *wanted) continue;
         return not_held(kStepEnter,

@@ -176,6 +176,11 @@ struct CompiledPlan::Impl {
     ~Impl() {
         if (recent.of == this) recent = {};
     }
+    [[nodiscard]] std::size_t size() const {
+        std::size_t count = 0;
+        for (const OpRun& run : runs) count += run->size();
+        return count;
+    }
     [[nodiscard]] auto ops() const {
         const auto list = [](const OpRun& run) -> const List<SharedOp>& { return *run; };
         return runs | std::views::transform(list) | std::views::join;
@@ -213,6 +218,7 @@ std::shared_ptr<const Plan> CompiledPlan::whole() const {
     auto known = recent.of == impl_.get() ? recent.plan.lock() : nullptr;
     if (known) return known;
     const auto plan = std::make_shared<Plan>(impl_->unit, impl_->digest);
+    plan->ops.reserve(impl_->size());
     for (const SharedOp& op : impl_->ops()) plan->ops.push_back(*op);
     plan->environment = collect_environment(*plan);
     recent = {impl_.get(), plan};
@@ -221,6 +227,7 @@ std::shared_ptr<const Plan> CompiledPlan::whole() const {
 
 std::vector<ChildOp> CompiledPlan::child_ops() const {
     std::vector<ChildOp> flat;
+    flat.reserve(impl_->size());
     for (const SharedOp& op : impl_->ops()) {
         flat.push_back(flatten(*op, static_cast<std::uint32_t>(flat.size())));
     }

@@ -6,9 +6,7 @@
 #include <linux/mount.h>
 #include <linux/sched.h>
 #include <poll.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/sys.hpp"
@@ -30,27 +28,24 @@ constexpr int kDetach = 2;                                      // MNT_DETACH
 
 /// A jail whose init starts here makes its device nodes itself: the host's, which it would bind
 /// where it may not make any, are out of its reach.
-int try_node(int mount) {
-    const int made = raw::call_int(SYS_mknodat, mount, "null", S_IFCHR | 0666,
-                                   static_cast<unsigned>(makedev(1, 3)));
-    return made < 0 ? made : raw::call_int(SYS_unlinkat, mount, "null", 0);
+int try_nodes() {
+    const raw::Handle dev(new_tmpfs(kBytes, 0755, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
+    return dev.ok() ? make_nodes(dev.get(), false) : dev.get();
 }
 
 /// In a process of its own, whose namespace becomes the ground: 0 or a negative errno.
 int clear_namespace(const char* stage) {
     long code = raw::call(SYS_unshare, CLONE_NEWNS);
     if (code >= 0) code = raw::call(SYS_mount, nullptr, "/", nullptr, kRecursivePrivate, nullptr);
-    const int mount = static_cast<int>(
-        code < 0
-            ? code
-            : new_tmpfs(kBytes, 0555, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC));
+    if (code >= 0) code = try_nodes();
+    if (code < 0) return static_cast<int>(code);
+    const int mount = new_tmpfs(
+        kBytes, 0555, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
     if (mount < 0) return mount;
-    code = try_node(mount);
-    if (code >= 0) code = set_attributes(mount, MOUNT_ATTR_RDONLY, 0, 0);
     const int target =
         raw::openat2(AT_FDCWD, stage, O_PATH | O_DIRECTORY | O_CLOEXEC, RESOLVE_NO_MAGICLINKS);
     if (target < 0) return target;
-    if (code >= 0) code = attach(mount, target);
+    code = attach(mount, target);
     if (code >= 0) code = raw::call(SYS_fchdir, mount);
     if (code >= 0) code = raw::call(SYS_pivot_root, ".", ".");
     if (code >= 0) code = raw::call(SYS_umount2, ".", kDetach);

@@ -19,6 +19,7 @@ bool is_octal(char c) {
 
 /// Blanks in paths come as \040 and the like.
 std::string unescape(std::string_view text) {
+    if (text.find('\\') == std::string_view::npos) return std::string(text);
     std::string plain;
     for (std::size_t i = 0; i < text.size(); ++i) {
         if (text[i] == '\\' && i + 3 < text.size() && is_octal(text[i + 1]) &&
@@ -80,6 +81,7 @@ std::optional<std::string> MountEntry::option_value(std::string_view list, std::
 
 Result<MountTable> MountTable::parse(std::string_view text) {
     MountTable table;
+    table.entries_.reserve(static_cast<std::size_t>(std::ranges::count(text, '\n')));
     while (!text.empty()) {
         const std::string_view line = next_word(text, '\n');
         auto entry = parse_line(line);

@@ -1,5 +1,6 @@
 #include "jailer/jail/namespaces.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/sched.h>
 #include <sys/stat.h>
@@ -8,6 +9,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/sys.hpp"
 #include "jailer/jail/failure.hpp"
 
 namespace jailsvc::jailer {
@@ -24,6 +26,21 @@ Jailed<std::uint64_t> namespace_id(std::uint32_t op, pid_t pid, std::string_view
     const std::string path = fmt::format("/proc/{}/ns/{}", pid, name);
     struct stat status{};
     if (::stat(path.c_str(), &status) == -1) return std::unexpected(failed(op, path, errno));
+    return std::uint64_t{status.st_ino};
+}
+
+Jailed<NamespaceIds> NamespaceIds::of(std::uint32_t op, pid_t pid) {
+    std::string path = fmt::format("/proc/{}/ns", pid);
+    auto directory = sys::open(path, O_PATH | O_DIRECTORY);
+    if (!directory) return std::unexpected(failed(op, path, directory.error().code));
+    return NamespaceIds(std::move(*directory), std::move(path));
+}
+
+Jailed<std::uint64_t> NamespaceIds::id(std::uint32_t op, std::string_view name) const {
+    struct stat status{};
+    if (::fstatat(directory_.get(), std::string(name).c_str(), &status, 0) == -1) {
+        return std::unexpected(failed(op, fmt::format("{}/{}", path_, name), errno));
+    }
     return std::uint64_t{status.st_ino};
 }
 

@@ -134,17 +134,21 @@ Result<void> Netlink::send(const NetlinkMessage& message) {
 }
 
 Result<std::string> Netlink::receive() {
-    std::string packet(kBuffer, '\0');
+    std::string packet;
     sockaddr_nl sender{};
     socklen_t size = sizeof sender;
     ssize_t count = 0;
-    do {
-        count = ::recvfrom(socket_.get(), packet.data(), packet.size(), MSG_TRUNC,
-                           reinterpret_cast<sockaddr*>(&sender), &size);
-    } while (count == -1 && errno == EINTR);
+    // Not filled before: that would touch eight pages, most of them for nothing.
+    packet.resize_and_overwrite(kBuffer, [&](char* room, std::size_t most) {
+        do {
+            count = ::recvfrom(socket_.get(), room, most, MSG_TRUNC,
+                               reinterpret_cast<sockaddr*>(&sender), &size);
+        } while (count == -1 && errno == EINTR);
+        return count == -1 ? 0 : std::min(static_cast<std::size_t>(count), most);
+    });
     if (count == -1) return fail_errno("netlink");
     if (sender.nl_pid != 0) return fail("netlink: an answer that is not the kernel's", EPROTO);
-    if (static_cast<std::size_t>(count) > packet.size()) return fail_errno("netlink", EMSGSIZE);
+    if (static_cast<std::size_t>(count) > kBuffer) return fail_errno("netlink", EMSGSIZE);
     packet.resize(static_cast<std::size_t>(count));
     return packet;
 }
