@@ -8,6 +8,7 @@
 #include "base/signals.hpp"
 #include "config/checks.hpp"
 #include "config/core_rows.hpp"
+#include "config/health_keys.hpp"
 #include "config/socket_keys.hpp"
 #include "config/timer_keys.hpp"
 
@@ -26,6 +27,9 @@ static constexpr Names<NotifyAccess, 3> names_of(NotifyAccess) {
     return {{{"none", NotifyAccess::kNone},
              {"main", NotifyAccess::kMain},
              {"all", NotifyAccess::kAll}}};
+}
+static constexpr Names<Ready, 2> names_of(Ready) {
+    return {{{"type", Ready::kType}, {"health", Ready::kHealth}}};
 }
 static constexpr Names<Restart, 8> names_of(Restart) {
     return {{{"no", Restart::kNo},
@@ -222,6 +226,11 @@ std::vector<CoreKey> service_keys() {
 std::vector<CoreKey> readiness_keys() {
     using R = ReadinessTable;
     return {
+        readiness(
+            "ready", &R::ready,
+            "What says that the service is up, so that those that need it may start: what its "
+            "type says (\"type\"), or after that its first good health check (\"health\", "
+            "with a [health])."),
         readiness("notify_access", &R::notify_access,
                   "Whose messages on $NOTIFY_SOCKET count: the main process's, or all of the "
                   "unit's. \"none\" means all with type notify, watchdog or "
@@ -306,6 +315,7 @@ std::vector<CoreKey> make_core_keys() {
     std::vector<CoreKey> all = unit_keys();
     for (auto& row : service_keys()) all.push_back(std::move(row));
     for (auto& row : readiness_keys()) all.push_back(std::move(row));
+    for (auto& row : health_keys()) all.push_back(std::move(row));
     for (auto& row : socket_keys()) all.push_back(std::move(row));
     for (auto& row : timer_keys()) all.push_back(std::move(row));
     for (auto& row : logging_keys()) all.push_back(std::move(row));

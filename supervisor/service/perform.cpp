@@ -119,6 +119,10 @@ void Manager::Impl::perform(Entry& entry, Action action, const Happening& happen
             return abort(entry);
         case Action::kFindDaemon:
             return find_daemon(entry);
+        case Action::kBeginChecks:
+            return begin_checks(entry);
+        case Action::kEndChecks:
+            return end_checks(entry);
         case Action::kKillAll:
             return kill_all(entry);
         case Action::kKillCommand:
@@ -211,6 +215,8 @@ void Manager::Impl::arm_for(Entry& entry, TimerKind timer) {
             return arm(entry, timer, service.restart_reset_after);
         case TimerKind::kWatchdog:
             return arm_watchdog(entry);
+        case TimerKind::kHealth:
+            return arm_check(entry);
     }
 }
 
@@ -402,6 +408,9 @@ void Manager::Impl::execute() {
         }
     }
     effects.clear();
+    for (const auto& change : std::exchange(health_changes, {})) {
+        observer.health_changed(change.entry->name(), change.before, change.now, change.reason);
+    }
     for (const auto& [entry, text] : std::exchange(notes, {})) observer.noted(entry->name(), text);
     for (const auto& [entry, code] : std::exchange(essential_ends, {})) {
         observer.essential_ended(entry->name(), code);

@@ -276,7 +276,10 @@ Result<Program> Starts::program_for(Job& job, OutputFiles& files, Jail& jail) {
     auto environment = base_environment(*jail.loaded->plan.whole());
     environment[kInvocation] = invocation_id(jail.unit, jail.token);
     const ExecRequest* client = job.client();
-    if (client != nullptr) {
+    if (job.request.purpose == ipc::Purpose::kHealth) {
+        TRY_VOID(make_check(job, files, jail, program));
+        if (program.executable >= 0) return program;
+    } else if (client != nullptr) {
         program.argv = client->argv;
         add_variables(environment, client->environment);
         program.stdin_fd = client->stdio[0].get();
@@ -310,6 +313,7 @@ Result<Program> Starts::program_for(Job& job, OutputFiles& files, Jail& jail) {
 /// A program without a path is looked up in the jail's own tree, which has to stand for it.
 bool Starts::needs_look_inside(const Job& job) {
     if (const ExecRequest* client = job.client()) return !client->argv[0].starts_with('/');
+    if (job.request.purpose == ipc::Purpose::kHealth) return false;  // it stands, or is not entered
     const auto command = command_of(jails_.find(job.unit)->loaded->unit.service,
                                     job.request.purpose, job.request.command);
     return command && !(*command)[0].starts_with('/');
@@ -332,21 +336,28 @@ void Starts::launch(Job& job, Jail& jail) {
     }
     auto passed = identify(program->passed);
     if (!passed) return fail_job(job, to_failure("program", passed.error()));
+    std::optional<FileIdentity> executable;
+    if (program->executable >= 0) {
+        const auto held = identify({program->executable});
+        if (!held) return fail_job(job, to_failure("probe", held.error()));
+        executable = held->front();
+    }
     const auto door = core_.groups.open_door(jail.unit);
     if (!door) return fail_job(job, to_failure("cgroup", door.error()));
     tell::intent(core_.keeper, token);
     job.announced = true;
     const int stub = jail.has_stub() ? jail.stub_pidfd.get() : -1;
     program->waits = stub >= 0 && !job.jail_stands;
-    auto child =
-        spawn_program(core_.spawn, jail.loaded->plan, jail.ids, stub, *program, door->entry());
-    if (!child) return fail_in_jail(job, to_failure(jail.loaded->plan.plan(), child.error()));
+    const CompiledPlan& plan = plan_of(job, jail);
+    auto child = spawn_program(core_.spawn, plan, jail.ids, stub, *program, door->entry());
+    if (!child) return fail_in_jail(job, to_failure(plan.plan(), child.error()));
     job.launched = std::make_unique<Launched>(core_.loop);
     Launched& launched = *job.launched;
-    if (jobs_.size() <= kFewAtOnce) launched.plan = jail.loaded->plan.whole();
+    if (jobs_.size() <= kFewAtOnce) launched.plan = plan.whole();
     launched.program = program->argv[0];
     launched.child = std::move(*child);
     launched.passed = std::move(*passed);
+    launched.executable = executable;
     launched.outside = program->waits;
     const pid_t pid = launched.child.pid;
     tell::registered(core_.keeper, token, pid, job.request.purpose, job.unit,
