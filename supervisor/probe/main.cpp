@@ -24,6 +24,7 @@
 namespace jailsvc::probe {
 namespace {
 
+constexpr std::size_t kMostRequest = 2048;    ///< [bytes]
 constexpr std::size_t kMostRead = 64U << 10;  ///< of an answer before its status [bytes]
 constexpr std::int64_t kMostMilliseconds = 24LL * 3600 * 1000;
 
@@ -106,10 +107,8 @@ public:
         if (error != 0) end(code_of_error(error));
     }
 
-    /// Over a Unix socket each text is sent before the other end need read it; a service that takes
-    /// nothing is late.
-    void send(const char* text) const noexcept {
-        std::size_t left = std::strlen(text);
+    /// All of it, unless the other end closes before: it may have answered nevertheless.
+    void send(const char* text, std::size_t left) const noexcept {
         while (left > 0) {
             const long sent =
                 call(SYS_sendto, socket_, word(text), static_cast<long>(left), MSG_NOSIGNAL, 0, 0);
@@ -117,6 +116,7 @@ public:
                 wait(POLLOUT);
                 continue;
             }
+            if (sent == -EPIPE) return;
             require(sent);
             text += sent;
             left -= static_cast<std::size_t>(sent);
@@ -149,11 +149,17 @@ private:
 
 [[noreturn]] void ask_http(const Connection& connection, const char* host,
                            const char* path) noexcept {
+    char request[kMostRequest];
+    std::size_t size = 0;
     for (const char* part :
          {"GET ", path, " HTTP/1.1\r\nHost: ", host,
           "\r\nUser-Agent: jailsvc\r\nAccept: */*\r\nConnection: close\r\n\r\n"}) {
-        connection.send(part);
+        for (; *part != 0; ++part) {
+            if (size == sizeof request) end(kMisused);
+            request[size++] = *part;
+        }
     }
+    connection.send(request, size);  // at once: a simple service reads but once
     StatusLine line;
     char buffer[1024];
     for (std::size_t total = 0; total < kMostRead;) {

@@ -16,7 +16,7 @@ HealthFacts facts_of_health(const Entry& entry, std::uint64_t now_ns) {
     const Vitals& record = entry.record();
     const config::HealthTable& health = *entry.unit().health;
     return {
-        .waited_for = record.state == State::kStarting,
+        .waited_for = record.phase == Phase::kAwaitHealth,
         .start_period = left_of(health.start_period, record.main_started_ns, now_ns).count() > 0,
         .retries = health.retries};
 }
@@ -107,9 +107,8 @@ bool Manager::Impl::check_ended(Entry& entry, Token token, const ExitInfo& info)
     const bool counted = record.check_late != 0 || !info.executed;
     forget_check(entry);
     if (!counted) {
-        std::string reason = tell_end(*entry.unit().health, info);
-        const bool good = reason.empty();
-        judge(entry, good, std::move(reason));
+        const std::string reason = tell_end(*entry.unit().health, info);
+        judge(entry, reason.empty(), reason);
     }
     next_check(entry);
     run();
@@ -153,7 +152,9 @@ void Manager::Impl::arm_check(Entry& entry) {
         runs ? health.timeout : pause_before(record.health, record.first_tries, health.interval));
 }
 
-void Manager::Impl::judge(Entry& entry, bool good, std::string reason) {
+/// Who is to stop is not judged any more: it does so in its turn, and not as a failure.
+void Manager::Impl::judge(Entry& entry, bool good, const std::string& reason) {
+    if (goes_down(entry)) return;
     Vitals& record = entry.record();
     const Health before = record.health;
     const HealthVerdict verdict =
@@ -175,9 +176,8 @@ void Manager::Impl::become(Entry& entry, Health now, const std::string& reason) 
     touch(entry);
 }
 
-/// It has become unhealthy. One that is to stop does that in its turn.
+/// It has become unhealthy.
 void Manager::Impl::heed(Entry& entry, const std::string& reason) {
-    if (goes_down(entry)) return;
     const config::HealthTable& health = *entry.unit().health;
     switch (health.on_unhealthy) {
         case config::OnUnhealthy::kNone:

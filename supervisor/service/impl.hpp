@@ -191,7 +191,7 @@ struct Manager::Impl {
     bool check_not_run(Entry& entry, Token token, const LaunchFailure& failure);
     void forget_check(Entry& entry);
     void next_check(Entry& entry);
-    void judge(Entry& entry, bool good, std::string reason);
+    void judge(Entry& entry, bool good, const std::string& reason);
     void become(Entry& entry, Health now, const std::string& reason);
     void heed(Entry& entry, const std::string& reason);
     void arm_check(Entry& entry);

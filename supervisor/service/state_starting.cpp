@@ -158,6 +158,7 @@ Step while_starting(Event event, const Facts& facts) {
         case Event::kLaunchFailed:
         case Event::kCommandFailed:
         case Event::kStartTimeout:
+        case Event::kUnhealthy:  // since exec_start_post has begun
             return fall(facts);
         case Event::kStart:
         case Event::kWait:
@@ -171,7 +172,6 @@ Step while_starting(Event event, const Facts& facts) {
         case Event::kSocketsLost:
         case Event::kReloadingTold:
         case Event::kStoppingTold:
-        case Event::kUnhealthy:
         case Event::kClosed:
             return stay(State::kStarting, facts);
     }

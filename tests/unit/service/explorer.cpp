@@ -24,6 +24,10 @@ bool is_forking(const config::Unit& unit) {
     return unit.service.type == config::ServiceType::kForking;
 }
 
+bool is_checked(const config::Unit& unit) {
+    return unit.health->present();
+}
+
 std::uint8_t bit(TimerKind kind) {
     return static_cast<std::uint8_t>(1U << static_cast<unsigned>(kind));
 }
@@ -65,6 +69,7 @@ void Explorer::launch(const LaunchRequest& request) {
     Side& side = sides_[unit];
     const std::string& name = units_[unit].name;
     const bool main = request.purpose == Purpose::kMain;
+    if (request.purpose == Purpose::kHealth) return check_launched(request);
     if (request.purpose == Purpose::kListen) {
         if (resuming_) expect(side.listen_token == request.token, name + ": listens again");
         if (side.closing) side.open = side.closing = false;  // which was asked for before
@@ -87,6 +92,7 @@ void Explorer::launch(const LaunchRequest& request) {
         side.main = Process::kLaunching;
         side.main_token = request.token;
         side.late = side.awaited = side.said_ready = side.finding = side.adopted = false;
+        side.was_well = false;
         expect(!units_[unit].socket->waits_for_connections() || side.open,
                name + ": runs without its sockets");
         const bool by_itself = entry(unit).record().restarts > 0;
@@ -103,6 +109,9 @@ void Explorer::launch(const LaunchRequest& request) {
             const std::size_t at = index(need->name());
             expect(!tells_ready(units_[at]) || sides_[at].said_ready,
                    name + ": started before " + need->name() + " was ready");
+            const bool by_health = units_[at].readiness->ready == config::Ready::kHealth;
+            expect(!by_health || sides_[at].was_well,
+                   name + ": started before " + need->name() + " was healthy");
         }
         for (const Entry* rival : entry(unit).conflicts) {
             expect(sides_[index(rival->name())].main == Process::kNone,
@@ -111,7 +120,37 @@ void Explorer::launch(const LaunchRequest& request) {
     }
 }
 
-void Explorer::signal(std::string_view, Token, int, Whom) {}
+void Explorer::signal(std::string_view unit, Token token, int signo, Whom) {
+    Side& side = sides_[index(unit)];
+    if (token == side.check_token && signo == SIGKILL) side.check_killed = true;
+}
+
+/// No check without a service that it could be about, and one at a time.
+void Explorer::check_launched(const LaunchRequest& request) {
+    const std::size_t unit = index(request.unit);
+    Side& side = sides_[unit];
+    const std::string& name = units_[unit].name;
+    if (resuming_) {
+        return expect(side.check_token == request.token, name + ": resume makes another check");
+    }
+    expect(side.check == Process::kNone || side.check_killed, name + ": two checks at once");
+    expect(side.main == Process::kAlive, name + ": checked without its process");
+    const Vitals& record = entry(unit).record();
+    const bool by_health = units_[unit].readiness->ready == config::Ready::kHealth;
+    expect(is_up(entry(unit)) || record.phase == Phase::kAwaitHealth ||
+               (by_health && record.phase == Phase::kPost),
+           name + ": checked though it is not up");
+    side.check = Process::kLaunching;
+    side.check_token = request.token;
+    side.check_killed = false;
+}
+
+void Explorer::health_changed(std::string_view unit, Health before, Health now,
+                              const std::string& reason) {
+    expect(before != now, std::string(unit) + ": its health changed to what it was");
+    expect(now != Health::kUnhealthy || !reason.empty(),
+           std::string(unit) + ": does not say why it is unhealthy");
+}
 
 void Explorer::teardown(std::string_view unit, Token token, bool) {
     Side& side = sides_[index(unit)];
@@ -122,7 +161,8 @@ void Explorer::teardown(std::string_view unit, Token token, bool) {
            name + ": torn down while a process lives");
     side.tearing = true;
     side.finding = false;
-    side.main_token = token;  // which was never launched if exec_start_pre failed
+    side.check = Process::kNone;  // as everything in the jail
+    side.main_token = token;      // which was never launched if exec_start_pre failed
 }
 
 void Explorer::await_connection(std::string_view unit) {
@@ -198,6 +238,7 @@ void Explorer::jump(const Snapshot& to) {
         if (record.main_token != 0) impl.tokens.add(record.main_token, entry(unit));
         if (record.adopted_token != 0) impl.tokens.add(record.adopted_token, entry(unit));
         if (record.control_token != 0) impl.tokens.add(record.control_token, entry(unit));
+        if (record.check_token != 0) impl.tokens.add(record.check_token, entry(unit));
     }
     sides_ = to.sides;
     open_ = to.open;
@@ -220,6 +261,8 @@ std::string Explorer::canonical(bool with_jobs) const {
         put(record.told_stopping | record.listening << 1 | record.sockets << 2);
         put(record.control_token != 0 ? static_cast<int>(record.control_purpose) : 0);
         put(record.control_token != 0 ? record.control_index : 0);
+        put(static_cast<int>(record.health) | record.check_late << 2 |
+            (record.check_token != 0) << 3 | (record.bad_checks & 0xfU) << 4);
         put(record.recent_starts);
         put(fell_with_another(entry(unit)));
         const Side& side = sides_[unit];
@@ -227,7 +270,8 @@ std::string Explorer::canonical(bool with_jobs) const {
         put(side.control);
         put(side.tearing | side.torn << 1 | side.late << 2 | side.said_ready << 3 |
             side.finding << 4 | side.adopted << 5 | side.open << 6 | side.awaited << 7);
-        put((side.listen_token != 0) | side.closing << 1);
+        put((side.listen_token != 0) | side.closing << 1 | static_cast<int>(side.check) << 2 |
+            side.check_killed << 4 | side.was_well << 5);
         put(side.timers & ~bit(TimerKind::kStable));  // which only forgives
         if (!with_jobs) continue;
         for (const Request what : {Request::kStart, Request::kStop, Request::kRestart}) {
@@ -349,9 +393,10 @@ void Explorer::tell(Told what, std::size_t unit) {
 void Explorer::adopt(std::size_t unit) {
     Side& side = sides_[unit];
     side.finding = false;
-    if (!manager_.on_adopted(side.main_token, manager_.next_token(), 9)) return;
-    side.main = Process::kAlive;
+    const Side before = side;
+    side.main = Process::kAlive;  // it lives, whether it is of use or not
     side.adopted = true;
+    if (!manager_.on_adopted(side.main_token, manager_.next_token(), 9)) side = before;
 }
 
 /// What services say of themselves, and what is found out for those that cannot.
@@ -380,6 +425,51 @@ void Explorer::add_told(std::vector<Move>& moves, std::size_t unit) {
                      [](Explorer& self, std::size_t at) { self.tell(Told::kStopping, at); }});
     moves.push_back({"says it is ill", unit, [](Explorer& self, std::size_t at) {
                          self.tell(Told::kWatchdogTrigger, at);
+                     }});
+}
+
+void Explorer::check_ends(std::size_t unit, int code) {
+    Side& side = sides_[unit];
+    side.check = Process::kNone;
+    side.was_well = side.was_well || (code == 0 && !side.check_killed);
+    (void)manager_.on_exited(side.check_token, {.code = code});
+}
+
+void Explorer::add_checks(std::vector<Move>& moves, std::size_t unit) {
+    const Side& side = sides_[unit];
+    const bool armed = (side.timers & bit(TimerKind::kHealth)) != 0;
+    const bool runs = side.check != Process::kNone;
+    if (armed && !runs) {
+        moves.push_back({"check due", unit, [](Explorer& self, std::size_t at) {
+                             self.fire(at, TimerKind::kHealth);
+                         }});
+    }
+    if (runs) {
+        moves.push_back(
+            {"good check", unit, [](Explorer& self, std::size_t at) { self.check_ends(at, 0); }});
+    }
+    if (!alphabet_.checks || !runs) return;
+    moves.push_back(
+        {"bad check", unit, [](Explorer& self, std::size_t at) { self.check_ends(at, 1); }});
+    if (armed) {
+        moves.push_back({"check late", unit, [](Explorer& self, std::size_t at) {
+                             self.fire(at, TimerKind::kHealth);
+                         }});
+    }
+    if (side.check != Process::kLaunching || !alphabet_.late_answers) return;
+    moves.push_back({"check started", unit, [](Explorer& self, std::size_t at) {
+                         self.sides_[at].check = Process::kAlive;
+                         (void)self.manager_.on_started(self.sides_[at].check_token, 8, 5);
+                     }});
+    moves.push_back({"check not made", unit, [](Explorer& self, std::size_t at) {
+                         self.sides_[at].check = Process::kNone;
+                         (void)self.manager_.on_launch_failed(self.sides_[at].check_token,
+                                                              {1, "core", "jail", "is frozen"});
+                     }});
+    moves.push_back({"check interrupted", unit, [](Explorer& self, std::size_t at) {
+                         self.sides_[at].check = Process::kNone;
+                         (void)self.manager_.on_exited(self.sides_[at].check_token,
+                                                       {.code = 127, .executed = false});
                      }});
 }
 
@@ -512,6 +602,7 @@ std::vector<Explorer::Move> Explorer::moves() {
     for (std::size_t unit = 0; unit < units_.size(); ++unit) {
         add_requests(all, unit);
         add_told(all, unit);
+        add_checks(all, unit);
         add_main(all, unit);
         add_control(all, unit);
         add_sockets(all, unit);
@@ -608,12 +699,39 @@ void Explorer::check_ready(std::size_t unit) {
            name + (watched ? ": is not watched" : ": is watched though it is not up"));
 }
 
+/// Checked is who is up, or waits for a good check, and nobody else; who is to be restarted when
+/// unhealthy is not both unhealthy and up.
+void Explorer::check_health(std::size_t unit) {
+    const Vitals& record = entry(unit).record();
+    const std::string& name = units_[unit].name;
+    const Side& side = sides_[unit];
+    const bool up = record.state == State::kRunning || record.state == State::kReloading;
+    const bool waits = record.state == State::kStarting && record.phase == Phase::kAwaitHealth;
+    const bool after_wait = record.state == State::kStarting && record.phase == Phase::kPost;
+    const bool by_health = units_[unit].readiness->ready == config::Ready::kHealth;
+    expect(!up || !by_health || side.was_well, name + ": is up, and no check was ever good");
+    if (!is_checked(units_[unit]) || !(up || waits || (after_wait && by_health))) {
+        expect(record.health == Health::kNone, name + ": is checked though it is not up");
+        expect((side.timers & bit(TimerKind::kHealth)) == 0, name + ": will be checked");
+        expect(side.check == Process::kNone || side.check_killed,
+               name + ": a check of it goes on though it is not up");
+        return;
+    }
+    expect(record.health != Health::kNone, name + ": is not checked");
+    expect((side.timers & bit(TimerKind::kHealth)) != 0, name + ": no further check will come");
+    const bool restarts = units_[unit].health->on_unhealthy == config::OnUnhealthy::kRestart;
+    expect(record.health != Health::kUnhealthy || !restarts || goes_down(entry(unit)),
+           name + ": is unhealthy, and goes on");
+}
+
 /// Who is up says nothing, who is down or goes there has a reason.
 void Explorer::check_because(const Entry& self) {
     const std::string because = because_of(self);
     const State state = self.record().state;
     const bool leaves = goes_down(self) || state == State::kStopping;
-    const bool waits = state == State::kStarting && self.record().phase == Phase::kAwaitReady;
+    const Phase phase = self.record().phase;
+    const bool waits =
+        state == State::kStarting && (phase == Phase::kAwaitReady || phase == Phase::kAwaitHealth);
     if (is_active(state) && !leaves && !waits) {
         expect(because.empty(), self.name() + ": is up, and still says \"" + because + "\"");
     } else if (state != State::kInactive && state != State::kListening) {
@@ -642,11 +760,13 @@ void Explorer::check(const std::vector<State>& before, std::string_view event) {
     for (std::size_t unit = 0; unit < units_.size(); ++unit) {
         check_unit(unit);
         check_sockets(unit);
+        check_health(unit);
         check_because(entry(unit));
     }
     // Who fails is told to end at once.
     const bool fails = event == "start timeout" || event.starts_with("command") ||
-                       event == "no ping" || event == "says it is ill";
+                       event == "no ping" || event == "says it is ill" || event == "bad check" ||
+                       event == "check late";
     if (!fails) {
         check_stop_order(before);
     }
@@ -702,15 +822,16 @@ bool Explorer::answer_something() {
         std::vector<Move> answers;
         add_control(answers, unit);
         add_told(answers, unit);
+        add_checks(answers, unit);
         add_main(answers, unit);
         add_sockets(answers, unit);
         const bool runs = is_up(entry(unit)) && entry(unit).record().state != State::kReloading &&
                           sides_[unit].control == Process::kNone;
         if (runs) answers.clear();
         add_rest(answers, unit);
-        static constexpr std::string_view kGood[] = {"started",   "command ends well", "exit 1",
-                                                     "torn down", "delay over",        "ready",
-                                                     "found",     "listens",           "closed"};
+        static constexpr std::string_view kGood[] = {
+            "started", "command ends well", "exit 1", "torn down", "delay over", "ready",
+            "found",   "listens",           "closed", "good check"};
         const auto good = std::ranges::find_if(answers, [](const Move& move) {
             return std::ranges::find(kGood, std::string_view(move.name)) != std::end(kGood);
         });

@@ -95,9 +95,9 @@ struct World : Launcher, Timers, Observer {
     void noted(std::string_view unit, const std::string& text) override {
         notes.push_back(std::string(unit) + ": " + text);
     }
-    void health_changed(std::string_view unit, Health, Health now,
+    void health_changed(std::string_view unit, Health, Health is,
                         const std::string& reason) override {
-        health.push_back(std::string(unit) + " " + std::string(name_of(now)) +
+        health.push_back(std::string(unit) + " " + std::string(name_of(is)) +
                          (reason.empty() ? "" : ": " + reason));
     }
     void essential_ended(std::string_view unit, int exit_code) override {
