@@ -31,7 +31,7 @@ std::string tell_end(const config::HealthTable& health, const ExitInfo& info) {
 /// Whether it is the check's own fault that it was not executed. What else there may be (a jailer
 /// that died, a unit that is frozen) says nothing of the service.
 bool is_own_fault(const LaunchFailure& failure) {
-    return failure.operation == "exec" || failure.operation == "program";
+    return failure.operation == "exec";
 }
 
 }  // namespace

@@ -105,6 +105,12 @@ class Probes(Health):
                       '[jail.network]\nmode = "loopback"'),
         "file": server("unix", "/run/answer/sock", 'unix = "/run/answer/sock"'),
         "name": server("unix", "@health-test", 'unix = "@health-test"'),
+        "held": server("127.0.0.1", 48085, 'http = "http://127.0.0.1:48085/"').replace(
+            'timeout = "2s"', 'timeout = "20s"'),
+        "bare": '[service]\nexec_start = ["/bin/httpd", "-f", "-p", "127.0.0.1:48086", "-h", "/tmp"]\n'
+                f'[health]\nhttp = "http://127.0.0.1:48086/none"\n{FAST}'
+                '[jail.network]\nmode = "loopback"\n'
+                '[jail.chroot]\nmode = "directory"\nroot = "@HERE@/root"\n',
         "port": server("127.0.0.1", 48082, 'tcp = "48082"'),
         "deaf": '[service]\nexec_start = ["/bin/sleep", "1000"]\n'
                 f'[health]\ntcp = "127.0.0.1:1"\n{FAST}[jail.network]\nmode = "loopback"\n',
@@ -114,7 +120,52 @@ class Probes(Health):
                    '[jail.pledge]\npromises = "stdio rpath prot_exec"\n',
     }
 
-    def test_a_good_answer_is_healthy(self):
+    # Tells which processes of its own user a program of the jail may write to.
+    LOOK = """
+import os
+for pid in range(2, 4000):
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        continue
+    try:
+        name = open(f'/proc/{pid}/comm').read().strip()
+        with open(f'/proc/{pid}/mem', 'r+b'):
+            print(pid, name, 'open')
+    except OSError:
+        print(pid, 'closed')
+"""
+
+    def looks(self, unit):
+        return self.ok("exec", unit, "--", "/usr/bin/python3", "-c", self.LOOK).splitlines()
+
+    def test_the_service_cannot_write_to_its_probe(self):  # [S1.9]
+        self.ok("start", "held")
+        self.await_health("held", "healthy")
+        self.say("hang")
+        asked = len(self.asked())
+        await_true("a probe that waits", lambda: len(self.asked()) > asked)
+        lines = self.looks("held")
+        self.assertEqual(sum(line.endswith("closed") for line in lines), 1, lines)
+        # Control: to the server itself, which has the same user.
+        self.assertTrue([line for line in lines if "python3 open" in line], lines)
+        self.ok("stop", "held")
+
+    def test_a_tree_without_any_other_file(self):  # [S1.9]
+        root = self.supervisor.folder / "root"
+        busybox = shutil.which("busybox")
+        if busybox is None:
+            self.skipTest("skipped: no busybox here")
+        root.mkdir()
+        for name in ("dev", "proc", "tmp", "sys", "run", "bin"):
+            (root / name).mkdir()
+        shutil.copy(busybox, root / "bin/httpd")
+        self.ok("start", "bare")
+        # Which is not there: what matters is that the probe was executed, and answered.
+        self.await_reason("bare", "answered with status 404")
+        self.ok("stop", "bare")
+
+    def test_a_good_answer_is_healthy(self):  # [S1.9]
         self.ok("start", "web")
         health = self.await_health("web", "healthy")
         self.assertEqual(health["bad"], 0)
@@ -123,7 +174,7 @@ class Probes(Health):
         self.ok("stop", "web")
         self.assertEqual(self.health("web")["state"], "none")
 
-    def test_bad_answers_are_told_and_good_ones_mend(self):
+    def test_bad_answers_are_told_and_good_ones_mend(self):  # [S1.9]
         self.ok("start", "web")
         self.await_health("web", "healthy")
         for answer, told in (("500", "answered with status 500"),
@@ -143,13 +194,13 @@ class Probes(Health):
         self.assertIn("web: unhealthy: answered with status 500", said)
         self.assertIn("web: healthy again", said)
 
-    def test_a_service_in_a_network_of_its_own_is_reached(self):
+    def test_a_service_in_a_network_of_its_own_is_reached(self):  # [S1.9]
         for unit in ("alone", "six"):
             self.ok("start", unit)
             self.await_health(unit, "healthy")
             self.ok("stop", unit)
 
-    def test_control_the_hosts_network_is_another(self):
+    def test_control_the_hosts_network_is_another(self):  # [S1.9]
         # What answers on the same port of the host is not asked.
         self.ok("start", "web")
         self.await_health("web", "healthy")
@@ -157,14 +208,14 @@ class Probes(Health):
         self.assertIn("Connection refused", self.await_health("deaf", "unhealthy")["reason"])
         self.ok("stop", "web", "deaf")
 
-    def test_sockets_and_ports(self):
+    def test_sockets_and_ports(self):  # [S1.9]
         for unit in ("file", "name", "port"):
             self.ok("start", unit)
             self.await_health(unit, "healthy")
             self.ok("stop", unit)
             (self.supervisor.folder / "answer/sock").unlink(missing_ok=True)
 
-    def test_promises_of_the_service_do_not_bind_the_probe(self):
+    def test_promises_of_the_service_do_not_bind_the_probe(self):  # [S1.9]
         self.ok("start", "pledged")
         self.assertIn("Connection refused", self.await_health("pledged", "unhealthy")["reason"])
         self.ok("stop", "pledged")
@@ -209,7 +260,7 @@ class Checks(Health):
         listed = json.loads(self.ok("ps", unit, "--json"))
         return [one for unit in listed["units"] for one in unit["processes"]]
 
-    def test_a_program_in_the_jail_says_it(self):
+    def test_a_program_in_the_jail_says_it(self):  # [S1.9]
         self.ok("start", "exec")
         self.await_health("exec", "healthy")
         self.ok("exec", "exec", "--", "/bin/rm", "/tmp/well")
@@ -221,12 +272,12 @@ class Checks(Health):
         self.await_health("exec", "healthy")
         self.ok("stop", "exec")
 
-    def test_a_program_that_is_not_there_is_a_bad_check(self):
+    def test_a_program_that_is_not_there_is_a_bad_check(self):  # [S1.9]
         self.ok("start", "missing")
         self.assertIn("/no/such/check", self.await_health("missing", "unhealthy")["reason"])
         self.ok("stop", "missing")
 
-    def test_a_service_that_hangs_is_late(self):
+    def test_a_service_that_hangs_is_late(self):  # [S1.9]
         self.ok("start", "hangs")
         self.await_health("hangs", "healthy")
         self.say("hang")
@@ -236,14 +287,14 @@ class Checks(Health):
         self.await_health("hangs", "healthy")
         self.ok("stop", "hangs")
 
-    def test_what_a_late_check_began_is_ended(self):
+    def test_what_a_late_check_began_is_ended(self):  # [S1.9]
         self.ok("start", "stuck")
         self.await_health("stuck", "unhealthy")
         # The service and its init; of a check no more than the two sleeps that run now.
         self.assertLessEqual(len(self.processes("stuck")), 6)
         self.ok("stop", "stuck")
 
-    def test_unhealthy_is_restarted(self):
+    def test_unhealthy_is_restarted(self):  # [S1.9]
         self.ok("start", "restarts")
         self.await_health("restarts", "healthy")
         before = self.supervisor.pid("restarts")
@@ -256,21 +307,21 @@ class Checks(Health):
                       self.supervisor.said())
         self.ok("stop", "restarts")
 
-    def test_restarts_have_their_limit(self):
+    def test_restarts_have_their_limit(self):  # [S1.9]
         self.ok("start", "limited")
         status = self.supervisor.await_state("limited", "failed")
         self.assertIn("start limit: 2 starts", status["because"])
         self.assertIn("bad checks, the last one: exit code 1", status["because"])
         self.assertEqual(status["health"]["state"], "none")
 
-    def test_a_signal_may_mend_it(self):
+    def test_a_signal_may_mend_it(self):  # [S1.9]
         self.ok("start", "signalled")
         self.await_health("signalled", "healthy")
         self.assertIn("signalled: unhealthy", self.supervisor.said())
         self.assertEqual(self.supervisor.status("signalled")["restarts"], 0)
         self.ok("stop", "signalled")
 
-    def test_bad_checks_do_not_count_in_the_start_period(self):
+    def test_bad_checks_do_not_count_in_the_start_period(self):  # [S1.9]
         self.ok("start", "patient")
         self.await_reason("patient", "exit code 1")
         seen = self.health("patient")["checked"]
@@ -279,7 +330,7 @@ class Checks(Health):
         self.assertEqual((health["state"], health["bad"]), ("starting", 0))
         self.ok("stop", "patient")
 
-    def test_dependents_wait_for_a_good_check(self):
+    def test_dependents_wait_for_a_good_check(self):  # [S1.9]
         well = self.supervisor.folder / "answer/well"
         self.ok("start", "--no-block", "needs-slow")
         self.await_reason("slow", "exit code 1")
@@ -294,7 +345,7 @@ class Checks(Health):
         well.unlink()
         self.ok("stop", "slow")
 
-    def test_who_is_never_healthy_does_not_start(self):
+    def test_who_is_never_healthy_does_not_start(self):  # [S1.9]
         self.fails(1, "start", "never")
         self.assertIn("no health check was good; the last one: exit code 1 within 500 ms",
                       self.supervisor.status("never")["because"])
@@ -302,7 +353,7 @@ class Checks(Health):
         self.assertIn("ended before a health check was good",
                       self.supervisor.status("quits")["because"])
 
-    def test_checks_outlive_engine_and_jailer(self):
+    def test_checks_outlive_engine_and_jailer(self):  # [S1.9]
         self.ok("start", "hangs")
         self.await_health("hangs", "healthy")
         for role in "engine", "jailer":
@@ -318,7 +369,7 @@ class Checks(Health):
             self.assertEqual(self.supervisor.pid("hangs"), before)
         self.ok("stop", "hangs")
 
-    def test_who_is_frozen_is_not_blamed(self):
+    def test_who_is_frozen_is_not_blamed(self):  # [S1.9]
         self.ok("start", "hangs")
         self.await_health("hangs", "healthy")
         self.ok("freeze", "hangs")
@@ -329,7 +380,7 @@ class Checks(Health):
         self.await_health("hangs", "unhealthy")  # control
         self.ok("stop", "hangs")
 
-    def test_events_tell_it(self):
+    def test_events_tell_it(self):  # [S1.9]
         with subprocess.Popen([CLIENT, "--state", self.supervisor.state, "events",
                                "--json", "exec"], stdout=subprocess.PIPE, text=True) as stream:
             self.assertIn("begin", stream.stdout.readline())
@@ -399,14 +450,14 @@ http {
         self.assertEqual((status["state"], status["health"]["state"]), ("running", "healthy"))
         self.ok("stop", unit)
 
-    def test_nginx_in_a_network_of_its_own(self):
+    def test_nginx_in_a_network_of_its_own(self):  # [S1.9]
         self.serves("nginx", "/usr/sbin/nginx")
 
-    def test_redis(self):
+    def test_redis(self):  # [S1.9]
         self.serves("redis", "redis-server")
         self.serves("redis-cli", "redis-server")
 
-    def test_postgresql(self):
+    def test_postgresql(self):  # [S1.9]
         if self.POSTGRES is None or subprocess.run(["id", "postgres"], check=False,
                                                    capture_output=True).returncode != 0:
             self.skipTest("skipped: no PostgreSQL here")
