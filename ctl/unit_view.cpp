@@ -84,6 +84,10 @@ std::vector<std::string> table_row(const Context& context, const Json& unit) {
     if (last.empty()) last = "-";  // a target, or a file with errors
     if (last == "host") last = paint(context.colour, Colour::kYellow, "unconfined");
     if (!because.empty()) last += "  " + because;
+    if (unit.contains("health") && unit["health"].is_object() &&
+        text_field(unit["health"], "state") == "unhealthy") {
+        last += "  (unhealthy)";
+    }
     if (unit.value("stale", false)) last += "  (file changed)";
     const bool has_errors = !unit.value("errors", Json::array()).empty();
     if (has_errors && state != "error") last += "  (file has errors)";
@@ -162,6 +166,25 @@ void add_report(const Json& unit, Lines& lines) {
     }
 }
 
+/// "unhealthy since 3 s ago; 5 bad checks, the last one: Connection refused".
+void add_health(const Context& context, const Json& unit, Lines& lines) {
+    const auto found = unit.find("health");
+    if (found == unit.end() || !found->is_object()) return;
+    const Json& health = *found;
+    const std::string state = text_field(health, "state");
+    if (state == "none") return;
+    const Colour colour = state == "healthy"     ? Colour::kGreen
+                          : state == "unhealthy" ? Colour::kRed
+                                                 : Colour::kYellow;
+    std::string line = paint(context.colour, colour, state);
+    if (const std::string since = ago(health); since != "-") line += " since " + since;
+    const std::uint64_t bad = number_field(health, "bad").value_or(0);
+    if (bad > 0) line += fmt::format("; {} bad {} in a row", bad, bad == 1 ? "check" : "checks");
+    const std::string reason = text_field(health, "reason");
+    if (!reason.empty()) line += "; the last bad one: " + reason;
+    add(lines, "health", line);
+}
+
 void add_usage(const Json& unit, Lines& lines) {
     add(lines, "pid", number_or_dash(unit, "pid"));
     add(lines, "memory", bytes_or_dash(unit, "memory"));
@@ -211,6 +234,7 @@ void print_details(const Context& context, const Json& unit) {
     add_state(context, unit, lines);
     add_sockets(unit, lines);
     add_report(unit, lines);
+    add_health(context, unit, lines);
     add_usage(unit, lines);
     if (!text_field(unit, "profile").empty()) add(lines, "jail", jail_line(unit));
     add_texts(unit, "files", "file", lines);

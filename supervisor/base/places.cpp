@@ -100,6 +100,7 @@ Result<Places> Places::from_arguments(const std::vector<std::string>& given) {
     const std::string library = library_of(folder);
     if (places.plugins.empty()) places.plugins = library + "/plugins";
     places.stub = library + "/jailsvc-stub";
+    places.probe = library + "/jailsvc-probe";
     places.preload = library + "/preload";
     places.learner = library + "/jailsvc-learn";
     if (!state.empty()) keep_below(places, state);

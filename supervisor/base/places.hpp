@@ -25,6 +25,7 @@ struct Places {
     std::string ceiling;                    ///< docs/CEILING.md; --config DIR: DIR/ceiling.toml
     std::string plugins;                    ///< --plugins DIR
     std::string stub;                       ///< program that is PID 1 of a jail
+    std::string probe;                      ///< program that makes health checks
     std::string preload;                    ///< directory of what programs preload
     std::string learner;                    ///< program that records what a unit uses
     std::uint64_t files = 0;  ///< --files N: soft limit of open files that jailsvc-init was given

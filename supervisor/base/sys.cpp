@@ -108,6 +108,10 @@ Result<void> pidfd_signal(int pidfd, int signo) {
     return {};
 }
 
+Result<void> write_fd(int fd, std::string_view text, const std::string& name) {
+    return write_all(fd, text, name);
+}
+
 Result<Fd> sealed_memfd(const char* name, std::string_view bytes) {
     Fd fd(::memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
     if (!fd) return fail_errno(fmt::format("memfd_create {}", name));

@@ -32,6 +32,9 @@ namespace jailsvc::sys {
 /// Writes `text` in one go to an existing file (proc, sysfs, cgroup files).
 [[nodiscard]] Result<void> write_file(const std::string& path, std::string_view text);
 
+/// All of it, to where the descriptor stands; `name` is for errors.
+[[nodiscard]] Result<void> write_fd(int fd, std::string_view text, const std::string& name);
+
 /// Temporary file, fsync, rename: a reader sees the old or the new content, never a part.
 [[nodiscard]] Result<void> replace_file(const std::string& path, std::string_view text,
                                         mode_t mode = 0644);

@@ -8,6 +8,7 @@
 #include "config/checks.hpp"
 #include "config/core_rows.hpp"
 #include "config/service_keys.hpp"
+#include "config/health_keys.hpp"
 #include "config/socket_keys.hpp"
 #include "config/timer_keys.hpp"
 
@@ -144,6 +145,7 @@ std::vector<CoreKey> make_core_keys() {
     std::vector<CoreKey> all = unit_keys();
     for (auto& row : service_keys()) all.push_back(std::move(row));
     for (auto& row : readiness_keys()) all.push_back(std::move(row));
+    for (auto& row : health_keys()) all.push_back(std::move(row));
     for (auto& row : socket_keys()) all.push_back(std::move(row));
     for (auto& row : timer_keys()) all.push_back(std::move(row));
     for (auto& row : logging_keys()) all.push_back(std::move(row));

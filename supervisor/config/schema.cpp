@@ -18,6 +18,11 @@ Schema make_core_schema() {
          .doc = "The program, and when it is started again. A unit without it is a target.",
          .keys = {},
          .plugin = "core"},
+        {.name = "health",
+         .doc = "Whether the service does its work, asked again and again while it is up; "
+                "docs/HEALTH.md.",
+         .keys = {},
+         .plugin = "core"},
         {.name = "socket",
          .doc = "What the unit listens on, whether its program runs or not; docs/SOCKETS.md.",
          .keys = {},

@@ -17,6 +17,9 @@ static constexpr Names<NotifyAccess, 3> names_of(NotifyAccess) {
              {"main", NotifyAccess::kMain},
              {"all", NotifyAccess::kAll}}};
 }
+static constexpr Names<Ready, 2> names_of(Ready) {
+    return {{{"type", Ready::kType}, {"health", Ready::kHealth}}};
+}
 static constexpr Names<Restart, 8> names_of(Restart) {
     return {{{"no", Restart::kNo},
              {"on-success", Restart::kOnSuccess},
@@ -102,6 +105,11 @@ std::vector<CoreKey> service_keys() {
 std::vector<CoreKey> readiness_keys() {
     using R = ReadinessTable;
     return {
+        readiness(
+            "ready", &R::ready,
+            "What says that the service is up, so that those that need it may start: what its "
+            "type says (\"type\"), or after that its first good health check (\"health\", "
+            "with a [health])."),
         readiness("notify_access", &R::notify_access,
                   "Whose messages on $NOTIFY_SOCKET count: the main process's, or all of the "
                   "unit's. \"none\" means all with type notify, watchdog or "

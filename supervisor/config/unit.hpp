@@ -40,6 +40,12 @@ enum class NotifyAccess : std::uint8_t {
     kAll,  ///< every process in the unit's jail
 };
 enum class KillMode : std::uint8_t { kJail, kProcess, kMixed };
+/// What says that a service is up.
+enum class Ready : std::uint8_t {
+    kType,    ///< what its type says
+    kHealth,  ///< and then its first good health check
+};
+enum class OnUnhealthy : std::uint8_t { kNone, kRestart, kSignal };
 
 /// [unit]
 struct UnitTable {
@@ -86,7 +92,27 @@ struct ReadinessTable {
     Duration watchdog{};           ///< longest time between two pings; 0: none
     int watchdog_signal = 6;
     std::uint32_t file_descriptor_store_max = 0;
+    Ready ready = Ready::kType;
     bool operator==(const ReadinessTable&) const = default;
+};
+
+/// [health]: one of the first four says what a check is.
+struct HealthTable {
+    Command exec;             ///< a program in the unit's jail
+    std::string http;         ///< see parse_http_target in health_target.hpp
+    std::string tcp;          ///< see parse_tcp_target
+    std::string unix_socket;  ///< path in the jail, or @NAME
+    Duration interval = std::chrono::seconds(10);
+    Duration timeout = std::chrono::seconds(5);
+    std::uint32_t retries = 5;  ///< so many bad ones in a row: unhealthy
+    Duration start_period = std::chrono::seconds(30);
+    OnUnhealthy on_unhealthy = OnUnhealthy::kNone;
+    int signal = 0;  ///< for kSignal
+    bool operator==(const HealthTable&) const = default;
+
+    [[nodiscard]] bool present() const {
+        return !exec.empty() || !http.empty() || !tcp.empty() || !unix_socket.empty();
+    }
 };
 
 /// [timer]; systemd.timer(5) is the model.
@@ -179,6 +205,7 @@ struct Unit {
     UnitTable unit;
     ServiceTable service;
     Rarely<ReadinessTable> readiness;
+    Rarely<HealthTable> health;
     Rarely<EnvironmentTable> environment;
     Rarely<LoggingTable> logging;
     Rarely<TimerTable> timer;

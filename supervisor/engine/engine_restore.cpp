@@ -67,7 +67,8 @@ void Engine::restore(const std::vector<Records::Entry>& entries) {
 std::set<service::Token> Engine::tell_snapshot(const std::vector<service::Record>& records) {
     std::set<service::Token> recorded;
     for (const service::Record& record : records) {
-        recorded.insert({record.main_token, record.control_token, record.adopted_token});
+        recorded.insert(
+            {record.main_token, record.control_token, record.adopted_token, record.check_token});
     }
     std::set<service::Token> known;
     for (const ipc::Exited& exited : exited_) known.insert(exited.token);

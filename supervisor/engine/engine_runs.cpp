@@ -72,8 +72,11 @@ void Engine::tell_exit(const ipc::Exited& exited) {
     if (!asks_.on_exited(exited)) {
         const std::string unit(ipc::get_text(exited.unit));
         const bool one_of_many = config::is_connection_name(unit);
-        asks_.end_log_line(one_of_many ? config::split_name(unit).prefix
-                                       : unit);  // before the next run can be asked for
+        // Before the next run can be asked for. A health check has no part in what the service
+        // writes.
+        if (exited.purpose != ipc::Purpose::kHealth) {
+            asks_.end_log_line(one_of_many ? config::split_name(unit).prefix : unit);
+        }
         const bool is_main = exited.purpose == ipc::Purpose::kMain;
         auto info = exit_info(exited);
         info.executed = !(ended_before_exec(info) && early_exits_.take_unanswered(exited.token));

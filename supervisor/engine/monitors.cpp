@@ -76,4 +76,15 @@ void Monitors::noted(std::string_view unit, const std::string& text) {
     });
 }
 
+void Monitors::health_changed(std::string_view unit, service::Health before, service::Health now,
+                              const std::string& reason) {
+    tell(unit, [&] {
+        Json json = event("health", unit);
+        json["state"] = name_of(now);
+        json["before"] = name_of(before);
+        json["because"] = reason;
+        return json;
+    });
+}
+
 }  // namespace jailsvc::engine

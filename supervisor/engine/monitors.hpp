@@ -19,6 +19,8 @@ public:
 
     void changed(const service::Record& record, service::State before);
     void noted(std::string_view unit, const std::string& text);
+    void health_changed(std::string_view unit, service::Health before, service::Health now,
+                        const std::string& reason);
 
     /// Ends the streams of those that have lost events, and forgets who is gone. Not while the
     /// manager speaks: a client may have asked for the next thing already.

@@ -34,7 +34,7 @@ public:
     };
 
     // The layout, in bytes; any change to it is another kFormat. A change of size is one by itself.
-    static constexpr std::uint64_t kFormat = 7 | std::uint64_t{sizeof(service::Vitals)} << 32;
+    static constexpr std::uint64_t kFormat = 8 | std::uint64_t{sizeof(service::Vitals)} << 32;
     static constexpr std::size_t kHeadSize = 4096;
     static constexpr std::size_t kFormatAt = kHeadSize - sizeof kFormat;
     static constexpr std::size_t kNameSize = sizeof service::Record::unit;

@@ -87,6 +87,30 @@ void Reporter::noted(std::string_view unit, const std::string& text) {
     if (monitors_ != nullptr) monitors_->noted(unit, text);
 }
 
+std::string describe_health(std::string_view unit, service::Health before, service::Health now,
+                            const std::string& reason) {
+    using service::Health;
+    switch (now) {
+        case Health::kNone:
+        case Health::kStarting:
+            return {};
+        case Health::kHealthy:
+            return fmt::format("{}: healthy{}", unit, before == Health::kUnhealthy ? " again" : "");
+        case Health::kUnhealthy:
+            return fmt::format("{}: unhealthy: {}", unit, reason);
+    }
+    return {};
+}
+
+void Reporter::health_changed(std::string_view unit, service::Health before, service::Health now,
+                              const std::string& reason) {
+    if (monitors_ != nullptr) monitors_->health_changed(unit, before, now, reason);
+    const std::string line = describe_health(unit, before, now, reason);
+    if (line.empty()) return;
+    spdlog::log(now == service::Health::kUnhealthy ? spdlog::level::warn : spdlog::level::info,
+                "{}", line);
+}
+
 void Reporter::essential_ended(std::string_view unit, int exit_code) {
     spdlog::warn("{}: is essential and has ended: exit code {}", unit, exit_code);
     if (!end_) end_ = exit_code;

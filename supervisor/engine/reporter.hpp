@@ -23,6 +23,8 @@ public:
     void changed(const service::Record& record, service::State before) override;
     void settled(service::JobId job, const service::JobResult& result) override;
     void noted(std::string_view unit, const std::string& text) override;
+    void health_changed(std::string_view unit, service::Health before, service::Health now,
+                        const std::string& reason) override;
     void essential_ended(std::string_view unit, int exit_code) override;
     void dropped(std::string_view unit) override { dropped_.emplace_back(unit); }
 
@@ -59,6 +61,10 @@ private:
 /// "web: running after 12 ms": the line for people, empty where the change is not worth one.
 [[nodiscard]] std::string describe_change(const service::Record& record, service::State before,
                                           std::uint64_t now_ns, std::uint64_t began_ns);
+
+/// "web: healthy again": likewise, of its health checks.
+[[nodiscard]] std::string describe_health(std::string_view unit, service::Health before,
+                                          service::Health now, const std::string& reason);
 
 /// 12 ms, 3.4 s, 5 min.
 [[nodiscard]] std::string describe_duration(std::uint64_t nanoseconds);

@@ -114,7 +114,7 @@ Json blank_status(const std::string& name, std::string_view state, const std::st
             {"refused", 0},           {"type", ""},
             {"status_text", nullptr}, {"errno", nullptr},
             {"exit_status", nullptr}, {"watchdog", nullptr},
-            {"last_ping", nullptr}};
+            {"last_ping", nullptr},   {"health", nullptr}};
 }
 
 }  // namespace
@@ -150,6 +150,20 @@ void add_self_report(Json& json, const config::Unit& unit, const service::Vitals
     if (report.ping_ns > 0) json["last_ping"] = since_epoch_us(report.ping_ns, clocks);
 }
 
+/// Null for a unit without health checks; state "none" while there are none to be made.
+Json health_of(const service::Status& status, const Clocks& clocks) {
+    const service::Vitals& record = status.record;
+    if (!status.unit->health->present() && record.health == service::Health::kNone) return nullptr;
+    const auto time = [&](std::uint64_t instant_ns) {
+        return instant_ns > 0 ? Json(since_epoch_us(instant_ns, clocks)) : Json();
+    };
+    return {{"state", name_of(record.health)},
+            {"bad", record.bad_checks},
+            {"reason", status.health_reason},
+            {"since", time(status.health_changed_ns)},
+            {"checked", time(status.health_checked_ns)}};
+}
+
 Json unit_status(const service::Status& status, const Extra& extra,
                  const std::optional<Usage>& usage, const SelfReport& report,
                  const Clocks& clocks) {
@@ -172,6 +186,7 @@ Json unit_status(const service::Status& status, const Extra& extra,
         json["next_restart"] = microseconds(status.next_restart_ns - clocks.boottime_ns);
     }
     add_self_report(json, unit, record, report, clocks);
+    json["health"] = health_of(status, clocks);
     if (usage) {
         json["memory"] = usage->resident_bytes;
         json["cpu"] = usage->cpu_us;

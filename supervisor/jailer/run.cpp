@@ -15,6 +15,7 @@
 #include "base/idle_memory.hpp"
 #include "base/sys.hpp"
 #include "jailer/jail/ground.hpp"
+#include "jailer/jail/probe.hpp"
 #include "jailer/loop/dispatch.hpp"
 #include "jailer/loop/privileges.hpp"
 #include "jailer/loop/watch.hpp"
@@ -68,6 +69,11 @@ Result<SpawnContext> prepare_spawning(const Places& places) {
     spawn.stage_directory = places.run + "/stage";
     spawn.learner = places.learner;
     spawn.records = places.records();
+    if (auto probe = hold_probe(places.probe)) {
+        spawn.probe_program = probe->release();  // as the program
+    } else {
+        spdlog::error("health checks but exec cannot be made: {}", probe.error().message);
+    }
     TRY_VOID(make_private(spawn.stage_directory));
     TRY_VOID(make_private(trash_directory(places)));
     if (::geteuid() == 0) {

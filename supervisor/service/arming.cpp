@@ -37,6 +37,8 @@ void Manager::Impl::arm_for(Entry& entry, TimerKind timer) {
             return arm(entry, timer, service.restart_reset_after);
         case TimerKind::kWatchdog:
             return arm_watchdog(entry);
+        case TimerKind::kHealth:
+            return arm_check(entry);
     }
 }
 
@@ -52,6 +54,7 @@ void Manager::Impl::disarm(Entry& entry, TimerKind timer) {
 
 void Manager::Impl::rearm(Entry& entry) {
     const Vitals& record = entry.record();
+    if (record.health != Health::kNone) arm_check(entry);
     const config::ServiceTable& service = entry.unit().service;
     switch (record.state) {
         case State::kStarting:

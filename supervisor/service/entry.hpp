@@ -22,10 +22,18 @@ struct Job {
     Request what = Request::kStart;
 };
 
+/// What people may want to know of a unit's health checks; gone with the engine.
+struct HealthNotes {
+    std::string reason;            ///< of the last bad check
+    std::uint64_t changed_ns = 0;  ///< when it became what it is
+    std::uint64_t checked_ns = 0;  ///< when the last check ended
+};
+
 /// Everything about a unit that an event may change; copying it is a snapshot.
 struct Life {
     Vitals record{};
-    Rarely<std::string> because;                  ///< uncut text of Record::because
+    Rarely<std::string> because;  ///< uncut text of Record::because
+    Rarely<HealthNotes> health;
     List<Job> jobs;                               ///< starts, restarts, stops: all one direction
     List<JobId> reloads;                          ///< of the reload that runs
     List<JobId> next_reloads;                     ///< came since, or wait for the start

@@ -53,6 +53,9 @@ void Manager::Impl::execute() {
     touched.clear();
     for (const Effect& effect : effects) carry_out(effect);
     effects.clear();
+    for (const auto& change : std::exchange(health_changes, {})) {
+        observer.health_changed(change.entry->name(), change.before, change.now, change.reason);
+    }
     for (const auto& [entry, text] : std::exchange(notes, {})) observer.noted(entry->name(), text);
     for (const auto& [entry, code] : std::exchange(essential_ends, {})) {
         observer.essential_ended(entry->name(), code);

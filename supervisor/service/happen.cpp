@@ -7,7 +7,6 @@
 #include "service/rules.hpp"
 
 namespace jailsvc::service {
-namespace {
 
 std::string tell(const ExitInfo& info) {
     if (!info.known) return "has ended, and nobody saw how";
@@ -26,6 +25,15 @@ std::string tell(config::Duration duration) {
     return std::to_string(milliseconds / 1000) + " s";
 }
 
+std::string tell(const LaunchFailure& failure) {
+    if (!failure.text.empty()) return failure.text;
+    std::string text = failure.plugin + ": " + failure.operation;
+    const char* what = failure.code != 0 ? ::strerrordesc_np(failure.code) : nullptr;
+    return what != nullptr ? text + ": " + what : text;
+}
+
+namespace {
+
 /// "exec_start_pre", or "exec_start_pre 2" where there are several.
 std::string tell_command(const Entry& entry) {
     const Vitals& record = entry.record();
@@ -34,13 +42,6 @@ std::string tell_command(const Entry& entry) {
         text.append(" ").append(std::to_string(record.control_index + 1));
     }
     return text;
-}
-
-std::string tell(const LaunchFailure& failure) {
-    if (!failure.text.empty()) return failure.text;
-    std::string text = failure.plugin + ": " + failure.operation;
-    const char* what = failure.code != 0 ? ::strerrordesc_np(failure.code) : nullptr;
-    return what != nullptr ? text + ": " + what : text;
 }
 
 /// How the last program that was executed ended.
@@ -52,9 +53,10 @@ void note_end(Vitals& record, const ExitInfo& info) {
     record.last_unknown = info.known ? 0 : 1;
 }
 
-/// Of a service that had to say that it is ready, and has ended well instead.
+/// Of a service that had to say that it is ready, or to be healthy, and has ended well instead.
 bool ended_unready(const Entry& entry, const ExitInfo& info) {
     const Vitals& record = entry.record();
+    if (record.state == State::kStarting && record.phase == Phase::kAwaitHealth) return true;
     const config::ServiceType type = entry.unit().service.type;
     const bool tells =
         type == config::ServiceType::kNotify || type == config::ServiceType::kNotifyFd;
@@ -77,6 +79,7 @@ bool Manager::Impl::on_started(Token token, int pid, std::uint64_t exec_ns) {
     Entry* const found = tokens.find(token);
     if (found == nullptr) return false;
     Entry& entry = *found;
+    if (check_started(entry, token)) return true;
     Vitals& record = entry.record();
     if (token == record.main_token) {
         // An exit may be heard before the start of the same process; a repeated answer says
@@ -99,6 +102,7 @@ bool Manager::Impl::on_launch_failed(Token token, const LaunchFailure& failure) 
     Entry* const found = tokens.find(token);
     if (found == nullptr) return false;
     Entry& entry = *found;
+    if (check_not_run(entry, token, failure)) return true;
     Vitals& record = entry.record();
     Happening happening{.ending = Ending::kExitCode, .text = tell(failure)};
     if (token != record.main_token) {
@@ -119,6 +123,7 @@ bool Manager::Impl::on_exited(Token token, const ExitInfo& info) {
     Entry* const found = tokens.find(token);
     if (found == nullptr) return false;
     Entry& entry = *found;
+    if (check_ended(entry, token, info)) return true;
     const Vitals& record = entry.record();
     if (!info.executed && made_again(entry, token)) {
         run();
@@ -163,7 +168,10 @@ void Manager::Impl::main_exited(Entry& entry, const ExitInfo& info) {
     Happening happening{.ending = ending_of(info, entry.unit().service), .text = tell(info)};
     if (ended_unready(entry, info)) {
         if (happening.ending == Ending::kClean) happening.ending = Ending::kExitCode;
-        happening.text = "ended before it said that it was ready: " + happening.text;
+        const bool told = record.phase == Phase::kAwaitHealth;
+        happening.text = (told ? "ended before a health check was good: "
+                               : "ended before it said that it was ready: ") +
+                         happening.text;
     }
     touch(entry);
     const bool stopping = record.state == State::kStopping;
@@ -227,6 +235,9 @@ void Manager::Impl::on_timer(Entry& entry, TimerKind kind) {
         }
         case TimerKind::kStable:
             apply(entry, Event::kStable, {});
+            break;
+        case TimerKind::kHealth:
+            check_due(entry);
             break;
         case TimerKind::kWatchdog:
             apply(entry, Event::kWatchdog,

@@ -82,6 +82,13 @@ struct Manager::Impl {
     std::vector<Outcome> outcomes;  ///< what on_failure and on_success wait for
     std::vector<std::pair<Entry*, int>> essential_ends;
     std::vector<std::pair<Entry*, std::string>> notes;
+    struct HealthChange {
+        Entry* entry = nullptr;
+        Health before = Health::kNone;
+        Health now = Health::kNone;
+        std::string reason;
+    };
+    std::vector<HealthChange> health_changes;
 
     // load.cpp
     LoadReport load(std::vector<config::Unit> units, Faults broken_files);
@@ -194,6 +201,22 @@ struct Manager::Impl {
     void set_watchdog(Entry& entry, std::uint64_t interval_us);
     void extend_timeout(Entry& entry, config::Duration by);
 
+    // health_checks.cpp
+    void begin_checks(Entry& entry);
+    void end_checks(Entry& entry);
+    void launch_check(Entry& entry);
+    void request_check(Entry& entry);
+    void check_due(Entry& entry);
+    bool check_started(Entry& entry, Token token);
+    bool check_ended(Entry& entry, Token token, const ExitInfo& info);
+    bool check_not_run(Entry& entry, Token token, const LaunchFailure& failure);
+    void forget_check(Entry& entry);
+    void next_check(Entry& entry);
+    void judge(Entry& entry, bool good, const std::string& reason);
+    void become(Entry& entry, Health now, const std::string& reason);
+    void heed(Entry& entry, const std::string& reason);
+    void arm_check(Entry& entry);
+
     // restore.cpp
     void restore(const Record& record, const StartedUnits& started);
     void resume(Entry& entry);
@@ -201,6 +224,10 @@ struct Manager::Impl {
 
 /// Why the unit is down or goes there, for as long as it does. A start clears it.
 void set_because(Entry& entry, std::string text);
+
+[[nodiscard]] std::string tell(const ExitInfo& info);
+[[nodiscard]] std::string tell(const LaunchFailure& failure);
+[[nodiscard]] std::string tell(config::Duration duration);
 
 /// What a new engine is to find of the unit; a longer text is cut.
 [[nodiscard]] Record record_of(const Entry& entry);

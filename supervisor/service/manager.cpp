@@ -161,6 +161,9 @@ std::optional<Status> Manager::status(std::string_view unit) const {
     // A start would be refused, and says so; who only looks is to know it too.
     if (status.because.empty() && record.state == State::kInactive) status.because = *entry->broken;
     if (record.state == State::kBackoff) status.next_restart_ns = record.backoff_until_ns;
+    status.health_reason = entry->life.health->reason;
+    status.health_changed_ns = entry->life.health->changed_ns;
+    status.health_checked_ns = entry->life.health->checked_ns;
     if (!entry->life.jobs.empty()) status.job = entry->life.jobs.front().id;
     const bool differs = !std::ranges::equal(record.digest, entry->loaded->digest);
     // Of an instance that goes when it is over, the template may be as it was. A target that only

@@ -46,6 +46,9 @@ public:
     virtual void settled(JobId job, const JobResult& result) = 0;
     /// Something about the unit that people should know and no state tells.
     virtual void noted(std::string_view unit, const std::string& text) = 0;
+    /// What the unit's health checks say of it has changed; `reason`: of the last bad one.
+    virtual void health_changed(std::string_view unit, Health before, Health now,
+                                const std::string& reason) = 0;
     /// An essential unit has failed, or ended without being asked. `exit_code`: its program's, or
     /// 128 and the signal; never 0 if it failed.
     virtual void essential_ended(std::string_view unit, int exit_code) = 0;
@@ -60,6 +63,9 @@ struct Status {
     std::string because;  ///< for waiting, backoff, failed: what it waits for or why
     std::uint64_t next_restart_ns = 0;
     std::optional<JobId> job;
+    std::string health_reason;            ///< of its last bad health check
+    std::uint64_t health_changed_ns = 0;  ///< 0: not known
+    std::uint64_t health_checked_ns = 0;  ///< when the last check ended; 0: not known
     bool stale = false;      ///< its file has changed since it was started, see digest_of_unit
     bool file_gone = false;  ///< there is nothing to start it from again
 };

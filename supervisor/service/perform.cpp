@@ -33,6 +33,8 @@ constexpr std::pair<Action, void (Impl::*)(Entry&)> kDone[] = {
     {Action::kTerminate, &Impl::terminate},
     {Action::kAbort, &Impl::abort},
     {Action::kFindDaemon, &Impl::find_daemon},
+    {Action::kBeginChecks, &Impl::begin_checks},
+    {Action::kEndChecks, &Impl::end_checks},
     {Action::kKillAll, &Impl::kill_all},
     {Action::kKillCommand, &Impl::kill_command},
     {Action::kTeardown, &Impl::tear_down},

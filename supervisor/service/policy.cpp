@@ -31,6 +31,7 @@ Ending ending_of(const ExitInfo& exit, const config::ServiceTable& service) {
 
 bool restarts_after(Ending ending, const config::ServiceTable& service) {
     if (service.type == config::ServiceType::kOneshot && ending == Ending::kClean) return false;
+    if (ending == Ending::kUnhealthy) return true;
     switch (service.restart) {
         case config::Restart::kNo:
             return false;

@@ -15,13 +15,15 @@ enum class Ending : std::uint8_t {
     kSignal,
     kTimeout,
     kWatchdog,
+    kUnhealthy,
 };
 
 /// Exit code 0, one of success_exit_status, or one of the signals that mean "end" (a oneshot's work
 /// is not done when it was interrupted, so there only those that the unit names).
 [[nodiscard]] Ending ending_of(const ExitInfo& exit, const config::ServiceTable& service);
 
-/// The table of Restart=. A oneshot that succeeded is not restarted whatever it says.
+/// The table of Restart=. A oneshot that succeeded is not restarted whatever it says; a unit that
+/// is to be restarted when it is unhealthy is, whatever it says.
 [[nodiscard]] bool restarts_after(Ending ending, const config::ServiceTable& service);
 
 /// restart_delay doubled `level` times, at most restart_delay_max.

@@ -204,7 +204,9 @@ Facts Manager::Impl::facts_of(const Entry& entry, Event event, const Happening& 
                 .clean = happening.ending == Ending::kClean,
                 .on_demand = unit.is_activated() && !entry.removed,
                 .listening = record.listening != 0,
-                .opens = unit.socket->waits_for_connections()};
+                .opens = unit.socket->waits_for_connections(),
+                .checks = unit.health->present(),
+                .ready_by_health = unit.readiness->ready == config::Ready::kHealth};
     facts.has_sockets = record.sockets != 0 && record.want != Want::kAgain;
     const bool unwanted = record.want == Want::kDown || record.want == Want::kAgain;
     facts.restart =

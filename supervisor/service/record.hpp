@@ -56,7 +56,13 @@ struct Vitals {
     std::uint64_t armed_ns;           ///< since when it waits for connections or times
     std::uint64_t extended_until_ns;  ///< it has asked for so long to start, stop or reload
     std::uint64_t watchdog_us;        ///< in place of the unit's, as it has asked; 0: the unit's
-    std::uint8_t digest[32];          ///< of the effective unit that was started
+    Token check_token;                ///< of the health check that runs, or 0
+    std::uint32_t bad_checks;         ///< in a row, those that count
+    Health health;
+    std::uint8_t check_late;   ///< the one that runs has had its time, and was told to end
+    std::uint8_t first_tries;  ///< before the first good check; no more than is needed
+    std::uint8_t unused;
+    std::uint8_t digest[32];  ///< of the effective unit that was started
 };
 
 /// The word for a state of this unit: who waits for times alone is "scheduled".

@@ -39,8 +39,8 @@ UnitPtr without_file(const Record& record, const std::string& name) {
 void Manager::Impl::restore(const Record& record, const StartedUnits& started) {
     const std::string name = text_of(record.unit);
     if (name.empty() || name.size() >= sizeof(record.unit)) return;
-    next_token = std::max(
-        {next_token, record.main_token + 1, record.control_token + 1, record.adopted_token + 1});
+    next_token = std::max({next_token, record.main_token + 1, record.control_token + 1,
+                           record.adopted_token + 1, record.check_token + 1});
     const UnitPtr as_started = started_as(record, name, started);
     Entry* entry = find(name);
     if (entry == nullptr) {
@@ -60,6 +60,9 @@ void Manager::Impl::restore(const Record& record, const StartedUnits& started) {
     if (record.main_token != 0) tokens.add(record.main_token, *entry);
     if (record.adopted_token != 0) tokens.add(record.adopted_token, *entry);
     if (record.control_token != 0) tokens.add(record.control_token, *entry);
+    if (record.check_token != 0) tokens.add(record.check_token, *entry);
+    // Of one whose unit is not known any more nobody can say what to check.
+    if (record.health != Health::kNone && !entry->unit().health->present()) end_checks(*entry);
     rearm(*entry);
 }
 
@@ -72,6 +75,7 @@ void Manager::Impl::resume(Entry& entry) {
     queue.push(entry);
     if (record.main_alive != 0 && record.main_pid == 0) launch_main(entry);
     if (record.control_token != 0) request_command(entry);
+    if (record.check_token != 0) request_check(entry);
     if (record.state == State::kListening) {
         effects.push_back({.kind = Effect::Kind::kAwait, .entry = &entry});
     }

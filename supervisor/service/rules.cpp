@@ -156,7 +156,16 @@ std::string because_of(const Entry& entry) {
         entry.life.because->empty()) {
         return "waits for " + std::string(awaited_of(entry.unit().service.type));
     }
+    if (record.state == State::kStarting && record.phase == Phase::kAwaitHealth &&
+        entry.life.because->empty()) {
+        return "waits for a good health check" + last_of(entry);
+    }
     return *entry.life.because;
+}
+
+std::string last_of(const Entry& entry) {
+    const std::string& reason = entry.life.health->reason;
+    return reason.empty() ? std::string() : "; the last one: " + reason;
 }
 
 }  // namespace jailsvc::service

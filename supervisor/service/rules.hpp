@@ -45,5 +45,7 @@ struct Hindrance {
 /// What its start or reload did in vain, for people: "did not start".
 [[nodiscard]] std::string waited_in_vain(const Entry& entry);
 [[nodiscard]] std::string missed_ping(const Entry& entry);
+/// "; the last one: Connection refused", of a unit's health checks; empty where none was bad.
+[[nodiscard]] std::string last_of(const Entry& entry);
 
 }  // namespace jailsvc::service

@@ -60,13 +60,20 @@ Step begin(const Facts& facts, Actions before) {
     return {State::kStarting, facts.has_pre ? Phase::kPre : Phase::kMain, State::kInactive, before};
 }
 
+Actions unchecked(const Facts& facts, Actions before) {
+    if (facts.checks) before.add(Action::kEndChecks);
+    return before;
+}
+
 Step wind_down(const Facts& facts, State after, Actions before) {
+    before = unchecked(facts, before);
     if (!facts.main_alive && !facts.control_alive) return clear_away(facts, after, before);
     before.add({Action::kArmStop, Action::kTerminate});
     return {State::kStopping, Phase::kTerminate, after, before};
 }
 
 Step shoot_down(const Facts& facts, Actions before) {
+    before = unchecked(facts, before);
     before.add(Action::kBlame);
     if (!facts.main_alive && !facts.control_alive) return clear_away(facts, fallen(facts), before);
     before.add({Action::kArmStop, Action::kAbort});
@@ -132,6 +139,8 @@ Step while_idle(State state, Event event, const Facts& facts) {
         case Event::kReloadingTold:
         case Event::kStoppingTold:
         case Event::kWatchdog:
+        case Event::kHealthy:
+        case Event::kUnhealthy:
         case Event::kClosed:
             return stay(state, facts);
     }

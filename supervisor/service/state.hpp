@@ -37,6 +37,11 @@
 /// A crash (by the restart policy's table) leads to `backoff`, where nothing runs, and by its timer
 /// to starting, waiting, or, beyond the start limit, failed. A failed start is treated alike.
 ///
+/// A unit with health checks (Facts::checks) is checked while it is up (health.hpp), from
+/// kBeginChecks to kEndChecks; one that is ready by them (Facts::ready_by_health) also in
+/// kAwaitHealth, which the first good check ends. Being unhealthy is an event where that is to
+/// restart it: then it is told to end, as after a crash without exec_stop.
+///
 /// A main process that the death of the jailer ended before its program was executed is no crash:
 /// the start is made again from its first command, with another token, within the same timeout.
 ///
@@ -76,8 +81,10 @@ enum class Event : std::uint8_t {
     kReloadingTold,  ///< it has said that it reads its configuration again
     kStoppingTold,   ///< it has said that it is about to end
     kWatchdog,       ///< it has not pinged in time, or has said that something is wrong
+    kHealthy,        ///< a health check was good, of a unit that was not healthy
+    kUnhealthy,      ///< its health checks say so, and it is to be restarted for that
 };
-inline constexpr std::size_t kEvents = 24;
+inline constexpr std::size_t kEvents = 26;
 
 /// What the function may know besides state and event. Policies are decided before (policy.hpp).
 struct Facts {
@@ -104,6 +111,8 @@ struct Facts {
     bool opens = false;         ///< it has sockets to be opened for that; else it waits for a time
     bool limit = false;         ///< the start limit forbids another automatic start
     bool may_start = false;     ///< dependencies allow a start now
+    bool checks = false;        ///< it has health checks
+    bool ready_by_health = false;  ///< it is not ready before one of them was good
 };
 
 enum class Action : std::uint8_t {
@@ -140,6 +149,8 @@ enum class Action : std::uint8_t {
     kArmBackoff,
     kArmStable,
     kArmWatchdog,
+    kBeginChecks,  ///< if they have not begun
+    kEndChecks,
     kDisarmStart,
     kDisarmStop,
     kDisarmBackoff,

@@ -34,6 +34,8 @@ Step while_listening(Event event, const Facts& facts) {
         case Event::kReloadingTold:
         case Event::kStoppingTold:
         case Event::kWatchdog:
+        case Event::kHealthy:
+        case Event::kUnhealthy:
         case Event::kClosed:
             return stay(State::kListening, facts);
     }

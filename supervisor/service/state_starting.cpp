@@ -3,11 +3,10 @@
 namespace jailsvc::service {
 namespace {
 
-Step up() {
-    return {State::kRunning,
-            Phase::kNone,
-            State::kInactive,
-            {Action::kReady, Action::kDisarmStart, Action::kArmStable, Action::kArmWatchdog}};
+Step up(const Facts& facts) {
+    Actions actions{Action::kReady, Action::kDisarmStart, Action::kArmStable, Action::kArmWatchdog};
+    if (facts.checks) actions.add(Action::kBeginChecks);
+    return {State::kRunning, Phase::kNone, State::kInactive, actions};
 }
 
 /// Everything of a oneshot has ended well.
@@ -24,7 +23,13 @@ Step after_main(const Facts& facts) {
     if (facts.has_post) {
         return {State::kStarting, Phase::kPost, State::kInactive, {Action::kLaunchPost}};
     }
-    return facts.oneshot ? through(facts) : up();
+    return facts.oneshot ? through(facts) : up(facts);
+}
+
+/// It has said that it is ready, or need not.
+Step after_ready(const Facts& facts) {
+    if (!facts.ready_by_health) return after_main(facts);
+    return {State::kStarting, Phase::kAwaitHealth, State::kInactive, {Action::kBeginChecks}};
 }
 
 Step fall(const Facts& facts) {
@@ -36,7 +41,7 @@ Step executed(const Facts& facts) {
     if (facts.forking || (facts.tells_ready && !facts.told_ready)) {
         return {State::kStarting, Phase::kAwaitReady, State::kInactive, {}};
     }
-    return after_main(facts);
+    return after_ready(facts);
 }
 
 /// Of a service with a daemon: the program that leaves it behind, as long as none is known.
@@ -70,7 +75,7 @@ Step command_done(const Facts& facts) {
     if (facts.phase == Phase::kPre) {
         return {State::kStarting, Phase::kMain, State::kInactive, {Action::kLaunchMain}};
     }
-    return facts.oneshot ? through(facts) : up();
+    return facts.oneshot ? through(facts) : up(facts);
 }
 
 /// Nothing runs: a unit whose sockets cannot be opened has nothing to take apart.
@@ -117,6 +122,8 @@ Step while_opening(Event event, const Facts& facts) {
         case Event::kReloadingTold:
         case Event::kStoppingTold:
         case Event::kWatchdog:
+        case Event::kHealthy:
+        case Event::kUnhealthy:
         case Event::kClosed:
             return stay(State::kStarting, facts);
     }
@@ -136,6 +143,9 @@ Step while_starting(Event event, const Facts& facts) {
             return executed(facts);
         case Event::kReady:
             if (facts.phase != Phase::kAwaitReady) return stay(State::kStarting, facts);
+            return after_ready(facts);
+        case Event::kHealthy:
+            if (facts.phase != Phase::kAwaitHealth) return stay(State::kStarting, facts);
             return after_main(facts);
         case Event::kWatchdog:
             return shoot_down(facts, {Action::kDisarmStart});
@@ -148,6 +158,7 @@ Step while_starting(Event event, const Facts& facts) {
         case Event::kLaunchFailed:
         case Event::kCommandFailed:
         case Event::kStartTimeout:
+        case Event::kUnhealthy:  // since exec_start_post has begun
             return fall(facts);
         case Event::kStart:
         case Event::kWait:

@@ -19,6 +19,7 @@ Step tell_again(const Facts& facts) {
         case Phase::kPre:
         case Phase::kMain:
         case Phase::kAwaitReady:
+        case Phase::kAwaitHealth:
         case Phase::kPost:
         case Phase::kStopCommand:
         case Phase::kStopPost:
@@ -39,6 +40,7 @@ Step main_gone(const Facts& facts) {
         case Phase::kPre:
         case Phase::kMain:
         case Phase::kAwaitReady:
+        case Phase::kAwaitHealth:
         case Phase::kPost:
         case Phase::kStopCommand:  // which goes on; it ends the list itself
         case Phase::kStopPost:
@@ -70,6 +72,7 @@ Step command_ended(const Facts& facts, bool well) {
         case Phase::kPre:
         case Phase::kMain:
         case Phase::kAwaitReady:
+        case Phase::kAwaitHealth:
         case Phase::kPost:
         case Phase::kTeardown:
         case Phase::kListen:
@@ -99,6 +102,7 @@ Step timed_out(const Facts& facts) {
         case Phase::kPre:
         case Phase::kMain:
         case Phase::kAwaitReady:
+        case Phase::kAwaitHealth:
         case Phase::kPost:
         case Phase::kTeardown:
         case Phase::kListen:
@@ -162,6 +166,8 @@ Step while_stopping(Event event, const Facts& facts) {
         case Event::kReloadingTold:
         case Event::kStoppingTold:
         case Event::kWatchdog:
+        case Event::kHealthy:
+        case Event::kUnhealthy:
             return stay(State::kStopping, facts);
     }
     return stay(State::kStopping, facts);

@@ -7,6 +7,7 @@ namespace {
 Step shut_down(const Facts& facts, State after, Actions before) {
     if (facts.target) return {after, Phase::kNone, State::kInactive, before};
     if (!facts.has_stop) return wind_down(facts, after, before);
+    before = unchecked(facts, before);
     before.add({Action::kArmStop, Action::kLaunchStop});
     return {State::kStopping, Phase::kStopCommand, after, before};
 }
@@ -20,9 +21,16 @@ Step lost(const Facts& facts, Actions before) {
 
 /// Said that it stops, and did not.
 Step overdue(const Facts& facts, Actions before) {
+    before = unchecked(facts, before);
     before.add({Action::kDisarmStable, Action::kDisarmWatchdog, Action::kBlame, Action::kKillAll,
                 Action::kArmStop});
     return {State::kStopping, Phase::kKill, fallen(facts), before};
+}
+
+/// Told to end for it; exec_stop might hang as the service does.
+Step fail_health(const Facts& facts, Actions before) {
+    before.add(Action::kBlame);
+    return wind_down(facts, fallen(facts), before);
 }
 
 Step back_up(Action outcome) {
@@ -56,6 +64,8 @@ Step while_up(State state, Event event, const Facts& facts) {
             return running ? overdue(facts, {}) : stay(state, facts);
         case Event::kWatchdog:
             return running ? shoot_down(facts, leave) : stay(state, facts);
+        case Event::kUnhealthy:
+            return running ? fail_health(facts, leave) : stay(state, facts);
         case Event::kMainExited:
             return running ? lost(facts, {}) : stay(state, facts);
         case Event::kStable:
@@ -74,6 +84,7 @@ Step while_up(State state, Event event, const Facts& facts) {
         case Event::kActivated:
         case Event::kSocketsLost:
         case Event::kReady:
+        case Event::kHealthy:
         case Event::kClosed:
             return stay(state, facts);
     }
@@ -113,6 +124,8 @@ Step while_reloading(Event event, const Facts& facts) {
             return overdue(facts, {Action::kDisarmStart});
         case Event::kWatchdog:
             return shoot_down(facts, leave);
+        case Event::kUnhealthy:
+            return fail_health(facts, leave);
         case Event::kStable:
             return stay(State::kReloading, facts, {Action::kForgive});
         case Event::kStart:
@@ -127,6 +140,7 @@ Step while_reloading(Event event, const Facts& facts) {
         case Event::kActivated:
         case Event::kSocketsLost:
         case Event::kReloadingTold:
+        case Event::kHealthy:
         case Event::kClosed:
             return stay(State::kReloading, facts);
     }

@@ -34,6 +34,9 @@ std::string missed_ping(const Entry& entry) {
 std::string waited_in_vain(const Entry& entry) {
     const Vitals& record = entry.record();
     if (record.state == State::kReloading) return "did not reload";
+    if (record.phase == Phase::kAwaitHealth) {
+        return "started, and no health check was good" + last_of(entry);
+    }
     if (record.phase != Phase::kAwaitReady) return "did not start";
     return "started, and " + std::string(awaited_of(entry.unit().service.type)) + " did not come";
 }
@@ -99,7 +102,8 @@ bool Manager::Impl::on_adopted(Token main_token, Token token, int pid) {
     const bool sought =
         forking && record.state == State::kStarting && record.phase == Phase::kAwaitReady;
     const bool lives = record.main_alive != 0 &&
-                       (is_up(*entry) || is_waited_for(record) || record.phase == Phase::kPost);
+                       (is_up(*entry) || is_waited_for(record) || record.phase == Phase::kPost ||
+                        record.phase == Phase::kAwaitHealth);
     if (record.main_token != main_token || !(sought || lives)) return false;
     if (record.adopted_token != 0) tokens.erase(record.adopted_token);
     next_token = std::max(next_token, token + 1);

@@ -21,6 +21,9 @@ namespace jailsvc::service {
 /// The first step of a start; `before` are actions to do first.
 [[nodiscard]] Step begin(const Facts& facts, Actions before = {});
 
+/// `before`, and the end of the unit's health checks.
+[[nodiscard]] Actions unchecked(const Facts& facts, Actions before);
+
 /// Down, to end in `after`: tells what still runs to end, or goes on to exec_stop_post.
 [[nodiscard]] Step wind_down(const Facts& facts, State after, Actions before = {});
 

@@ -28,6 +28,20 @@ std::string_view name_of(State state) {
     return "unknown";
 }
 
+std::string_view name_of(Health health) {
+    switch (health) {
+        case Health::kNone:
+            return "none";
+        case Health::kStarting:
+            return "starting";
+        case Health::kHealthy:
+            return "healthy";
+        case Health::kUnhealthy:
+            return "unhealthy";
+    }
+    return "unknown";
+}
+
 std::string_view key_of(Purpose purpose) {
     switch (purpose) {
         case Purpose::kMain:

@@ -31,6 +31,7 @@ enum class Phase : std::uint8_t {
     kPre,          ///< starting: exec_start_pre
     kMain,         ///< starting: exec_start is being launched; of a oneshot: runs
     kAwaitReady,   ///< starting: executed; has to say that it is ready, or its daemon to be found
+    kAwaitHealth,  ///< starting: so far it is; its first good health check is waited for
     kPost,         ///< starting: exec_start_post
     kStopCommand,  ///< stopping: exec_stop
     kTerminate,    ///< stopping: kill_signal is sent, processes are to end
@@ -57,8 +58,25 @@ enum class Purpose : std::uint16_t {
 /// The key of the unit file that such a command stands under ("exec_start_pre").
 [[nodiscard]] std::string_view key_of(Purpose purpose);
 
-enum class TimerKind : std::uint8_t { kStartTimeout, kStopTimeout, kBackoff, kStable, kWatchdog };
-inline constexpr std::size_t kTimerKinds = 5;
+/// kHealth: the limit of a check that runs; else the pause before the next.
+enum class TimerKind : std::uint8_t {
+    kStartTimeout,
+    kStopTimeout,
+    kBackoff,
+    kStable,
+    kWatchdog,
+    kHealth,
+};
+inline constexpr std::size_t kTimerKinds = 6;
+
+/// What a unit's health checks say; see health.hpp.
+enum class Health : std::uint8_t {
+    kNone,  ///< it has none, or is not up
+    kStarting,
+    kHealthy,
+    kUnhealthy,
+};
+[[nodiscard]] std::string_view name_of(Health health);
 
 /// How a process ended: an exit code, or a signal.
 struct ExitInfo {

@@ -28,6 +28,8 @@ public:
     void changed(const service::Record&, service::State) override {}
     void settled(service::JobId, const service::JobResult&) override {}
     void noted(std::string_view, const std::string&) override {}
+    void health_changed(std::string_view, service::Health, service::Health,
+                        const std::string&) override {}
     void essential_ended(std::string_view, int) override {}
     void dropped(std::string_view) override {}
 };

@@ -155,9 +155,10 @@ void build_file_system(const StubJob& job) noexcept {
 }
 
 /// Sources first move out of the way of the numbers they are wanted at.
-void arrange_program_descriptors(const ProgramJob& job, int& gate, int& stub, int& probe) noexcept {
-    int* const kept[] = {&gate, &stub, &probe};  // come right after the program's own
-    constexpr unsigned kKept = 3;
+void arrange_program_descriptors(ProgramJob& job, int& gate, int& stub) noexcept {
+    // They come right after the program's own; the first two are there until the exec.
+    int* const kept[] = {&gate, &job.executable, &stub, &job.probe};
+    constexpr unsigned kKept = 4;
     const std::uint32_t count = job.descriptor_count;
     for (std::uint32_t i = 0; i < count; ++i) {
         const int source = job.descriptors[i];
@@ -324,7 +325,7 @@ void run_program(const ProgramJob& job) noexcept {
     enter_cgroups(job);
     tell_own_pid(job.pid_digits);
     require(gate, kStepIsolation, unblock_signals());
-    arrange_program_descriptors(job, gate, stub, here.probe);
+    arrange_program_descriptors(here, gate, stub);
     settle_each(job, gate, [&](const ChildOp& op) { return apply_before_entry(job, op); });
     hide_from_tracers(gate);
     if (job.waits) await_gate(gate);
@@ -347,7 +348,10 @@ void run_program(const ProgramJob& job) noexcept {
         require(gate, kStepReport, report(gate, Kind::kReady, landlock.evidence));
         await_gate(gate);
     }
-    const long code = raw::call(SYS_execve, job.argv[0], job.argv, job.environment);
+    const long code =
+        here.executable >= 0
+            ? raw::call(SYS_execveat, here.executable, "", job.argv, job.environment, AT_EMPTY_PATH)
+            : raw::call(SYS_execve, job.argv[0], job.argv, job.environment);
     require(gate, kStepExec, code);
     raw::exit_now(kFailedStatus);
 }

@@ -42,6 +42,7 @@ struct ProgramJob {
     const int* descriptors;          ///< become 0, 1, 2, …; -1: /dev/null
     int* moved;                      ///< as many cells for the child
     std::uint32_t descriptor_count;  ///< at least 3
+    int executable;                  ///< what is executed, in place of argv[0], or -1
     const char* const* argv;
     const char* const* environment;
     char* pid_digits;  ///< in the environment: room for kPidRoom of the own pid; or null

@@ -32,6 +32,7 @@ struct Attest {
     pid_t program;
     const std::vector<FileIdentity>& passed;
     std::uint32_t evidence;
+    const std::optional<FileIdentity>& executable;
     ProcessFacts facts;
     std::string limits;
 };
@@ -286,12 +287,14 @@ struct CloseDir {
     void operator()(DIR* dir) const { ::closedir(dir); }
 };
 
-/// 0, 1, 2, the passed ones and the gate right after them; nothing else, whatever leaked into us.
+/// 0, 1, 2, the passed ones, and right after them the gate and what is to be executed, if that is
+/// held; nothing else, whatever leaked into us.
 Verdict attest_descriptors(const Attest& attest) {
     const std::string path = fmt::format("/proc/{}/fd", attest.program);
     const std::unique_ptr<DIR, CloseDir> entries(::opendir(path.c_str()));
     if (!entries) return failed(kStepDescriptors, path, errno);
-    const std::size_t wanted = kFirstPassed + attest.passed.size() + 1;
+    const std::size_t wanted =
+        kFirstPassed + attest.passed.size() + 1 + (attest.executable ? 1 : 0);
     std::size_t count = 0;
     errno = 0;  // only so an error is told from the end (readdir(3))
     while (const dirent* entry = ::readdir(entries.get())) {
@@ -306,17 +309,24 @@ Verdict attest_descriptors(const Attest& attest) {
                     fmt::format("{} descriptors are open, not {}", count, wanted));
 }
 
-/// That each of the passed ones is the one that was declared, where it was to be.
+Verdict attest_file(const Attest& attest, std::size_t number, const FileIdentity& wanted) {
+    const std::string path = fmt::format("/proc/{}/fd/{}", attest.program, number);
+    struct stat info{};
+    if (::stat(path.c_str(), &info) == -1) return failed(kStepDescriptors, path, errno);
+    if (FileIdentity{info.st_dev, info.st_ino} == wanted) return std::nullopt;
+    return not_held(kStepDescriptors,
+                    fmt::format("descriptor {} is another than was passed", number));
+}
+
+/// That each of the passed ones is the one that was declared, where it was to be, and what is to
+/// be executed behind them and the gate.
 Verdict attest_passed(const Attest& attest) {
-    for (std::size_t i = 0; i < attest.passed.size(); ++i) {
-        const std::string path = fmt::format("/proc/{}/fd/{}", attest.program, kFirstPassed + i);
-        struct stat info{};
-        if (::stat(path.c_str(), &info) == -1) return failed(kStepDescriptors, path, errno);
-        if (FileIdentity{info.st_dev, info.st_ino} == attest.passed[i]) continue;
-        return not_held(kStepDescriptors,
-                        fmt::format("descriptor {} is another than was passed", kFirstPassed + i));
+    const std::size_t count = attest.passed.size();
+    for (std::size_t i = 0; i < count; ++i) {
+        if (auto verdict = attest_file(attest, kFirstPassed + i, attest.passed[i])) return verdict;
     }
-    return std::nullopt;
+    if (!attest.executable) return std::nullopt;
+    return attest_file(attest, kFirstPassed + count + 1, *attest.executable);
 }
 
 }  // namespace
@@ -334,15 +344,23 @@ Result<std::vector<FileIdentity>> identify(const std::vector<int>& descriptors) 
 Jailed<std::vector<JailFailure>> attest_program(const CompiledPlan& compiled,
                                                 const ResolvedIds& ids, pid_t stub, pid_t program,
                                                 const std::vector<FileIdentity>& passed,
-                                                std::uint32_t evidence) {
+                                                std::uint32_t evidence,
+                                                const std::optional<FileIdentity>& executable) {
     const auto whole = compiled.whole();
     const Plan& plan = *whole;
     auto facts = read_process_facts(kStepIsolation, program);
     if (!facts) return std::unexpected(std::move(facts).error());
     auto limits = sys::read_file(fmt::format("/proc/{}/limits", program));
     if (!limits) return std::unexpected(failed(kStepIsolation, "limits", limits.error().code));
-    const Attest attest{
-        plan, ids, stub, program, passed, evidence, std::move(*facts), std::move(*limits)};
+    const Attest attest{plan,
+                        ids,
+                        stub,
+                        program,
+                        passed,
+                        evidence,
+                        executable,
+                        std::move(*facts),
+                        std::move(*limits)};
     std::vector<JailFailure> weakened;
     for (std::uint32_t index = 0; index < plan.ops.size(); ++index) {
         auto verdict = check_op(attest, index, plan.ops[index]);

@@ -82,6 +82,7 @@ struct SpawnContext {
     int stub_program = -1;        ///< O_PATH|O_CLOEXEC descriptor of jailsvc-stub
     std::string stage_directory;  ///< empty directory, root's, where new roots are put together
     int probe = -1;               ///< open_probe(); -1: no plan with Landlock can be started
+    int probe_program = -1;       ///< hold_probe(); -1: nothing but exec can be checked
     std::string learner{};        ///< the program jailsvc-learn
     std::string records{};        ///< directory of what it has learned, made at the first need
     /// Where jails are made without a pivot_root; null where this machine cannot tell that they are.
@@ -126,6 +127,7 @@ struct Program {
     int stdin_fd = -1;                     ///< -1: /dev/null
     int stdout_fd = -1;
     int stderr_fd = -1;
+    int executable = -1;       ///< O_CLOEXEC; executed in place of argv[0], which is a mere name
     std::vector<int> passed;   ///< become 3, 4, … (listening sockets)
     std::string pid_variable;  ///< set to the pid that the program has for itself; empty: none
     bool new_session = true;
@@ -211,11 +213,13 @@ struct Report {
 [[nodiscard]] Jailed<void> attest_init(pid_t stub);
 /// The same for the program at its gate: process, identity and lockdown operations, and that it
 /// is in the stub's namespaces and below the jail's root with no descriptor but the declared:
-/// 0, 1, 2, those of Program::passed, on the same files, and the gate. `stub` is -1 where the plan
+/// 0, 1, 2, those of Program::passed, on the same files, the gate, and Program::executable where
+/// there is one. `stub` is -1 where the plan
 /// needs none. `evidence` is that of its kReady report: what nobody else can see.
 [[nodiscard]] Jailed<std::vector<JailFailure>> attest_program(
     const CompiledPlan& plan, const ResolvedIds& ids, pid_t stub, pid_t program,
-    const std::vector<FileIdentity>& passed = {}, std::uint32_t evidence = 0);
+    const std::vector<FileIdentity>& passed = {}, std::uint32_t evidence = 0,
+    const std::optional<FileIdentity>& executable = {});
 
 /// Lets a program that waits outside go into its jail, once that one's init is kBuilt.
 [[nodiscard]] Result<void> let_in(const Parked& parked);

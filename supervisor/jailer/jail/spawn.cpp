@@ -310,6 +310,7 @@ Jailed<Parked> spawn_program(const SpawnContext& context, const CompiledPlan& pl
                    .descriptors = descriptors.data(),
                    .moved = moved.data(),
                    .descriptor_count = static_cast<std::uint32_t>(descriptors.size()),
+                   .executable = program.executable,
                    .argv = argv.data(),
                    .environment = environment.data(),
                    .pid_digits = pid_at > 1 ? variables.back().data() + pid_at : nullptr,

@@ -32,7 +32,7 @@ void signal_all(Jails& jails, Jail& jail, int signo) {
     (void)sys::pidfd_signal(jail.stub_pidfd.get(), SIGKILL);
 }
 
-/// What a client ran may have left children behind; it leads a session of its own.
+/// What a client or a check ran may have left children behind; it leads a session of its own.
 void signal_session(const Member& leader, int signo) {
     const Session session{leader.pid, start_time_of(leader.pid)};
     for (const Found& process : find_session_members({&session, 1})) {
@@ -74,7 +74,8 @@ void deliver(Jails& jails, const ipc::Signal& request) {
     if (request.whom == ipc::Whom::kAll) return signal_all(jails, *jail, request.signo);
     const auto member = jail->members.find(request.token);
     if (member == jail->members.end()) return;
-    if (member->second->purpose == ipc::Purpose::kClient) {
+    if (member->second->purpose == ipc::Purpose::kClient ||
+        member->second->purpose == ipc::Purpose::kHealth) {
         return signal_session(*member->second, request.signo);
     }
     auto sent = sys::pidfd_signal(member->second->pidfd.get(), request.signo);

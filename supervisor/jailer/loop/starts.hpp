@@ -71,6 +71,11 @@ private:
     void limit_child(Job& job);
     [[nodiscard]] Result<Program> program_for(Job& job, OutputFiles& files, Jail& jail);
     [[nodiscard]] Result<void> give_log(Program& program, OutputFiles& files, Jail& jail);
+    /// starts_health.cpp
+    [[nodiscard]] static bool is_probe(const Job& job, const Jail& jail);
+    [[nodiscard]] static const CompiledPlan& plan_of(const Job& job, const Jail& jail);
+    [[nodiscard]] Result<void> make_check(const Job& job, OutputFiles& files, Jail& jail,
+                                          Program& program);
     [[nodiscard]] static StartFailure told_by_child(const Job& job, const Plan& plan,
                                                     const JailFailure& failure);
     void watch_exec(Job& job);

@@ -50,7 +50,7 @@ void Starts::watch_exec(Job& job) {
 
 void Starts::reported(Job& job) {
     const Jail& jail = *jails_.find(job.unit);
-    const CompiledPlan& plan = jail.loaded->plan;
+    const CompiledPlan& plan = plan_of(job, jail);
     for (;;) {
         const auto report = read_report(plan, job.launched->child);
         watch_exec(job);
@@ -97,7 +97,7 @@ void Starts::fail_in_jail(Job& job, StartFailure failure) {
 
 /// A process that has ended meanwhile cannot be looked at or let go; why it has, it may have told.
 StartFailure Starts::last_told(Job& job, StartFailure seen) {
-    const CompiledPlan& plan = jails_.find(job.unit)->loaded->plan;
+    const CompiledPlan& plan = plan_of(job, *jails_.find(job.unit));
     const auto last = read_report(plan, job.launched->child);
     if (!last || last->kind != Report::Kind::kFailed) return seen;
     return told_by_child(job, plan.plan(), last->failure);
@@ -106,11 +106,11 @@ StartFailure Starts::last_told(Job& job, StartFailure seen) {
 void Starts::at_gate(Job& job, std::uint32_t evidence) {
     Jail& jail = *jails_.find(job.unit);
     const pid_t pid = job.launched->child.pid;
-    const auto seen = attest_program(jail.loaded->plan, jail.ids, jail.stub_pid, pid,
-                                     job.launched->passed, evidence);
+    const CompiledPlan& plan = plan_of(job, jail);
+    const auto seen = attest_program(plan, jail.ids, jail.stub_pid, pid, job.launched->passed,
+                                     evidence, job.launched->executable);
     if (!seen) {
-        return fail_in_jail(job,
-                            last_told(job, to_failure(jail.loaded->plan.plan(), seen.error())));
+        return fail_in_jail(job, last_told(job, to_failure(plan.plan(), seen.error())));
     }
     job.weakened = std::max(job.weakened, static_cast<std::uint32_t>(seen->size()));
     if (auto held = jails_.attest_group(jail, pid); !held) {

@@ -82,7 +82,10 @@ Result<Program> Starts::program_for(Job& job, OutputFiles& files, Jail& jail) {
     auto environment = base_environment(*jail.loaded->plan.whole());
     environment[kInvocation] = invocation_id(jail.unit, jail.token);
     const ExecRequest* client = job.client();
-    if (client != nullptr) {
+    if (job.request.purpose == ipc::Purpose::kHealth) {
+        TRY_VOID(make_check(job, files, jail, program));
+        if (program.executable >= 0) return program;
+    } else if (client != nullptr) {
         program.argv = client->argv;
         add_variables(environment, client->environment);
         program.stdin_fd = client->stdio[0].get();
@@ -116,6 +119,7 @@ Result<Program> Starts::program_for(Job& job, OutputFiles& files, Jail& jail) {
 /// A program without a path is looked up in the jail's own tree, which has to stand for it.
 bool Starts::needs_look_inside(const Job& job) {
     if (const ExecRequest* client = job.client()) return !client->argv[0].starts_with('/');
+    if (job.request.purpose == ipc::Purpose::kHealth) return false;  // it stands, or is not entered
     const auto command = command_of(jails_.find(job.unit)->loaded->unit.service,
                                     job.request.purpose, job.request.command);
     return command && !(*command)[0].starts_with('/');
@@ -134,19 +138,26 @@ void Starts::launch(Job& job, Jail& jail) {
     }
     auto passed = identify(program->passed);
     if (!passed) return fail_job(job, to_failure("program", passed.error()));
+    std::optional<FileIdentity> executable;
+    if (program->executable >= 0) {
+        const auto held = identify({program->executable});
+        if (!held) return fail_job(job, to_failure("probe", held.error()));
+        executable = held->front();
+    }
     const auto door = core_.groups.open_door(jail.unit);
     if (!door) return fail_job(job, to_failure("cgroup", door.error()));
     tell::intent(core_.keeper, job.request.token);
     job.announced = true;
     const int stub = jail.has_stub() ? jail.stub_pidfd.get() : -1;
     program->waits = stub >= 0 && !job.jail_stands;
-    auto child =
-        spawn_program(core_.spawn, jail.loaded->plan, jail.ids, stub, *program, door->entry());
-    if (!child) return fail_in_jail(job, to_failure(jail.loaded->plan.plan(), child.error()));
+    const CompiledPlan& plan = plan_of(job, jail);
+    auto child = spawn_program(core_.spawn, plan, jail.ids, stub, *program, door->entry());
+    if (!child) return fail_in_jail(job, to_failure(plan.plan(), child.error()));
     job.launched = std::make_unique<Launched>(core_.loop);
     job.launched->program = program->argv[0];
     job.launched->child = std::move(*child);
     job.launched->passed = std::move(*passed);
+    job.launched->executable = executable;
     job.launched->outside = program->waits;
     watch_launched(job, jail);
 }
@@ -167,7 +178,7 @@ void Starts::watch_launched(Job& job, Jail& jail) {
     Launched& launched = *job.launched;
     const ipc::Token token = job.request.token;
     const pid_t pid = launched.child.pid;
-    if (jobs_.size() <= kFewAtOnce) launched.plan = jail.loaded->plan.whole();
+    if (jobs_.size() <= kFewAtOnce) launched.plan = plan_of(job, jail).whole();
     tell::registered(core_.keeper, token, pid, job.request.purpose, job.unit,
                      launched.child.pidfd.get());
     auto watched = sys::duplicate(launched.child.pidfd.get());

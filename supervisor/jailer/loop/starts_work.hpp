@@ -25,8 +25,9 @@ struct Starts::Launched {
     std::string program;               ///< what is to be executed, for errors
     std::shared_ptr<const Plan> plan;  ///< so that it is put together once
     Parked child;
-    std::vector<FileIdentity> passed;  ///< descriptors from 3 on
-    bool outside = false;              ///< it waits until its jail's mounts stand
+    std::vector<FileIdentity> passed;        ///< descriptors from 3 on
+    std::optional<FileIdentity> executable;  ///< where that is a held one
+    bool outside = false;                    ///< it waits until its jail's mounts stand
     IoWatch gate;
     IoWatch exec;  ///< where that is the gate, see jail.hpp
     TimerWatch limit;

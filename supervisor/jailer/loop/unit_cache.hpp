@@ -21,6 +21,7 @@ struct PlannedUnit {
     Rarely<config::LoggingTable> logging;
     Rarely<config::SocketTable> socket;
     Rarely<config::ReadinessTable> readiness;
+    Rarely<config::HealthTable> health;
     config::ServiceType type = config::ServiceType::kExec;
 };
 
@@ -28,7 +29,8 @@ struct PlannedUnit {
 struct LoadedUnit {
     PlannedUnit unit;
     CompiledPlan plan;
-    bool prepared = false;  ///< the plugins' `prepare` ran
+    bool prepared = false;                               ///< the plugins' `prepare` ran
+    std::unique_ptr<CompiledPlan> probe_plan = nullptr;  ///< once its first probe was made
 };
 using LoadedPtr = std::shared_ptr<LoadedUnit>;
 

@@ -59,7 +59,7 @@ TEST_CASE("schema: every core key is described, and defaults come from the struc
     CHECK(core_schema().find_key("service", "kill_signal")->fallback == "\"SIGTERM\"");
     CHECK(core_schema().find_key("unit", "start_limit_burst")->fallback == "5");
     CHECK(core_schema().find_key("service", "restart")->choices.size() == 8);
-    CHECK(core_schema().find("health") == nullptr);
+    CHECK(core_schema().find("build") == nullptr);
 }
 
 TEST_CASE("schema: a written default means what an absent key means", "[config]") {
@@ -73,6 +73,13 @@ TEST_CASE("schema: a written default means what an absent key means", "[config]"
         if (row.table == "socket") {  // whose other keys mean nothing without addresses
             tree.write("etc/written.toml", base + "[socket]\nlisten = [\"tcp:80\"]\n" +
                                                row.key.name + " = " + row.key.fallback + "\n");
+        } else if (row.table == "health") {  // likewise without a check
+            tree.write("etc/written.toml", base + "[health]\ntcp = \"80\"\n" + row.key.name +
+                                               " = " + row.key.fallback + "\n");
+            HealthTable health;
+            health.tcp = "80";
+            CHECK(*loaded(tree, "written").health == health);
+            continue;
         } else if (row.table == "timer") {  // likewise without times
             const std::string other = row.key.name == "on_boot" ? "every = 5\n" : "on_boot = 5\n";
             tree.write("etc/written.toml",

@@ -54,6 +54,7 @@ void Explorer::jump(const Snapshot& to) {
         if (record.main_token != 0) impl.tokens.add(record.main_token, entry(unit));
         if (record.adopted_token != 0) impl.tokens.add(record.adopted_token, entry(unit));
         if (record.control_token != 0) impl.tokens.add(record.control_token, entry(unit));
+        if (record.check_token != 0) impl.tokens.add(record.check_token, entry(unit));
     }
     sides_ = to.sides;
     open_ = to.open;
@@ -76,6 +77,8 @@ std::string Explorer::canonical(bool with_jobs) const {
         put(record.told_stopping | record.listening << 1 | record.sockets << 2);
         put(record.control_token != 0 ? static_cast<int>(record.control_purpose) : 0);
         put(record.control_token != 0 ? record.control_index : 0);
+        put(static_cast<int>(record.health) | record.check_late << 2 |
+            (record.check_token != 0) << 3 | (record.bad_checks & 0xfU) << 4);
         put(record.recent_starts);
         put(fell_with_another(entry(unit)));
         const Side& side = sides_[unit];
@@ -83,7 +86,8 @@ std::string Explorer::canonical(bool with_jobs) const {
         put(side.control);
         put(side.tearing | side.torn << 1 | side.late << 2 | side.said_ready << 3 |
             side.finding << 4 | side.adopted << 5 | side.open << 6 | side.awaited << 7);
-        put((side.listen_token != 0) | side.closing << 1);
+        put((side.listen_token != 0) | side.closing << 1 | static_cast<int>(side.check) << 2 |
+            side.check_killed << 4 | side.was_well << 5);
         put(side.timers & ~bit(TimerKind::kStable));  // which only forgives
         if (!with_jobs) continue;
         for (const Request what : {Request::kStart, Request::kStop, Request::kRestart}) {
@@ -101,15 +105,16 @@ bool Explorer::answer_something() {
         std::vector<Move> answers;
         add_control(answers, unit);
         add_told(answers, unit);
+        add_checks(answers, unit);
         add_main(answers, unit);
         add_sockets(answers, unit);
         const bool runs = is_up(entry(unit)) && entry(unit).record().state != State::kReloading &&
                           sides_[unit].control == Process::kNone;
         if (runs) answers.clear();
         add_rest(answers, unit);
-        static constexpr std::string_view kGood[] = {"started",   "command ends well", "exit 1",
-                                                     "torn down", "delay over",        "ready",
-                                                     "found",     "listens",           "closed"};
+        static constexpr std::string_view kGood[] = {
+            "started", "command ends well", "exit 1", "torn down", "delay over", "ready",
+            "found",   "listens",           "closed", "good check"};
         const auto good = std::ranges::find_if(answers, [](const Move& move) {
             return std::ranges::find(kGood, std::string_view(move.name)) != std::end(kGood);
         });

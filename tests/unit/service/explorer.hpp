@@ -24,6 +24,7 @@ struct Alphabet {
     bool timeouts = true;      ///< of start and stop
     bool interrupted = true;   ///< a launch is undone by the death of the jailer
     bool late_answers = true;  ///< the exit is heard before the start; then the start, or a failure
+    bool checks = true;        ///< health checks end badly, late, or are not made
     bool tells = true;         ///< services tell of themselves, if they are of such a type
     bool load = true;          ///< the units are loaded again, changed
     std::size_t max_open = 99;      ///< requests that have not settled
@@ -67,6 +68,10 @@ private:
         bool said_ready = false;  ///< the main process, since its launch
         bool finding = false;     ///< its daemon is looked for
         bool adopted = false;     ///< and has been found
+        Process check = Process::kNone;
+        Token check_token = 0;
+        bool check_killed = false;  ///< it is to end
+        bool was_well = false;      ///< a check was good since the launch
         std::uint8_t timers = 0;
         bool operator==(const Side&) const = default;
     };
@@ -98,6 +103,8 @@ private:
     void changed(const Record& record, State before) override;
     void settled(JobId job, const JobResult& result) override;
     void noted(std::string_view, const std::string&) override {}
+    void health_changed(std::string_view unit, Health before, Health now,
+                        const std::string& reason) override;
     void essential_ended(std::string_view, int) override {}
     void dropped(std::string_view) override {}
 
@@ -115,6 +122,10 @@ private:
     void tell(Told what, std::size_t unit);
     void adopt(std::size_t unit);
     void check_ready(std::size_t unit);
+    void check_health(std::size_t unit);
+    void add_checks(std::vector<Move>& moves, std::size_t unit);
+    void check_ends(std::size_t unit, int code);
+    void check_launched(const LaunchRequest& request);
     void add_control(std::vector<Move>& moves, std::size_t unit);
     void add_sockets(std::vector<Move>& moves, std::size_t unit);
     void add_rest(std::vector<Move>& moves, std::size_t unit);

@@ -88,12 +88,39 @@ void Explorer::check_ready(std::size_t unit) {
            name + (watched ? ": is not watched" : ": is watched though it is not up"));
 }
 
+/// Checked is who is up, or waits for a good check, and nobody else; who is to be restarted when
+/// unhealthy is not both unhealthy and up.
+void Explorer::check_health(std::size_t unit) {
+    const Vitals& record = entry(unit).record();
+    const std::string& name = units_[unit].name;
+    const Side& side = sides_[unit];
+    const bool up = record.state == State::kRunning || record.state == State::kReloading;
+    const bool waits = record.state == State::kStarting && record.phase == Phase::kAwaitHealth;
+    const bool after_wait = record.state == State::kStarting && record.phase == Phase::kPost;
+    const bool by_health = units_[unit].readiness->ready == config::Ready::kHealth;
+    expect(!up || !by_health || side.was_well, name + ": is up, and no check was ever good");
+    if (!is_checked(units_[unit]) || !(up || waits || (after_wait && by_health))) {
+        expect(record.health == Health::kNone, name + ": is checked though it is not up");
+        expect((side.timers & bit(TimerKind::kHealth)) == 0, name + ": will be checked");
+        expect(side.check == Process::kNone || side.check_killed,
+               name + ": a check of it goes on though it is not up");
+        return;
+    }
+    expect(record.health != Health::kNone, name + ": is not checked");
+    expect((side.timers & bit(TimerKind::kHealth)) != 0, name + ": no further check will come");
+    const bool restarts = units_[unit].health->on_unhealthy == config::OnUnhealthy::kRestart;
+    expect(record.health != Health::kUnhealthy || !restarts || goes_down(entry(unit)),
+           name + ": is unhealthy, and goes on");
+}
+
 /// Who is up says nothing, who is down or goes there has a reason.
 void Explorer::check_because(const Entry& self) {
     const std::string because = because_of(self);
     const State state = self.record().state;
     const bool leaves = goes_down(self) || state == State::kStopping;
-    const bool waits = state == State::kStarting && self.record().phase == Phase::kAwaitReady;
+    const Phase phase = self.record().phase;
+    const bool waits =
+        state == State::kStarting && (phase == Phase::kAwaitReady || phase == Phase::kAwaitHealth);
     if (is_active(state) && !leaves && !waits) {
         expect(because.empty(), self.name() + ": is up, and still says \"" + because + "\"");
     } else if (state != State::kInactive && state != State::kListening) {
@@ -122,11 +149,13 @@ void Explorer::check(const std::vector<State>& before, std::string_view event) {
     for (std::size_t unit = 0; unit < units_.size(); ++unit) {
         check_unit(unit);
         check_sockets(unit);
+        check_health(unit);
         check_because(entry(unit));
     }
     // Who fails is told to end at once.
     const bool fails = event == "start timeout" || event.starts_with("command") ||
-                       event == "no ping" || event == "says it is ill";
+                       event == "no ping" || event == "says it is ill" || event == "bad check" ||
+                       event == "check late";
     if (!fails) {
         check_stop_order(before);
     }

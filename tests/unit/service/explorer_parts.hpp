@@ -23,6 +23,10 @@ inline bool is_forking(const config::Unit& unit) {
     return unit.service.type == config::ServiceType::kForking;
 }
 
+inline bool is_checked(const config::Unit& unit) {
+    return unit.health->present();
+}
+
 inline std::uint8_t bit(TimerKind kind) {
     return static_cast<std::uint8_t>(1U << static_cast<unsigned>(kind));
 }

@@ -100,6 +100,19 @@ config::Unit watched(std::size_t number) {
     return made;
 }
 
+config::Unit checked(std::size_t number, config::OnUnhealthy action,
+                     config::Ready ready = config::Ready::kType) {
+    auto made = plain(number, config::Restart::kNo);
+    config::HealthTable& health = made.health.make();
+    health.tcp = "80";
+    health.retries = 2;
+    health.start_period = {};
+    health.on_unhealthy = action;
+    health.signal = 10;
+    made.readiness.make().ready = ready;
+    return made;
+}
+
 config::Unit target(std::size_t number) {
     auto made = plain(number);
     made.is_target = true;
@@ -293,6 +306,27 @@ Step reloads_for_ever(State state, Event event, const Facts& facts) {
     taken.actions = {};
     return taken;
 }
+Step checks_nobody(State state, Event event, const Facts& facts) {
+    Facts blind = facts;
+    blind.checks = false;
+    return step(state, event, blind);
+}
+Step checks_the_dying(State state, Event event, const Facts& facts) {
+    const Step taken = step(state, event, facts);
+    Step stubborn{taken.next, taken.phase, taken.after, {}};
+    for (const Action action : taken.actions) {
+        if (action != Action::kEndChecks) stubborn.actions.add(action);
+    }
+    return stubborn;
+}
+Step bears_illness(State state, Event event, const Facts& facts) {
+    return event == Event::kUnhealthy ? stay(state, facts) : step(state, event, facts);
+}
+Step takes_exec_for_healthy(State state, Event event, const Facts& facts) {
+    Facts hasty = facts;
+    hasty.ready_by_health = false;
+    return step(state, event, hasty);
+}
 Step never_answers(State state, Event event, const Facts& facts) {
     if (event == Event::kTornDown) return stay(state, facts);
     return step(state, event, facts);
@@ -333,6 +367,33 @@ TEST_CASE("explorer: a unit that tells of itself keeps the invariants in every o
         explore(sum, {only}, {});
     }
     sum.print("1 unit that tells of itself, all events");
+}
+
+TEST_CASE("explorer: a unit with health checks keeps the invariants in every order of events",
+          "[service][explorer][S1.9]") {
+    Sum sum;
+    using enum config::OnUnhealthy;
+    auto busy = checked(0, kRestart, config::Ready::kHealth);
+    busy.service.exec_start_pre = busy.service.exec_start_post = {{"/a"}};
+    busy.service.exec_stop = busy.service.exec_stop_post = busy.service.exec_reload = {{"/a"}};
+    auto told = checked(0, kRestart, config::Ready::kHealth);
+    told.service.type = config::ServiceType::kNotify;
+    auto forking = checked(0, kRestart, config::Ready::kHealth);
+    forking.service.type = config::ServiceType::kForking;
+    Alphabet fewer;
+    fewer.settle_every = fewer.restore_every = 4;
+    for (const auto& only : {checked(0, kNone), checked(0, kSignal), checked(0, kRestart),
+                             checked(0, kRestart, config::Ready::kHealth), told, forking}) {
+        explore(sum, {only}, fewer);
+    }
+    fewer.load = fewer.exit_signal = fewer.interrupted = fewer.late_answers = false;
+    explore(sum, {busy}, fewer);
+    Alphabet few = kFew;
+    few.max_open = 2;
+    for_all_graphs({checked(0, kRestart, config::Ready::kHealth), simple(1)},
+                   {Edge::kAfter, Edge::kRequires, Edge::kBindsTo, Edge::kConflicts},
+                   [&](auto units) { explore(sum, std::move(units), few); });
+    sum.print("1 and 2 units, health checks");
 }
 
 TEST_CASE("explorer: nobody starts before what it needs is ready", "[service][explorer]") {
@@ -439,6 +500,13 @@ TEST_CASE("explorer: a broken table is found", "[service][explorer]") {
     CHECK_FALSE(told(watched(0), does_not_watch).empty());
     CHECK_FALSE(told(watched(0), watches_the_dying).empty());
     CHECK_FALSE(told(of_type(0, kNotify), reloads_for_ever).empty());
+    using enum config::OnUnhealthy;
+    const auto by_health = checked(0, kRestart, config::Ready::kHealth);
+    CHECK(told(by_health, step) == "");
+    CHECK_FALSE(told(checked(0, kNone), checks_nobody).empty());
+    CHECK_FALSE(told(checked(0, kNone), checks_the_dying).empty());
+    CHECK_FALSE(told(checked(0, kRestart), bears_illness).empty());
+    CHECK_FALSE(told(by_health, takes_exec_for_healthy).empty());
     CHECK(violation(keeps_the_old_reason).find("is up, and still says") != std::string::npos);
     units = {on_demand(0)};
     CHECK(violation(step).empty());

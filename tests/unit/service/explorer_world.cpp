@@ -11,6 +11,7 @@ void Explorer::launch(const LaunchRequest& request) {
     Side& side = sides_[unit];
     const std::string& name = units_[unit].name;
     const bool main = request.purpose == Purpose::kMain;
+    if (request.purpose == Purpose::kHealth) return check_launched(request);
     if (request.purpose == Purpose::kListen) {
         if (resuming_) expect(side.listen_token == request.token, name + ": listens again");
         if (side.closing) side.open = side.closing = false;  // which was asked for before
@@ -33,6 +34,7 @@ void Explorer::launch(const LaunchRequest& request) {
         side.main = Process::kLaunching;
         side.main_token = request.token;
         side.late = side.awaited = side.said_ready = side.finding = side.adopted = false;
+        side.was_well = false;
         expect(!units_[unit].socket->waits_for_connections() || side.open,
                name + ": runs without its sockets");
         const bool by_itself = entry(unit).record().restarts > 0;
@@ -49,6 +51,9 @@ void Explorer::launch(const LaunchRequest& request) {
             const std::size_t at = index(need->name());
             expect(!tells_ready(units_[at]) || sides_[at].said_ready,
                    name + ": started before " + need->name() + " was ready");
+            const bool by_health = units_[at].readiness->ready == config::Ready::kHealth;
+            expect(!by_health || sides_[at].was_well,
+                   name + ": started before " + need->name() + " was healthy");
         }
         for (const Entry* rival : entry(unit).conflicts) {
             expect(sides_[index(rival->name())].main == Process::kNone,
@@ -57,7 +62,37 @@ void Explorer::launch(const LaunchRequest& request) {
     }
 }
 
-void Explorer::signal(std::string_view, Token, int, Whom) {}
+void Explorer::signal(std::string_view unit, Token token, int signo, Whom) {
+    Side& side = sides_[index(unit)];
+    if (token == side.check_token && signo == SIGKILL) side.check_killed = true;
+}
+
+/// No check without a service that it could be about, and one at a time.
+void Explorer::check_launched(const LaunchRequest& request) {
+    const std::size_t unit = index(request.unit);
+    Side& side = sides_[unit];
+    const std::string& name = units_[unit].name;
+    if (resuming_) {
+        return expect(side.check_token == request.token, name + ": resume makes another check");
+    }
+    expect(side.check == Process::kNone || side.check_killed, name + ": two checks at once");
+    expect(side.main == Process::kAlive, name + ": checked without its process");
+    const Vitals& record = entry(unit).record();
+    const bool by_health = units_[unit].readiness->ready == config::Ready::kHealth;
+    expect(is_up(entry(unit)) || record.phase == Phase::kAwaitHealth ||
+               (by_health && record.phase == Phase::kPost),
+           name + ": checked though it is not up");
+    side.check = Process::kLaunching;
+    side.check_token = request.token;
+    side.check_killed = false;
+}
+
+void Explorer::health_changed(std::string_view unit, Health before, Health now,
+                              const std::string& reason) {
+    expect(before != now, std::string(unit) + ": its health changed to what it was");
+    expect(now != Health::kUnhealthy || !reason.empty(),
+           std::string(unit) + ": does not say why it is unhealthy");
+}
 
 void Explorer::teardown(std::string_view unit, Token token, bool) {
     Side& side = sides_[index(unit)];
@@ -68,7 +103,8 @@ void Explorer::teardown(std::string_view unit, Token token, bool) {
            name + ": torn down while a process lives");
     side.tearing = true;
     side.finding = false;
-    side.main_token = token;  // which was never launched if exec_start_pre failed
+    side.check = Process::kNone;  // as everything in the jail
+    side.main_token = token;      // which was never launched if exec_start_pre failed
 }
 
 void Explorer::await_connection(std::string_view unit) {

@@ -53,6 +53,7 @@ struct World : Launcher, Timers, Observer {
     std::map<std::string, Record> records;          ///< what a new engine would find
     std::vector<std::string> log;                   ///< "web running": states, in the order told
     std::vector<std::string> notes;                 ///< "web: text"
+    std::vector<std::string> health;                ///< "web unhealthy: text"
     std::vector<std::pair<std::string, int>> ends;  ///< of essential units
     std::uint64_t now = 1'000'000'000;
 
@@ -93,6 +94,11 @@ struct World : Launcher, Timers, Observer {
     void settled(JobId job, const JobResult& result) override { results[job].push_back(result); }
     void noted(std::string_view unit, const std::string& text) override {
         notes.push_back(std::string(unit) + ": " + text);
+    }
+    void health_changed(std::string_view unit, Health, Health is,
+                        const std::string& reason) override {
+        health.push_back(std::string(unit) + " " + std::string(name_of(is)) +
+                         (reason.empty() ? "" : ": " + reason));
     }
     void essential_ended(std::string_view unit, int exit_code) override {
         ends.emplace_back(unit, exit_code);
@@ -149,6 +155,9 @@ struct Stage {
     }
     void command(const std::string& unit, int code) {
         manager.on_exited(control(unit), {.code = code});
+    }
+    void checked(const std::string& unit, int code) {
+        manager.on_exited(record(unit).check_token, {.code = code});
     }
     /// Its sockets are closed, as was asked.
     void shut(const std::string& unit) { manager.on_sockets_closed(unit); }
