@@ -8,6 +8,7 @@
 #include "base/signals.hpp"
 #include "config/checks.hpp"
 #include "config/core_rows.hpp"
+#include "config/job_keys.hpp"
 #include "config/socket_keys.hpp"
 #include "config/timer_keys.hpp"
 
@@ -299,6 +300,9 @@ std::vector<CoreKey> logging_keys() {
                 positive),
         logging("keep", &L::keep, "So many rotated files are kept.", in_range(0, 10'000)),
         logging("compress", &L::compress, "Rotated files are compressed, with zstd."),
+        logging("output_cap", &L::output_cap,
+                "What one run writes beyond so many bytes is dropped; the log and status say so. "
+                "0: no such limit."),
     };
 }
 
@@ -308,6 +312,7 @@ std::vector<CoreKey> make_core_keys() {
     for (auto& row : readiness_keys()) all.push_back(std::move(row));
     for (auto& row : socket_keys()) all.push_back(std::move(row));
     for (auto& row : timer_keys()) all.push_back(std::move(row));
+    for (auto& row : job_keys()) all.push_back(std::move(row));
     for (auto& row : logging_keys()) all.push_back(std::move(row));
     for (auto& row : other_keys()) all.push_back(std::move(row));
     return all;

@@ -119,8 +119,9 @@ std::string to_toml_with_defaults(const Document& document, const Schema& schema
         const Section section = written != document.sections.end() ? written->second : Section{};
         const Defaults defaults = defaults_of(table, section);
         // Without addresses or times their other keys mean nothing.
-        const bool silent = (table.name == "socket" || table.name == "timer") &&
-                            written == document.sections.end();
+        const bool silent =
+            (table.name == "socket" || table.name == "timer" || table.name == "job") &&
+            written == document.sections.end();
         const bool applies =
             !silent && (!is_target || std::ranges::count(kOfTargets, table.name) > 0);
         if (!section.keys.empty() || (applies && !defaults.empty())) {

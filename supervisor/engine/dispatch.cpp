@@ -63,12 +63,6 @@ bool is_listed(std::string_view list, std::string_view name) {
     return false;
 }
 
-bool is_packet_socket(int fd) {
-    int type = 0;
-    socklen_t size = sizeof type;
-    return ::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET;
-}
-
 Reply not_running(const std::string& unit) {
     return control::error_reply("NotRunning", {{"unit", unit}});
 }
@@ -107,6 +101,10 @@ const Dispatcher::Method* Dispatcher::find_method(std::string_view name) {
         {"Logs", Role::kOperate, "unit follow file", &Dispatcher::logs},
         {"Exec", Role::kAdmin, "unit", &Dispatcher::exec},
         {"SetProperty", Role::kAdmin, "unit properties", &Dispatcher::set_property},
+        {"RunJob", Role::kAdmin, "unit wait lends", &Dispatcher::run_job},
+        {"WaitJob", Role::kRead, "unit", &Dispatcher::wait_job},
+        {"ListJobs", Role::kRead, "", &Dispatcher::list_jobs},
+        {"RemoveJobs", Role::kAdmin, "units", &Dispatcher::remove_jobs},
         {"DaemonReload", Role::kAdmin, "", &Dispatcher::daemon_reload},
         {"Version", Role::kRead, "", &Dispatcher::version},
         {"Shutdown", Role::kAdmin, "kind", &Dispatcher::shutdown},
@@ -270,6 +268,7 @@ Json Dispatcher::status_of(const std::string& unit) const {
     const UnitGroups::Hits hits = pid > 0 ? elsewhere_.hits(unit) : UnitGroups::Hits{};
     json["oom_kills"] = hits.oom_kills;
     json["refused_tasks"] = hits.refused_tasks;
+    json["output_dropped"] = elsewhere_.extra(unit).output_dropped;
     const auto next_run = elsewhere_.times_of(unit).next;
     if (status->unit->timer->present() && next_run) json["next_run"] = *next_run;
     json["frozen"] = pid > 0 && elsewhere_.is_frozen(unit);

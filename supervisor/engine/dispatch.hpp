@@ -59,6 +59,10 @@ private:
     void logs(Request& request);
     void exec(Request& request);
     void set_property(Request& request);
+    void run_job(Request& request);
+    void wait_job(Request& request);
+    void list_jobs(Request& request);
+    void remove_jobs(Request& request);
     void daemon_reload(Request& request);
     void version(Request& request);
     void shutdown(Request& request);
@@ -78,5 +82,8 @@ private:
     Monitors& monitors_;
     Naming naming_;
 };
+
+/// Whether the descriptor is one that a client may speak to the jailer on.
+[[nodiscard]] bool is_packet_socket(int fd);
 
 }  // namespace jailsvc::engine

@@ -10,8 +10,8 @@
 #include "engine/client.hpp"
 #include "engine/records.hpp"
 #include "engine/schedules.hpp"
-#include "engine/sockets.hpp"
 #include "engine/self_reports.hpp"
+#include "engine/sockets.hpp"
 #include "engine/unit_groups.hpp"
 #include "service/manager.hpp"
 
@@ -74,6 +74,15 @@ public:
                               const std::map<std::string, std::string>& pairs,
                               ClientRef client) = 0;
     [[nodiscard]] virtual Sockets::State socket_state(std::string_view unit) const = 0;
+    /// Loads the job's file, which has been written by now, and starts it. Answered when it runs
+    /// or waits for its time; with `wait` when it is over. `socket`: see ipc::Lend; may be empty.
+    virtual void run_job(const std::string& unit, bool wait, Fd socket, ClientRef client) = 0;
+    virtual void wait_job(const std::string& unit, ClientRef client) = 0;
+    [[nodiscard]] virtual std::vector<std::string> jobs() const = 0;
+    /// The Job of the control interface.
+    [[nodiscard]] virtual control::Json job(const std::string& unit) const = 0;
+    /// False: it is no job, or not over.
+    virtual bool remove_job(const std::string& unit) = 0;
     virtual ReloadReport reload() = 0;
     /// kind: exit, poweroff, reboot, halt, kexec, soft-reboot; false: unknown.
     virtual bool shutdown(std::string_view kind) = 0;

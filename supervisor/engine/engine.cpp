@@ -51,7 +51,7 @@ Engine::Engine(struct ev_loop* loop, const Places& places, Roles roles, Fd keepe
                .lost = [this] { jailer_lost(); }}),
       logger_(loop, "logger",
               {.packet = [this](ipc::Packet& packet) { from_logger(packet); },
-               .lost = [this] { asks_.logger_lost(); }}),
+               .lost = [this] { lost_logger(); }}),
       launcher_(
           jailer_, [this](std::string_view unit) { return digest_of_start(unit); },
           [this](service::Token token) {
@@ -76,6 +76,7 @@ Engine::Engine(struct ev_loop* loop, const Places& places, Roles roles, Fd keepe
       fd_store_(loop, keeper_),
       asks_(loop, jailer_, logger_,
             [this](service::Token token) { early_exits_.expect_answer(token); }),
+      transients_(loop, manager_, sources_.unit_dirs.front(), for_transients()),
       dispatcher_(manager_, jobs_, *this, monitors_),
       server_(
           loop, std::move(roles),
@@ -87,7 +88,7 @@ Engine::Engine(struct ev_loop* loop, const Places& places, Roles roles, Fd keepe
       settle_(loop, [this] { settle(); }),
       impatience_(loop, [this] { listen(); }) {
     (void)keeper_.attach(std::move(keeper));
-    reporter_.publish_to(&monitors_);
+    reporter_.publish_to(&monitors_, &transients_);
     auto hello = ipc::make<ipc::Hello>();
     hello.role = ipc::Role::kEngine;
     keeper_.send(hello);
@@ -149,14 +150,20 @@ void Engine::from_jailer(ipc::Packet& packet) {
     }
 }
 
+void Engine::lost_logger() {
+    asks_.logger_lost();
+    transients_.logger_lost();
+}
+
 void Engine::from_logger(ipc::Packet& packet) {
+    if (const auto* over = packet.as<ipc::LogRunOver>()) return on_run_over(*over);
     asks_.on_log_opened(packet);
 }
 
 void Engine::on_peer(ipc::Role role, Fd socket) {
     if (!socket) return spdlog::error("keeper: a peer without a descriptor");
     if (role == ipc::Role::kLogger) {
-        asks_.logger_lost();  // its end may not have been read yet, and what it was asked is lost
+        lost_logger();  // its end may not have been read yet, and what it was asked is lost
         (void)logger_.attach(std::move(socket));  // what was not sent is asked again
         return asks_.logger_back();
     }
@@ -355,6 +362,7 @@ void Engine::go() {
     }
     take(std::move(set));
     restore(entries);
+    transients_.look_for_jobs();
     ready_ = true;
     mark_connections();
     settle_sockets();
@@ -533,7 +541,8 @@ void Engine::announce_shutdown(ipc::ShutdownKind kind) {
 void Engine::settle() {
     // An answer lets a client's next call in, which may settle more.
     while (reporter_.has_settled() || reporter_.has_end() || reporter_.has_dropped() ||
-           !launcher_.idle() || monitors_.has_lost()) {
+           !launcher_.idle() || monitors_.has_lost() || transients_.has_changed()) {
+        transients_.settle();
         launcher_.flush();
         monitors_.end_lost();
         forget_dropped();

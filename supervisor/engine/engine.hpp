@@ -27,6 +27,7 @@
 #include "engine/server.hpp"
 #include "engine/sockets.hpp"
 #include "engine/timers.hpp"
+#include "engine/transients.hpp"
 #include "engine/unit_groups.hpp"
 #include "engine/unit_set.hpp"
 #include "service/manager.hpp"
@@ -68,6 +69,11 @@ public:
     void set_property(const std::string& unit, const std::map<std::string, std::string>& pairs,
                       ClientRef client) override;
     [[nodiscard]] Sockets::State socket_state(std::string_view unit) const override;
+    void run_job(const std::string& unit, bool wait, Fd socket, ClientRef client) override;
+    void wait_job(const std::string& unit, ClientRef client) override;
+    [[nodiscard]] std::vector<std::string> jobs() const override;
+    [[nodiscard]] control::Json job(const std::string& unit) const override;
+    bool remove_job(const std::string& unit) override;
     ReloadReport reload() override;
     bool shutdown(std::string_view kind) override;
 
@@ -81,6 +87,7 @@ private:
     void on_exited(const ipc::Exited& exited);
     void on_answered(ipc::Token token);
     void jailer_lost();
+    void lost_logger();
     [[nodiscard]] bool is_running(std::string_view unit) const;
     void tell_exit(const ipc::Exited& exited);
     void tell_main_end(service::Token token, const service::ExitInfo& info);
@@ -111,6 +118,12 @@ private:
     void take_new_times(const std::string& unit);
     void mark_connections();
     void forget_dropped();
+
+    // engine_jobs.cpp
+    [[nodiscard]] Transients::Handlers for_transients();
+    [[nodiscard]] std::optional<control::Reply> load_job(const std::string& unit);
+    void on_run_over(const ipc::LogRunOver& over);
+    void discard_job(const std::string& unit);
 
     // From collecting to ready.
     void go_if_complete();
@@ -161,6 +174,7 @@ private:
     FdStore fd_store_;
     Jobs jobs_;
     Asks asks_;
+    Transients transients_;
     Dispatcher dispatcher_;
     Server server_;
     PrepareWatch settle_;

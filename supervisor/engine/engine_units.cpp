@@ -74,6 +74,7 @@ service::Manager::LoadReport Engine::take(UnitSet set) {
     }
     auto loaded = manager_.load(std::move(set.units), std::move(faults));
     if (ready_) mark_connections();
+    if (ready_) transients_.look_for_jobs();
     for (const std::string& error : loaded.errors) spdlog::error("{}", error);
     ::malloc_trim(0);  // reading took far more for a moment than what is kept
     for (const std::string& name : loaded.removed) {

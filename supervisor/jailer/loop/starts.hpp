@@ -66,7 +66,8 @@ private:
     void launch(Job& job, Jail& jail);
     void go_in(Job& job);
     void limit_child(Job& job);
-    [[nodiscard]] Result<Program> program_for(Job& job, OutputFiles& files, Jail& jail);
+    [[nodiscard]] Result<Program> program_for(Job& job, OutputFiles& files, LentStdio::Held& lent,
+                                              Jail& jail);
     [[nodiscard]] Result<void> give_log(Program& program, OutputFiles& files, Jail& jail);
     [[nodiscard]] static StartFailure told_by_child(const Job& job, const Plan& plan,
                                                     const JailFailure& failure);

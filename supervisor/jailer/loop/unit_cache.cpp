@@ -228,8 +228,13 @@ void UnitCache::finish(const std::shared_ptr<Making>& making) {
     if (!compiled) return settle(making, std::unexpected(std::move(compiled).error()));
     config::Unit& unit = work->unit;
     const config::ServiceType type = unit.service.type;
-    PlannedUnit planned{std::move(unit.text), std::move(unit.service), unit.logging,
-                        unit.socket,          unit.readiness,          type};
+    PlannedUnit planned{std::move(unit.text),
+                        std::move(unit.service),
+                        unit.logging,
+                        unit.socket,
+                        unit.job,
+                        unit.readiness,
+                        type};
     settle(making, std::make_shared<LoadedUnit>(
                        LoadedUnit{std::move(planned), std::move(*compiled), false}));
 }
