@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "commands.hpp"
+#include "import.hpp"
 #include "jobs.hpp"
 #include "site.hpp"
 #include "views.hpp"
@@ -333,6 +334,7 @@ int main(int argc, char** argv) {
     add_relations(app, options);
     add_logs(app, options);
     add_tools(app, options);
+    add_import(app, options.context, options.exit_code);
     add_jobs(app, options.context, options.exit_code);
     add_views(app, options.context, options.exit_code);
     add_site(app, options.context, options.exit_code);

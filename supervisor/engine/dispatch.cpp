@@ -204,6 +204,7 @@ void Dispatcher::change_one(UnitOutcome& outcome, service::Request what,
     outcome.result = asked ? "queued" : "refused";
     if (asked) {
         job = *asked;
+        elsewhere_.note_asked(name, what);
     } else {
         outcome.message = without_unit(asked.error().message, name);
     }
@@ -278,6 +279,10 @@ Json Dispatcher::status_of(const std::string& unit) const {
         notes.emplace_back(
             "its file is gone, it runs on as it was started; stop it, or put the "
             "file back and run jailsvc daemon-reload");
+    }
+    if (elsewhere_.stays_stopped(unit)) {
+        notes.emplace_back(
+            "was stopped by hand: the next boot does not start it, unless it is started before");
     }
     json["notes"] = std::move(notes);
     const config::SocketTable& table = *status->unit->socket;
@@ -446,6 +451,10 @@ void Dispatcher::logs(Request& request) {
 void Dispatcher::exec(Request& request) {
     const auto name = unit(request);
     if (!name) return;
+    // The client has told the jailer the name it was given, and the jailer knows no aliases.
+    if (request.parameters["unit"] != *name) {
+        return answer(request.client, control::error_reply("IsAlias", {{"unit", *name}}));
+    }
     if (request.fds.size() != 1 || !is_packet_socket(request.fds[0].get())) {
         return answer(request.client,
                       control::failed("Exec needs one SOCK_SEQPACKET descriptor with the call"));

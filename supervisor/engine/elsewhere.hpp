@@ -44,6 +44,12 @@ public:
     [[nodiscard]] virtual std::vector<std::string> broken_units() const = 0;
     /// All templates, those with errors in their files too, sorted by name.
     [[nodiscard]] virtual std::vector<config::Template> templates() const = 0;
+    /// The unit's own name, of a name that may be an alias.
+    [[nodiscard]] virtual std::string own_name(const std::string& unit) const = 0;
+    /// Somebody has asked for that, and it was taken up.
+    virtual void note_asked(const std::string& unit, service::Request what) = 0;
+    /// The next boot does not start it though something wants it.
+    [[nodiscard]] virtual bool stays_stopped(const std::string& unit) const = 0;
     /// Loads instances of templates, as far as there are such templates and they have no errors.
     virtual void load_instances(const std::vector<std::string>& units) = 0;
     [[nodiscard]] virtual Extra extra(std::string_view unit) const = 0;

@@ -67,6 +67,7 @@ Engine::Engine(struct ev_loop* loop, const Places& places, Roles roles, Fd keepe
               {.hear = [this](const std::string& unit) { notify_hub_.hear(unit); },
                .elapsed = [this](std::string_view unit,
                                  service::TimerKind kind) { manager_.on_timer(unit, kind); }}),
+      boot_marks_(places.asked(), jailer_),
       schedules_(loop, Stamps(stamps_directory(places)),
                  [this](const std::string& unit) { on_due(unit); }),
       manager_(launcher_, timers_, reporter_),
@@ -443,11 +444,16 @@ void Engine::tell_if_lost(const service::Record& record, const std::set<service:
 void Engine::start_wanted() {
     // Written first: if starting them kills the engine, it does not happen over and over.
     records_->set_booted();
+    const service::Manager::Names stopped = remembered(ipc::Asked::kStop);
     if (manager_.find(kDefaultTarget) == nullptr) {
-        return spdlog::info("no unit is wanted by \"{}\"; nothing is started", kDefaultTarget);
+        spdlog::info("no unit is wanted by \"{}\"; nothing is started", kDefaultTarget);
+    } else if (const auto job = manager_.request_boot(kDefaultTarget, stopped); !job) {
+        spdlog::error("{}", job.error().message);
     }
-    const auto job = manager_.request(service::Request::kStart, kDefaultTarget);
-    if (!job) spdlog::error("{}", job.error().message);
+    for (const std::string& unit : remembered(ipc::Asked::kStart)) {
+        const auto job = manager_.request(service::Request::kStart, unit);
+        if (!job) spdlog::error("{}", job.error().message);
+    }
 }
 
 void Engine::listen() {

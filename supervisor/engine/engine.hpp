@@ -8,8 +8,10 @@
 #include <vector>
 
 #include "base/places.hpp"
+#include "config/aliases.hpp"
 #include "config/load.hpp"
 #include "engine/asks.hpp"
+#include "engine/boot_marks.hpp"
 #include "engine/dispatch.hpp"
 #include "engine/early_exits.hpp"
 #include "engine/fd_store.hpp"
@@ -47,7 +49,12 @@ public:
     [[nodiscard]] const std::vector<std::string>* file_errors(std::string_view unit) const override;
     [[nodiscard]] std::vector<std::string> broken_units() const override;
     [[nodiscard]] std::vector<config::Template> templates() const override;
+    [[nodiscard]] std::string own_name(const std::string& unit) const override {
+        return aliases_.target(unit);
+    }
     void load_instances(const std::vector<std::string>& units) override;
+    void note_asked(const std::string& unit, service::Request what) override;
+    [[nodiscard]] bool stays_stopped(const std::string& unit) const override;
     [[nodiscard]] Extra extra(std::string_view unit) const override;
     [[nodiscard]] std::optional<Usage> usage(std::string_view unit, pid_t main) const override;
     [[nodiscard]] UnitGroups::Hits hits(std::string_view unit) const override;
@@ -132,6 +139,7 @@ private:
     void end_unrecorded(const ipc::Alive& alive);
     void tell_if_lost(const service::Record& record, const std::set<service::Token>& known);
     void start_wanted();
+    [[nodiscard]] service::Manager::Names remembered(ipc::Asked asked) const;
     void listen();
 
     // Units.
@@ -141,6 +149,7 @@ private:
     using FileErrors = std::map<std::string, std::vector<std::string>, std::less<>>;
     static void tell_errors(const FileErrors& all);
     void note_errors(const std::string& unit, const config::Diagnostics& found);
+    [[nodiscard]] config::Diagnostics taken_aliases(const config::Unit& unit) const;
     std::size_t load_new(const std::vector<std::string>& names);
     bool load_again(const std::string& unit);
     [[nodiscard]] Digest digest_of_start(std::string_view unit) const;
@@ -166,6 +175,7 @@ private:
     EarlyExits early_exits_;
     JailerLauncher launcher_;
     LoopTimers timers_;
+    BootMarks boot_marks_;
     Schedules schedules_;
     service::Manager manager_;
     SelfReports self_reports_;
@@ -180,6 +190,7 @@ private:
     PrepareWatch settle_;
     TimerWatch impatience_;
     FileErrors file_errors_;
+    config::Aliases aliases_;
     std::vector<config::Template> templates_;  ///< those that load
     UnitGroups groups_;
     Sockets sockets_;

@@ -109,6 +109,8 @@ Json blank_status(const std::string& name, std::string_view state, const std::st
             {"tasks", nullptr},
             {"restarts", 0},
             {"next_restart", nullptr},
+            {"next_delays", Json::array()},
+            {"aliases", Json::array()},
             {"next_run", nullptr},
             {"last_exit", nullptr},
             {"profile", ""},
@@ -175,6 +177,12 @@ Json unit_status(const service::Status& status, const Extra& extra,
     const config::Unit& unit = *status.unit;
     Json json = blank_status(unit.name, state_name(record, record.state), status.because);
     json["description"] = unit.unit.description;
+    json["aliases"] =
+        std::vector<std::string>(unit.install.alias.begin(), unit.install.alias.end());
+    for (const config::Duration delay : status.next_delays) {
+        json["next_delays"].push_back(
+            std::chrono::duration_cast<std::chrono::microseconds>(delay).count());
+    }
     json["ready"] = record.ready != 0;
     json["restarts"] = record.restarts;
     json["last_exit"] = last_exit(record);

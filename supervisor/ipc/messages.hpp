@@ -133,6 +133,7 @@ enum class Type : std::uint16_t {
     // engine -> jailer
     kLend,
     kDiscard,
+    kRemember,
 };
 
 struct Header {
@@ -677,6 +678,19 @@ struct LogRemove {
 struct Lend {
     static constexpr Type kType = Type::kLend;
     Header header;
+    char unit[kNameSize];
+};
+
+/// What the last request that named a unit with restart = "unless-stopped" was.
+enum class Asked : std::uint16_t { kNothing, kStart, kStop };
+
+/// engine -> jailer: what the next boot is to know. Kept in root's state directory; the engine reads
+/// it there when it begins.
+struct Remember {
+    static constexpr Type kType = Type::kRemember;
+    Header header;
+    Asked asked;
+    std::uint16_t reserved[3];
     char unit[kNameSize];
 };
 

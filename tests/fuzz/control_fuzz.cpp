@@ -51,6 +51,9 @@ public:
     [[nodiscard]] std::vector<config::Template> templates() const override {
         return {{.name = "t@", .description = {}, .file = {}}};
     }
+    [[nodiscard]] std::string own_name(const std::string& unit) const override { return unit; }
+    void note_asked(const std::string&, service::Request) override {}
+    [[nodiscard]] bool stays_stopped(const std::string&) const override { return false; }
     void load_instances(const std::vector<std::string>&) override {}
     [[nodiscard]] Extra extra(std::string_view) const override { return {}; }
     [[nodiscard]] std::optional<Usage> usage(std::string_view, pid_t) const override {

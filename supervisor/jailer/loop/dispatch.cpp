@@ -13,6 +13,7 @@
 #include "jailer/loop/discard_job.hpp"
 #include "jailer/loop/main_process.hpp"
 #include "jailer/loop/notify_sockets.hpp"
+#include "jailer/loop/remember_asked.hpp"
 #include "jailer/loop/tell.hpp"
 #include "jailer/plan/account_view.hpp"
 
@@ -212,6 +213,9 @@ void Dispatch::from_engine(ipc::Packet& packet) {
     if (const auto* over = packet.as<ipc::Discard>()) {
         return discard_job(core_.units.sources(), core_.plugins.schema(),
                            std::string(ipc::get_text(over->unit)));
+    }
+    if (const auto* asked = packet.as<ipc::Remember>()) {
+        return remember_asked(core_.places, core_.units.sources(), *asked);
     }
     if (packet.as<ipc::ReloadUnits>() != nullptr) {
         core_.accounts.invalidate();
