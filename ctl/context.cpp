@@ -48,6 +48,7 @@ Error explain(const control::Reply& reply) {
                                 : "run it as root"),
                 kNotPermitted};
     }
+    if (name == "IsAlias") return {"is another name of " + unit, kAlias};
     if (name == "NotRunning") {
         return {fmt::format("{} is not running; `jailsvc start {}` starts it", unit, unit),
                 kNotRunning};

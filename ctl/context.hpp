@@ -22,6 +22,7 @@ inline constexpr int kNotConfigured = 6;  ///< the unit's file has errors
 inline constexpr int kNotRunning = 7;
 inline constexpr int kNotExecutable = 126;  ///< of `exec`, as a shell has it
 inline constexpr int kNotFound = 127;       ///< likewise
+inline constexpr int kAlias = 1000;         ///< no exit code: to be asked for by another name
 inline constexpr int kStatusStopped = 3;    ///< of `status`: not running
 inline constexpr int kStatusUnknown = 4;    ///< of `status`: no such unit, or nobody to ask
 

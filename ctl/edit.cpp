@@ -128,7 +128,7 @@ public:
     }
     void tell() const {
         if (context_.json) {
-            print_json({{"unit", options_.unit},
+            print_json({{"unit", unit_},
                         {"file", target_.path()},
                         {"changed", changed_},
                         {"reloaded", reloaded_}});
@@ -137,26 +137,26 @@ public:
         const char* what = !changed_ ? "not changed" : removed_ ? "removed" : "written";
         std::printf("%s: %s\n", printable(target_.path()).c_str(), what);
         if (reloaded_) {
-            std::printf("`jailsvc apply %s` restarts what runs with the old one\n",
-                        options_.unit.c_str());
+            std::printf("`jailsvc apply %s` restarts what runs with the old one\n", unit_.c_str());
         }
     }
 
 private:
     Result<void> find() {
         TRY(const Json all, ask_installed(context_, {options_.unit}));
+        unit_ = all.at("units")[0].at("name").get<std::string>();  // of an alias the unit's own
         const std::string site = all.at("site").get<std::string>();
         const std::string transient = all.at("transient").get<std::string>();
         file_ = all.at("units")[0].at("file").get<std::string>();
         if (!options_.full) {
-            target_ = drop_in_of(site, options_.unit, kOverrideFile);
+            target_ = drop_in_of(site, unit_, kOverrideFile);
             return {};
         }
-        target_ = {.site = site, .folder = {}, .name = options_.unit + ".toml"};
+        target_ = {.site = site, .folder = {}, .name = unit_ + ".toml"};
         if (!file_.starts_with(transient + "/")) return {};
         return fail(fmt::format("{}: {} is there until the machine is started anew, and goes over "
                                 "what the site has; change it where it is made",
-                                options_.unit, file_),
+                                unit_, file_),
                     kFailure);
     }
     [[nodiscard]] Result<std::string> text_to_edit(
@@ -177,14 +177,15 @@ private:
             TRY(const bool valid, is_valid(context_, draft.path()));
             if (valid && !says_nothing(text)) return text;
             if (wants_to_go_on()) continue;
-            return fail(options_.unit + (valid ? ": the file says nothing; nothing was changed"
-                                               : ": that has errors; nothing was changed"),
+            return fail(unit_ + (valid ? ": the file says nothing; nothing was changed"
+                                       : ": that has errors; nothing was changed"),
                         kNotConfigured);
         }
     }
 
     const Context& context_;
     const EditOptions& options_;
+    std::string unit_;
     std::string file_;  ///< the unit's own
     SiteFile target_;
     bool changed_ = false;

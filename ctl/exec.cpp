@@ -7,29 +7,14 @@
 #include <cstdlib>
 
 #include "commands.hpp"
+#include "enable.hpp"
 #include "ipc/channel.hpp"
+#include "lend.hpp"
 #include "patience.hpp"
 #include "terminal.hpp"
 
 namespace jailsvc::ctl {
 namespace {
-
-/// A packet socket pair whose both ends stamp credentials on what they receive, so that the jailer
-/// learns from the kernel that root sent the command (unix(7), SO_PASSCRED).
-Result<std::pair<Fd, Fd>> credential_pair() {
-    int ends[2];
-    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == -1) {
-        return fail_errno("socketpair");
-    }
-    std::pair<Fd, Fd> pair{Fd(ends[0]), Fd(ends[1])};
-    const int on = 1;
-    for (const int end : ends) {
-        if (::setsockopt(end, SOL_SOCKET, SO_PASSCRED, &on, sizeof on) == -1) {
-            return fail_errno("SO_PASSCRED");
-        }
-    }
-    return pair;
-}
 
 std::string encode_request(const std::string& unit, const std::vector<std::string>& command,
                            const std::vector<std::string>& environment, bool own_terminal) {
@@ -44,27 +29,6 @@ std::string encode_request(const std::string& unit, const std::vector<std::strin
         for (const auto& text : *list) bytes.append(text.c_str(), text.size() + 1);
     }
     return bytes;
-}
-
-Result<void> send_request(int socket, const std::string& bytes, const int (&stdio)[3]) {
-    if (bytes.size() > ipc::kMaxExecRequest) return fail("the command is too long", kUsage);
-    // The default buffer may be smaller than the largest request (socket(7), SO_SNDBUF).
-    const int size = static_cast<int>(ipc::kMaxExecRequest);
-    ::setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof stdio)] = {};
-    iovec part{const_cast<char*>(bytes.data()), bytes.size()};
-    msghdr message{};
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    message.msg_control = control;
-    message.msg_controllen = sizeof control;
-    cmsghdr* rights = CMSG_FIRSTHDR(&message);
-    rights->cmsg_level = SOL_SOCKET;
-    rights->cmsg_type = SCM_RIGHTS;
-    rights->cmsg_len = CMSG_LEN(sizeof stdio);
-    std::memcpy(CMSG_DATA(rights), stdio, sizeof stdio);
-    if (::sendmsg(socket, &message, MSG_NOSIGNAL) == -1) return fail_errno("send the command");
-    return {};
 }
 
 /// 128+N for a signal, as shells say it.
@@ -87,7 +51,7 @@ Result<int> run_in_jail(const Context& context, const ExecOptions& options) {
     const int stdio[3] = {terminal.inner(STDIN_FILENO), terminal.inner(STDOUT_FILENO),
                           terminal.inner(STDERR_FILENO)};
     // The command waits in the pair until the jailer reads it: the order of these two is free.
-    TRY_VOID(send_request(
+    TRY_VOID(send_with_stdio(
         pair.first.get(),
         encode_request(options.unit, options.command, environment, terminal.interactive()), stdio));
     TRY_VOID(client.send("Exec", {{"unit", options.unit}}, {pair.second.get()}));
@@ -102,8 +66,19 @@ Result<int> run_in_jail(const Context& context, const ExecOptions& options) {
 
 }  // namespace
 
+/// The unit's own name, as root's files have it: the engine is not asked whom root means.
+Result<std::string> own_name(const Context& context, const std::string& alias) {
+    TRY(const Json all, ask_installed(context, {alias}));
+    return all.at("units")[0].at("name").get<std::string>();
+}
+
 int run_exec(const Context& context, const ExecOptions& options) {
-    const auto code = run_in_jail(context, options);
+    auto code = run_in_jail(context, options);
+    if (!code && code.error().code == kAlias) {
+        const auto unit = own_name(context, options.unit);
+        if (!unit) return report(context, unit.error());
+        code = run_in_jail(context, {.unit = *unit, .command = options.command});
+    }
     return code ? *code : report(context, code.error());
 }
 

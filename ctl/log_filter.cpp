@@ -39,6 +39,13 @@ Result<LogFilter> LogFilter::make(const LogsOptions& options, std::uint64_t now_
     return filter;
 }
 
+LogFilter LogFilter::since(std::uint64_t us) {
+    LogFilter filter;
+    filter.since_us_ = us;
+    filter.since_ = stamp_of(us);
+    return filter;
+}
+
 Result<void> LogFilter::set_pattern(const std::string& text) {
     auto pattern = std::make_unique<regex_t>();
     const int code = ::regcomp(pattern.get(), text.c_str(), REG_EXTENDED);

@@ -21,6 +21,9 @@ public:
     /// is an error.
     [[nodiscard]] static Result<LogFilter> make(const LogsOptions& options, std::uint64_t now_us);
 
+    /// All lines from that time on [µs since the epoch].
+    [[nodiscard]] static LogFilter since(std::uint64_t us);
+
     /// Lines that no logger of ours wrote have no time and no stream: only --grep is asked.
     [[nodiscard]] bool wants(const std::optional<LogLine>& line, std::string_view text) const;
     /// Of time alone, for what rises with it.

@@ -10,8 +10,11 @@
 #include <cstring>
 
 #include "commands.hpp"
+#include "import.hpp"
+#include "jobs.hpp"
 #include "site.hpp"
 #include "views.hpp"
+#include "words.hpp"
 
 namespace {
 
@@ -223,6 +226,7 @@ void add_exec(CLI::App& app, Options& options) {
         // CLI11 leaves a separator that follows the first positional among the values.
         auto& command = options.exec.command;
         if (command.front() == "--") command.erase(command.begin());
+        unmark_words(command);
         if (command.empty()) throw CLI::RequiredError("command");
         options.exit_code = run_exec(options.context, options.exec);
     });
@@ -352,11 +356,16 @@ int main(int argc, char** argv) {
     add_pledge(app, options);
     add_machine(app, options);
     add_whole(app, options);
+    add_import(app, options.context, options.exit_code);
+    add_jobs(app, options.context, options.exit_code);
     add_views(app, options.context, options.exit_code);
     add_site(app, options.context, options.exit_code);
     app.footer(kFooter);  // of the whole; commands added after it would have it too
     try {
-        app.parse(argc, argv);
+        std::vector<std::string> words = marked_words(argc, argv);
+        std::vector<char*> pointers;
+        for (std::string& word : words) pointers.push_back(word.data());
+        app.parse(argc, pointers.data());
     } catch (const CLI::ParseError& error) {
         if (error.get_exit_code() == 0) return app.exit(error);  // --help
         options.context.json = wants_json(argc, argv);

@@ -119,14 +119,17 @@ SiteFile drop_in_of(const std::string& site, const std::string& unit, std::strin
     return {.site = site, .folder = unit + ".toml.d", .name = std::string(file)};
 }
 
-Result<void> write_site_file(const SiteFile& file, std::string_view text) {
+namespace {
+
+/// `flags`: of renameat2(2).
+Result<void> write_file(const SiteFile& file, std::string_view text, unsigned flags) {
     TRY(const Folder folder, make_folder(file));
     const int dir = folder.fd.get();
     // With a dot first it is no unit and no drop-in, should we be killed before it has its name.
     const std::string temporary = fmt::format(".{}.{}.new", file.name, ::getpid());
     ::unlinkat(dir, temporary.c_str(), 0);  // of a process before us that had our number
     auto written = write_new(folder, temporary, text);
-    if (written && ::renameat(dir, temporary.c_str(), dir, file.name.c_str()) == -1) {
+    if (written && ::renameat2(dir, temporary.c_str(), dir, file.name.c_str(), flags) == -1) {
         written = why(file.path(), errno);
     }
     if (!written) {
@@ -134,6 +137,16 @@ Result<void> write_site_file(const SiteFile& file, std::string_view text) {
         return written;
     }
     return sync(folder);
+}
+
+}  // namespace
+
+Result<void> write_site_file(const SiteFile& file, std::string_view text) {
+    return write_file(file, text, 0);
+}
+
+Result<void> write_new_site_file(const SiteFile& file, std::string_view text) {
+    return write_file(file, text, RENAME_NOREPLACE);
 }
 
 Result<bool> remove_site_file(const SiteFile& file) {

@@ -27,6 +27,9 @@ struct SiteFile {
 /// somebody else could write is refused.
 [[nodiscard]] Result<void> write_site_file(const SiteFile& file, std::string_view text);
 
+/// The same for a file that must not be there yet: two at once do not both succeed.
+[[nodiscard]] Result<void> write_new_site_file(const SiteFile& file, std::string_view text);
+
 /// The file, and its folder if that is empty then. false: there was no such file.
 [[nodiscard]] Result<bool> remove_site_file(const SiteFile& file);
 

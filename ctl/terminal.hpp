@@ -13,6 +13,8 @@ namespace jailsvc::ctl {
 class Terminal {
 public:
     [[nodiscard]] static Result<Terminal> open_if_interactive();
+    /// Everything passes through.
+    [[nodiscard]] static Result<Terminal> none() { return Terminal(); }
     Terminal(Terminal&& other) noexcept;
     Terminal(const Terminal&) = delete;
     Terminal& operator=(const Terminal&) = delete;

@@ -77,6 +77,15 @@ std::string jail_line(const Json& unit) {
     return line;
 }
 
+/// "a, b"
+std::string joined(const Json& unit, const char* field) {
+    std::string text;
+    for (const auto& one : unit.value(field, Json::array())) {
+        if (one.is_string()) text += (text.empty() ? "" : ", ") + printable(one.get<std::string>());
+    }
+    return text;
+}
+
 std::vector<std::string> table_row(const Context& context, const Json& unit) {
     const std::string state = text_field(unit, "state");
     const std::string because = text_field(unit, "because");
@@ -91,7 +100,9 @@ std::vector<std::string> table_row(const Context& context, const Json& unit) {
     if (unit.value("stale", false)) last += "  (file changed)";
     const bool has_errors = !unit.value("errors", Json::array()).empty();
     if (has_errors && state != "error") last += "  (file has errors)";
-    return {paint(context.colour, colour_of(state), "●") + " " + text_field(unit, "name"),
+    const std::string aliases = joined(unit, "aliases");
+    return {paint(context.colour, colour_of(state), "●") + " " + text_field(unit, "name") +
+                (aliases.empty() ? "" : " (" + aliases + ")"),
             paint(context.colour, colour_of(state), state),
             ago(unit),
             number_or_dash(unit, "pid"),
@@ -114,6 +125,17 @@ std::string title_of(const Context& context, const Json& unit) {
     return description.empty() ? title : title + " - " + description;
 }
 
+/// ", then after 200ms, 400ms, ...": what restarts after the next would wait.
+std::string later_delays(const Json& unit) {
+    std::string text;
+    for (const auto& delay : unit.value("next_delays", Json::array())) {
+        if (!delay.is_number()) continue;
+        text +=
+            (text.empty() ? ", then after " : ", ") + human_duration(delay.get<std::uint64_t>());
+    }
+    return text.empty() ? text : text + ", ...";
+}
+
 void add_state(const Context& context, const Json& unit, Lines& lines) {
     const std::string state = text_field(unit, "state");
     std::string line = paint(context.colour, colour_of(state), state);
@@ -125,7 +147,7 @@ void add_state(const Context& context, const Json& unit, Lines& lines) {
         add(lines, "because", with_hint(text_field(unit, "name"), text_field(unit, "because")));
     }
     if (const auto next = number_field(unit, "next_restart")) {
-        add(lines, "next start", "in " + human_duration(*next));
+        add(lines, "next start", "in " + human_duration(*next) + later_delays(unit));
     }
     if (const auto next = number_field(unit, "next_run")) {
         const std::uint64_t now = realtime_ns() / 1000;
@@ -231,6 +253,7 @@ void print_templates(const Json& templates) {
 
 void print_details(const Context& context, const Json& unit) {
     Lines lines;
+    add(lines, "alias", joined(unit, "aliases"));
     add_state(context, unit, lines);
     add_sockets(unit, lines);
     add_report(unit, lines);

@@ -15,6 +15,7 @@
 #include "jailer/run.hpp"
 #include "logger/run.hpp"
 #include "verify/installed.hpp"
+#include "verify/transient.hpp"
 #include "verify/verify.hpp"
 
 namespace {
@@ -60,6 +61,7 @@ int main(int argc, char** argv) {
     const std::vector<std::string> rest(arguments.begin() + 1, arguments.end());
     if (role == "verify") return verify::verify(rest);
     if (role == "installed") return verify::installed(rest);
+    if (role == "transient") return verify::transient(rest);
     if (role == "explain") return jailer::explain(rest);
     if (role == "creds") return jailer::creds(rest);
     if (role == "doctor") return doctor::doctor(rest);

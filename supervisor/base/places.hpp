@@ -43,6 +43,9 @@ struct Places {
     [[nodiscard]] std::string notify_root() const { return run + "/notify"; }
     [[nodiscard]] std::string open_notify_root() const { return run + "/notify-open"; }
 
+    /// Empty files NAME.started and NAME.stopped: what was asked of units that remember it.
+    [[nodiscard]] std::string asked() const { return lib + "/asked"; }
+
     /// What jailsvc-learn has recorded, by unit's name.
     [[nodiscard]] std::string records() const { return lib + "/learned"; }
 

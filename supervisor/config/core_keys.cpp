@@ -9,6 +9,7 @@
 #include "config/core_rows.hpp"
 #include "config/service_keys.hpp"
 #include "config/health_keys.hpp"
+#include "config/job_keys.hpp"
 #include "config/socket_keys.hpp"
 #include "config/timer_keys.hpp"
 
@@ -97,6 +98,10 @@ std::vector<CoreKey> other_keys() {
                 "Units that want this one: they start it with them. [\"default\"] starts it with "
                 "the supervisor; being named here counts as enabled, unless `enabled` says no.",
                 unit_names),
+        install("alias", &InstallTable::alias,
+                "Other names of the unit, for commands and for what other units say of it, whether "
+                "it is enabled or not. None may be a unit's name, or another's alias.",
+                unit_names),
         install("enabled", &InstallTable::enabled,
                 "Whether wanted_by holds: `jailsvc enable` and `jailsvc disable` write this."),
         jail("profile", &JailTable::profile,
@@ -138,6 +143,9 @@ std::vector<CoreKey> logging_keys() {
                 positive),
         logging("keep", &L::keep, "So many rotated files are kept.", in_range(0, 10'000)),
         logging("compress", &L::compress, "Rotated files are compressed, with zstd."),
+        logging("output_cap", &L::output_cap,
+                "What one run writes beyond so many bytes is dropped; the log and status say so. "
+                "0: no such limit."),
     };
 }
 
@@ -148,6 +156,7 @@ std::vector<CoreKey> make_core_keys() {
     for (auto& row : health_keys()) all.push_back(std::move(row));
     for (auto& row : socket_keys()) all.push_back(std::move(row));
     for (auto& row : timer_keys()) all.push_back(std::move(row));
+    for (auto& row : job_keys()) all.push_back(std::move(row));
     for (auto& row : logging_keys()) all.push_back(std::move(row));
     for (auto& row : other_keys()) all.push_back(std::move(row));
     return all;

@@ -6,6 +6,7 @@
 
 #include "config/checks.hpp"
 #include "config/core_keys.hpp"
+#include "config/job_keys.hpp"
 #include "config/health_keys.hpp"
 #include "config/names.hpp"
 #include "config/nearest.hpp"
@@ -111,6 +112,7 @@ void check_whole(const Document& document, Reporter& reporter) {
     }
     check_socket(document, reporter);
     check_timer(document, reporter);
+    check_job(document, reporter);
     check_health(document, reporter);
 }
 

@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <deque>
 #include <set>
 
+#include "config/aliases.hpp"
 #include "config/checks.hpp"
 #include "config/effective.hpp"
 #include "config/loader.hpp"
@@ -42,6 +44,31 @@ void take_what_is_no_unit(Loader& loader, LoadedUnits& out) {
             out.broken.emplace(name, std::move(found).error());
         }
     }
+}
+
+/// Units whose aliases are taken do not load: nobody could say whom the name means. Of two that
+/// want the same, the first by its name has it.
+void refuse_taken_aliases(Loader& loader, LoadedUnits& loaded) {
+    Aliases aliases;
+    const auto taken = [&](const std::string& name) -> std::optional<std::string> {
+        if (const auto file = loader.files().find_unit(name)) return "a unit, " + file->path();
+        const std::string* owner = aliases.find(name);
+        if (owner == nullptr) return std::nullopt;
+        const auto file = loader.files().find_unit(*owner);
+        return fmt::format("{}{}", *owner, file ? ", " + file->path() : "");
+    };
+    std::ranges::sort(loaded.units, {}, &Unit::name);
+    std::erase_if(loaded.units, [&](const Unit& unit) {
+        if (unit.install.alias.empty()) return false;
+        JailPlaces places;
+        if (alias_conflicts(unit, places, taken).empty()) {
+            aliases.add(unit);
+            return false;
+        }
+        (void)loader.load(unit.name, &places);
+        loaded.broken.insert_or_assign(unit.name, alias_conflicts(unit, places, taken));
+        return true;
+    });
 }
 
 }  // namespace
@@ -94,6 +121,7 @@ LoadedUnits load_all(const Sources& sources, const Schema& schema,
             {.file = queue.front(),
              .message = fmt::format("not loaded: there are more than {} units", kMaxUnits)});
     }
+    refuse_taken_aliases(loader, out);
     return out;
 }
 

@@ -8,6 +8,7 @@
 #include "config/checks.hpp"
 #include "config/effective.hpp"
 #include "config/nearest.hpp"
+#include "config/typed_value.hpp"
 
 namespace jailsvc::config {
 namespace {
@@ -16,46 +17,6 @@ constexpr const char* kSourceName = "set-property";
 
 Diagnostics problem(std::string message) {
     return {{.file = kSourceName, .message = std::move(message)}};
-}
-
-std::string_view form_of(KeyType type) {
-    if (type == KeyType::kBool) return "\"true\" or \"false\"";
-    if (type == KeyType::kInteger) return "integer";
-    if (type == KeyType::kStringMap) return "table; write {\"NAME\" = \"VALUE\"}";
-    return "list; write [\"ONE\", \"OTHER\"]";
-}
-
-/// Number, truth, list or map in TOML, on one line: "KEY = VALUE" read as a file is.
-std::optional<Value> read_value(const Schema& schema, const Key& key, const std::string& text,
-                                Reporter& reporter) {
-    const SourceText source{.name = kSourceName,
-                            .text = fmt::format("[{}]\n{} = {}\n", kOverlayTable, key.name, text)};
-    Reporter own;
-    const auto document = parse_document(source, schema, own);
-    const Value* value = document ? document->find(kOverlayTable, key.name) : nullptr;
-    if (value != nullptr && own.empty()) return *value;
-    reporter.add_file(kSourceName,
-                      fmt::format("{}: {} is no {}", key.name, shown(text), form_of(key.type)));
-    return std::nullopt;
-}
-
-std::optional<Value> to_value(const Schema& schema, const Key& key, const std::string& text,
-                              Reporter& reporter) {
-    switch (key.type) {
-        case KeyType::kString:
-        case KeyType::kBytes:
-        case KeyType::kDuration:
-            return Value{.where = {}, .data = Text{.text = text, .where = {}}};
-        case KeyType::kBool:
-        case KeyType::kInteger:
-        case KeyType::kStringList:
-        case KeyType::kStringMap:
-        case KeyType::kCommand:
-        case KeyType::kCommands:
-        case KeyType::kIntegerList:
-            return read_value(schema, key, text, reporter);
-    }
-    return std::nullopt;
 }
 
 void unknown_key(const Schema& schema, const std::string& name, Reporter& reporter) {
@@ -92,9 +53,8 @@ Checked<std::string> to_overlay(const Schema& schema,
         const Key* key = schema.find_key(kOverlayTable, name);
         if (key == nullptr) {
             unknown_key(schema, name, reporter);
-        } else if (text.find('\n') != std::string::npos) {
-            reporter.add_file(kSourceName, name + ": the value has more than one line");
-        } else if (auto value = to_value(schema, *key, text, reporter)) {
+        } else if (auto value = typed_value(schema, kOverlayTable, *key, text,
+                                            {.name = kSourceName, .reporter = reporter})) {
             section.keys.emplace(name, std::move(*value));
         }
     }

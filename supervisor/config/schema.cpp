@@ -32,6 +32,10 @@ Schema make_core_schema() {
                 "docs/TIMERS.md.",
          .keys = {},
          .plugin = "core"},
+        {.name = "job",
+         .doc = "What `jailsvc run` makes: a unit that goes when it is over; docs/JOBS.md.",
+         .keys = {},
+         .plugin = "core"},
         {.name = "environment",
          .doc =
              "The program's environment. Besides: PATH, USER, HOME, JAILSVC_UNIT, INVOCATION_ID, "

@@ -71,9 +71,10 @@ std::vector<CoreKey> service_keys() {
                 "Commands to run after the service has ended, however it did."),
         service("restart", &S::restart,
                 "When the service is started again by itself. A stop that was asked for ends that "
-                "under "
-                "every policy, until the unit or the whole supervisor is started again: so "
-                "\"always\" and \"unless-stopped\" are two names for the same."),
+                "under every policy, until the unit is started again. \"unless-stopped\" is "
+                "\"always\" remembered over boots: one that was started by hand is started at the "
+                "next boot though nothing wants it, one that was stopped by hand is not though a "
+                "target does."),
         service("restart_delay", &S::restart_delay,
                 "Wait before the first restart; doubles with each further one."),
         service("restart_delay_max", &S::restart_delay_max,

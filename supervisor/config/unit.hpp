@@ -184,13 +184,27 @@ struct LoggingTable {
     Duration max_age = kForever;         ///< of its first line before it is rotated
     std::uint32_t keep = 5;              ///< rotated files
     bool compress = true;                ///< rotated files, with zstd
+    std::uint64_t output_cap = 0;        ///< of what one run writes [bytes], 0: none
     bool operator==(const LoggingTable&) const = default;
+};
+
+/// [job]: what `jailsvc run` makes. Once it has ended it is kept for a while, then it goes, and its
+/// file and its log with it.
+struct JobTable {
+    Duration keep{};        ///< after its end; 0: the unit is no job
+    bool stdin_ = false;    ///< standard input comes from who started it
+    bool terminal = false;  ///< a terminal does, for all three
+    bool operator==(const JobTable&) const = default;
+
+    [[nodiscard]] bool present() const { return keep.count() > 0; }
+    [[nodiscard]] bool is_lent_stdio() const { return stdin_ || terminal; }
 };
 
 /// [install]
 struct InstallTable {
     List<std::string> wanted_by;
-    bool enabled = true;  ///< whether `wanted_by` holds
+    List<std::string> alias;  ///< other names of the unit
+    bool enabled = true;      ///< whether `wanted_by` holds
 };
 
 /// What [jail] itself says; the tables below it belong to the plugins.
@@ -210,6 +224,7 @@ struct Unit {
     Rarely<LoggingTable> logging;
     Rarely<TimerTable> timer;
     Rarely<SocketTable> socket;
+    Rarely<JobTable> job;
     InstallTable install;
     JailTable jail;
     /// The whole effective unit as canonical TOML (sorted keys, specifiers expanded), [jail.*]

@@ -66,6 +66,15 @@ void Asks::end_log_line(std::string_view unit) {
     logger_.send(message);
 }
 
+bool Asks::end_output(std::string_view unit) {
+    if (!logger_.up()) return false;
+    auto message = ipc::make<ipc::LogRunEnded>();
+    message.over = 1;
+    ipc::set_text(message.unit, unit);
+    logger_.send(message);
+    return true;
+}
+
 void Asks::logs(const LogQuestion& question, ClientRef client) {
     auto request = ipc::make<ipc::LogOpen>();
     request.follow = question.follow ? 1 : 0;

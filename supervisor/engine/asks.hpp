@@ -24,6 +24,9 @@ public:
          std::function<void(service::Token)> on_exec);
 
     void plan(const std::string& unit, ClientRef client);
+    /// Of a unit whose run is over: the logger answers when all of its output is in the log. False:
+    /// there is no logger.
+    [[nodiscard]] bool end_output(std::string_view unit);
     void logs(const LogQuestion& question, ClientRef client);
     /// `overlay`: see config/overlay.hpp.
     void set_property(const std::string& unit, const std::string& overlay, ClientRef client);

@@ -43,6 +43,7 @@ void change_one(const Parts& parts, UnitOutcome& outcome, service::Request what,
     outcome.result = asked ? "queued" : "refused";
     if (asked) {
         job = *asked;
+        parts.elsewhere.note_asked(name, what);
     } else {
         outcome.message = without_unit(asked.error().message, name);
     }

@@ -6,6 +6,7 @@
 
 #include "control/varlink.hpp"
 #include "engine/change_methods.hpp"
+#include "engine/job_methods.hpp"
 #include "engine/passed_methods.hpp"
 #include "engine/roles.hpp"
 #include "engine/view_methods.hpp"
@@ -60,6 +61,10 @@ const Dispatcher::Method* Dispatcher::find_method(std::string_view name) {
         {"Logs", Role::kOperate, "unit follow file", &methods::logs},
         {"Exec", Role::kAdmin, "unit", &methods::exec},
         {"SetProperty", Role::kAdmin, "unit properties", &methods::set_property},
+        {"RunJob", Role::kAdmin, "unit wait lends", &methods::run_job},
+        {"WaitJob", Role::kRead, "unit", &methods::wait_job},
+        {"ListJobs", Role::kRead, "", &methods::list_jobs},
+        {"RemoveJobs", Role::kAdmin, "units", &methods::remove_jobs},
         {"DaemonReload", Role::kAdmin, "", &methods::daemon_reload},
         {"Version", Role::kRead, "", &methods::version},
         {"Shutdown", Role::kAdmin, "kind", &methods::shutdown},

@@ -10,8 +10,8 @@
 #include "engine/client.hpp"
 #include "engine/records.hpp"
 #include "engine/schedules.hpp"
-#include "engine/sockets.hpp"
 #include "engine/self_reports.hpp"
+#include "engine/sockets.hpp"
 #include "engine/unit_groups.hpp"
 #include "service/manager.hpp"
 
@@ -46,6 +46,12 @@ public:
     [[nodiscard]] virtual std::vector<std::string> broken_units() const = 0;
     /// All templates, those with errors in their files too, sorted by name.
     [[nodiscard]] virtual std::vector<config::Template> templates() const = 0;
+    /// The unit's own name, of a name that may be an alias.
+    [[nodiscard]] virtual std::string own_name(const std::string& unit) const = 0;
+    /// Somebody has asked for that, and it was taken up.
+    virtual void note_asked(const std::string& unit, service::Request what) = 0;
+    /// The next boot does not start it though something wants it.
+    [[nodiscard]] virtual bool stays_stopped(const std::string& unit) const = 0;
     /// Loads instances of templates, as far as there are such templates and they have no errors.
     virtual void load_instances(const std::vector<std::string>& units) = 0;
     [[nodiscard]] virtual Extra extra(std::string_view unit) const = 0;
@@ -76,6 +82,15 @@ public:
                               const std::map<std::string, std::string>& pairs,
                               ClientRef client) = 0;
     [[nodiscard]] virtual Sockets::State socket_state(std::string_view unit) const = 0;
+    /// Loads the job's file, which has been written by now, and starts it. Answered when it runs
+    /// or waits for its time; with `wait` when it is over. `socket`: see ipc::Lend; may be empty.
+    virtual void run_job(const std::string& unit, bool wait, Fd socket, ClientRef client) = 0;
+    virtual void wait_job(const std::string& unit, ClientRef client) = 0;
+    [[nodiscard]] virtual std::vector<std::string> jobs() const = 0;
+    /// The Job of the control interface.
+    [[nodiscard]] virtual control::Json job(const std::string& unit) const = 0;
+    /// False: it is no job, or not over.
+    virtual bool remove_job(const std::string& unit) = 0;
     virtual ReloadReport reload() = 0;
     /// kind: exit, poweroff, reboot, halt, kexec, soft-reboot; false: unknown.
     virtual bool shutdown(std::string_view kind) = 0;

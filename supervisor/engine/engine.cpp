@@ -36,7 +36,7 @@ Engine::Engine(struct ev_loop* loop, const Places& places, Roles roles, Fd keepe
                .lost = [this] { jailer_lost(); }}),
       logger_(loop, "logger",
               {.packet = [this](ipc::Packet& packet) { from_logger(packet); },
-               .lost = [this] { asks_.logger_lost(); }}),
+               .lost = [this] { lost_logger(); }}),
       launcher_(
           jailer_, [this](std::string_view unit) { return digest_of_start(unit); },
           [this](service::Token token) {
@@ -52,6 +52,7 @@ Engine::Engine(struct ev_loop* loop, const Places& places, Roles roles, Fd keepe
               {.hear = [this](const std::string& unit) { notify_hub_.hear(unit); },
                .elapsed = [this](std::string_view unit,
                                  service::TimerKind kind) { manager_.on_timer(unit, kind); }}),
+      boot_marks_(places.asked(), jailer_),
       schedules_(loop, Stamps(stamps_directory(places)),
                  [this](const std::string& unit) { on_due(unit); }),
       manager_(launcher_, timers_, reporter_),
@@ -61,6 +62,7 @@ Engine::Engine(struct ev_loop* loop, const Places& places, Roles roles, Fd keepe
       fd_store_(loop, keeper_),
       asks_(loop, jailer_, logger_,
             [this](service::Token token) { early_exits_.expect_answer(token); }),
+      transients_(loop, manager_, sources_.unit_dirs.front(), for_transients()),
       shutdown_(keeper_, manager_, jobs_),
       dispatcher_(manager_, jobs_, *this, monitors_),
       server_(
@@ -73,7 +75,7 @@ Engine::Engine(struct ev_loop* loop, const Places& places, Roles roles, Fd keepe
       settle_(loop, [this] { settle(); }),
       impatience_(loop, [this] { listen(); }) {
     (void)keeper_.attach(std::move(keeper));
-    reporter_.publish_to(&monitors_);
+    reporter_.publish_to(&monitors_, &transients_);
     auto hello = ipc::make<ipc::Hello>();
     hello.role = ipc::Role::kEngine;
     keeper_.send(hello);
@@ -124,7 +126,8 @@ bool Engine::shutdown(std::string_view kind) {
 void Engine::settle() {
     // An answer lets a client's next call in, which may settle more.
     while (reporter_.has_settled() || reporter_.has_end() || reporter_.has_dropped() ||
-           !launcher_.idle() || monitors_.has_lost()) {
+           !launcher_.idle() || monitors_.has_lost() || transients_.has_changed()) {
+        transients_.settle();
         launcher_.flush();
         monitors_.end_lost();
         forget_dropped();

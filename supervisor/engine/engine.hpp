@@ -8,8 +8,10 @@
 #include <vector>
 
 #include "base/places.hpp"
+#include "config/aliases.hpp"
 #include "config/load.hpp"
 #include "engine/asks.hpp"
+#include "engine/boot_marks.hpp"
 #include "engine/dispatch.hpp"
 #include "engine/early_exits.hpp"
 #include "engine/fd_store.hpp"
@@ -28,6 +30,7 @@
 #include "engine/shutdown.hpp"
 #include "engine/sockets.hpp"
 #include "engine/timers.hpp"
+#include "engine/transients.hpp"
 #include "engine/unit_groups.hpp"
 #include "engine/unit_set.hpp"
 #include "service/manager.hpp"
@@ -48,7 +51,12 @@ public:
     [[nodiscard]] bool is_outdated(std::string_view unit) const override;
     [[nodiscard]] std::vector<std::string> broken_units() const override;
     [[nodiscard]] std::vector<config::Template> templates() const override;
+    [[nodiscard]] std::string own_name(const std::string& unit) const override {
+        return aliases_.target(unit);
+    }
     void load_instances(const std::vector<std::string>& units) override;
+    void note_asked(const std::string& unit, service::Request what) override;
+    [[nodiscard]] bool stays_stopped(const std::string& unit) const override;
     [[nodiscard]] Extra extra(std::string_view unit) const override;
     [[nodiscard]] std::optional<Usage> usage(std::string_view unit, pid_t main) const override;
     [[nodiscard]] UnitGroups::Hits hits(std::string_view unit) const override;
@@ -70,6 +78,11 @@ public:
     void set_property(const std::string& unit, const std::map<std::string, std::string>& pairs,
                       ClientRef client) override;
     [[nodiscard]] Sockets::State socket_state(std::string_view unit) const override;
+    void run_job(const std::string& unit, bool wait, Fd socket, ClientRef client) override;
+    void wait_job(const std::string& unit, ClientRef client) override;
+    [[nodiscard]] std::vector<std::string> jobs() const override;
+    [[nodiscard]] control::Json job(const std::string& unit) const override;
+    bool remove_job(const std::string& unit) override;
     ReloadReport reload() override;
     bool shutdown(std::string_view kind) override;
 
@@ -80,6 +93,7 @@ private:
     void from_logger(ipc::Packet& packet);
     void on_peer(ipc::Role role, Fd socket);
     void jailer_lost();
+    void lost_logger();
     void on_stored(const ipc::Stored& stored, Fd fd);
     void on_schema(Fd memfd);
 
@@ -115,6 +129,12 @@ private:
     void mark_connections();
     void forget_dropped();
 
+    // engine_jobs.cpp
+    [[nodiscard]] Transients::Handlers for_transients();
+    [[nodiscard]] std::optional<control::Reply> load_job(const std::string& unit);
+    void on_run_over(const ipc::LogRunOver& over);
+    void discard_job(const std::string& unit);
+
     // engine_timers.cpp
     bool await_activation(std::string_view unit);
     void on_due(const std::string& unit);
@@ -129,6 +149,7 @@ private:
     void end_unrecorded(const ipc::Alive& alive);
     void tell_if_lost(const service::Record& record, const std::set<service::Token>& known);
     void start_wanted();
+    [[nodiscard]] service::Manager::Names remembered(ipc::Asked asked) const;
     void listen();
 
     // engine_units.cpp
@@ -138,6 +159,7 @@ private:
     using FileErrors = std::map<std::string, std::vector<std::string>, std::less<>>;
     static void tell_errors(const FileErrors& all);
     void note_errors(const std::string& unit, const config::Diagnostics& found);
+    [[nodiscard]] config::Diagnostics taken_aliases(const config::Unit& unit) const;
     std::size_t load_new(const std::vector<std::string>& names);
     bool load_again(const std::string& unit);
     [[nodiscard]] Digest digest_of_start(std::string_view unit) const;
@@ -159,6 +181,7 @@ private:
     EarlyExits early_exits_;
     JailerLauncher launcher_;
     LoopTimers timers_;
+    BootMarks boot_marks_;
     Schedules schedules_;
     service::Manager manager_;
     SelfReports self_reports_;
@@ -168,11 +191,13 @@ private:
     Jobs jobs_;
     Asks asks_;
     Shutdown shutdown_;
+    Transients transients_;
     Dispatcher dispatcher_;
     Server server_;
     PrepareWatch settle_;
     TimerWatch impatience_;
     FileErrors file_errors_;
+    config::Aliases aliases_;
     std::vector<config::Template> templates_;  ///< those that load
     UnitGroups groups_;
     Sockets sockets_;

@@ -61,14 +61,20 @@ void Engine::from_jailer(ipc::Packet& packet) {
     }
 }
 
+void Engine::lost_logger() {
+    asks_.logger_lost();
+    transients_.logger_lost();
+}
+
 void Engine::from_logger(ipc::Packet& packet) {
+    if (const auto* over = packet.as<ipc::LogRunOver>()) return on_run_over(*over);
     asks_.on_log_opened(packet);
 }
 
 void Engine::on_peer(ipc::Role role, Fd socket) {
     if (!socket) return spdlog::error("keeper: a peer without a descriptor");
     if (role == ipc::Role::kLogger) {
-        asks_.logger_lost();  // its end may not have been read yet, and what it was asked is lost
+        lost_logger();  // its end may not have been read yet, and what it was asked is lost
         (void)logger_.attach(std::move(socket));  // what was not sent is asked again
         return asks_.logger_back();
     }

@@ -35,6 +35,7 @@ void Engine::go() {
     }
     take(std::move(set));
     restore(entries);
+    transients_.look_for_jobs();
     ready_ = true;
     mark_connections();
     settle_sockets();
@@ -110,11 +111,16 @@ void Engine::tell_if_lost(const service::Record& record, const std::set<service:
 void Engine::start_wanted() {
     // Written first: if starting them kills the engine, it does not happen over and over.
     records_->set_booted();
+    const service::Manager::Names stopped = remembered(ipc::Asked::kStop);
     if (manager_.find(kDefaultTarget) == nullptr) {
-        return spdlog::info("no unit is wanted by \"{}\"; nothing is started", kDefaultTarget);
+        spdlog::info("no unit is wanted by \"{}\"; nothing is started", kDefaultTarget);
+    } else if (const auto job = manager_.request_boot(kDefaultTarget, stopped); !job) {
+        spdlog::error("{}", job.error().message);
     }
-    const auto job = manager_.request(service::Request::kStart, kDefaultTarget);
-    if (!job) spdlog::error("{}", job.error().message);
+    for (const std::string& unit : remembered(ipc::Asked::kStart)) {
+        const auto job = manager_.request(service::Request::kStart, unit);
+        if (!job) spdlog::error("{}", job.error().message);
+    }
 }
 
 void Engine::listen() {

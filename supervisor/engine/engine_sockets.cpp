@@ -69,7 +69,10 @@ void Engine::mark_connections() {
 
 void Engine::forget_dropped() {
     for (const std::string& unit : reporter_.take_dropped()) {
-        if (!config::is_connection_name(unit) || manager_.find(unit) != nullptr) continue;
+        const bool over = transients_.take_collected(unit);
+        if (over) discard_job(unit);
+        if (!over && !config::is_connection_name(unit)) continue;
+        if (manager_.find(unit) != nullptr) continue;
         timers_.forget(unit);
         file_errors_.erase(unit);
         if (records_) records_->erase(unit);

@@ -94,6 +94,9 @@ service::Manager::LoadReport Engine::take(UnitSet set) {
     for (const std::string& warning : set.warnings) spdlog::warn("{}", warning);
     file_errors_ = std::move(set.errors);
     templates_ = std::move(set.templates);
+    aliases_ = {};
+    for (const config::Unit& unit : set.units) aliases_.add(unit);
+    for (config::Unit& unit : set.units) aliases_.resolve(unit);
     add_wanted(set.units);
     service::Manager::Faults faults;
     for (const auto& [name, errors] : file_errors_) {
@@ -102,6 +105,7 @@ service::Manager::LoadReport Engine::take(UnitSet set) {
     }
     auto loaded = manager_.load(std::move(set.units), std::move(faults));
     if (ready_) mark_connections();
+    if (ready_) transients_.look_for_jobs();
     for (const std::string& error : loaded.errors) spdlog::error("{}", error);
     for (const std::string& name : loaded.removed) {
         timers_.forget(name);
@@ -159,6 +163,20 @@ bool Engine::load_again(const std::string& unit) {
     return load_new({unit}) == 1;
 }
 
+/// What the others of load_all would be told.
+config::Diagnostics Engine::taken_aliases(const config::Unit& unit) const {
+    if (unit.install.alias.empty()) return {};
+    const auto taken = [&](const std::string& name) -> std::optional<std::string> {
+        if (manager_.find(name) != nullptr) return "a unit";
+        const std::string* owner = aliases_.find(name);
+        return owner == nullptr || *owner == unit.name ? std::nullopt : std::optional(*owner);
+    };
+    config::JailPlaces places;
+    if (config::alias_conflicts(unit, places, taken).empty()) return {};
+    (void)config::load_unit(sources_, *schema_, unit.name, &places);
+    return config::alias_conflicts(unit, places, taken);
+}
+
 /// How many of them load.
 std::size_t Engine::load_new(const std::vector<std::string>& names) {
     std::vector<config::Unit> good;
@@ -169,8 +187,14 @@ std::size_t Engine::load_new(const std::vector<std::string>& names) {
             note_errors(names[i], loaded[i].error());
             continue;
         }
+        if (const auto taken = taken_aliases(*loaded[i]); !taken.empty()) {
+            note_errors(names[i], taken);
+            continue;
+        }
         file_errors_.erase(names[i]);
         drop_what_the_jailer_needs(*loaded[i]);
+        aliases_.add(*loaded[i]);
+        aliases_.resolve(*loaded[i]);
         loaded[i]->sight = sight.of(*loaded[i]);
         good.push_back(std::move(*loaded[i]));
     }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/socket.h>
+
 #include <optional>
 #include <string>
 #include <utility>
@@ -50,6 +52,13 @@ template <typename T>
 [[nodiscard]] inline std::optional<std::string> unit_of(const Parts& parts,
                                                         const Request& request) {
     return taken(request, parts.naming.unit(request.parameters));
+}
+
+/// Whether the descriptor is one that a client may speak to the jailer on.
+[[nodiscard]] inline bool is_packet_socket(int fd) {
+    int type = 0;
+    socklen_t size = sizeof type;
+    return ::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET;
 }
 
 }  // namespace jailsvc::engine::methods

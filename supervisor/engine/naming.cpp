@@ -104,7 +104,7 @@ UnitOutcome Naming::outcome_of(const Fault& fault) {
                 : fmt::format("there is no such unit; did you mean \"{}\"?", fault.nearest)};
 }
 
-Naming::Answered<Strings> Naming::names(const Json& parameters) {
+Naming::Answered<Strings> Naming::names(const Json& parameters) const {
     const auto found = parameters.find("units");
     if (found == parameters.end() || found->is_null()) return Strings();
     if (!found->is_array()) return std::unexpected(control::invalid_parameter("units"));
@@ -116,7 +116,7 @@ Naming::Answered<Strings> Naming::names(const Json& parameters) {
     Strings names;
     for (const Json& name : *found) {
         if (!name.is_string()) return std::unexpected(control::invalid_parameter("units"));
-        names.push_back(name.get<std::string>());
+        names.push_back(elsewhere_.own_name(name.get<std::string>()));
     }
     return names;
 }
@@ -127,7 +127,7 @@ Naming::Answered<std::pair<std::string, std::optional<Reply>>> Naming::logged(
     if (found == parameters.end() || !found->is_string()) {
         return std::unexpected(control::invalid_parameter("unit"));
     }
-    auto name = found->get<std::string>();
+    auto name = elsewhere_.own_name(found->get<std::string>());
     load_missing({name});
     std::optional<Reply> refusal;
     if (const auto fault = fault_of(name)) refusal = reply_of(*fault);

@@ -65,7 +65,7 @@ private:
     [[nodiscard]] std::optional<Fault> fault_of(const std::string& unit,
                                                 Hint hint = Hint::kWanted) const;
     [[nodiscard]] std::string nearest_to(const std::string& unit) const;
-    [[nodiscard]] static Answered<std::vector<std::string>> names(const control::Json& parameters);
+    [[nodiscard]] Answered<std::vector<std::string>> names(const control::Json& parameters) const;
 
     service::Manager& manager_;
     Elsewhere& elsewhere_;

@@ -33,12 +33,6 @@ std::optional<std::map<std::string, std::string>> read_properties(const Json& pa
     return pairs;
 }
 
-bool is_packet_socket(int fd) {
-    int type = 0;
-    socklen_t size = sizeof type;
-    return ::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET;
-}
-
 Reply not_running(const std::string& unit) {
     return control::error_reply("NotRunning", {{"unit", unit}});
 }
@@ -76,6 +70,10 @@ void logs(const Parts& parts, Request& request) {
 void exec(const Parts& parts, Request& request) {
     const auto name = unit_of(parts, request);
     if (!name) return;
+    // The client has told the jailer the name it was given, and the jailer knows no aliases.
+    if (request.parameters["unit"] != *name) {
+        return answer(request.client, control::error_reply("IsAlias", {{"unit", *name}}));
+    }
     if (request.fds.size() != 1 || !is_packet_socket(request.fds[0].get())) {
         return answer(request.client,
                       control::failed("Exec needs one SOCK_SEQPACKET descriptor with the call"));

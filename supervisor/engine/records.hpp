@@ -17,7 +17,8 @@ struct Extra {
     std::uint32_t weakened = 0;   ///< operations that were allowed not to hold and did not
     std::uint32_t pressure = 0;   ///< how often a trigger of pressure told since the service began
     std::uint64_t oom_kills = 0;  ///< of its control group when the service began
-    std::uint64_t refused_tasks = 0;  ///< the same
+    std::uint64_t refused_tasks = 0;   ///< the same
+    std::uint64_t output_dropped = 0;  ///< of its last run, beyond its output_cap [bytes]
 };
 
 /// The engine's durable state: a memfd that the keeper holds, mapped shared. Everything in it has

@@ -61,6 +61,7 @@ void Reporter::changed(const service::Record& record, service::State before) {
     }
     save(entry);
     if (monitors_ != nullptr) monitors_->changed(record, before);
+    if (transients_ != nullptr) transients_->changed(record.unit);
     const std::string line = describe_change(record, before, boottime_ns(), began);
     if (line.empty()) return;
     if (record.state == service::State::kFailed) {
@@ -139,7 +140,13 @@ void Reporter::note_hits(std::string_view unit, std::uint64_t oom_kills,
         extra.oom_kills = oom_kills;
         extra.refused_tasks = refused_tasks;
         extra.pressure = 0;
+        extra.output_dropped = 0;
     });
+}
+
+void Reporter::note_dropped_output(std::string_view unit, std::uint64_t bytes) {
+    amend(unit, [bytes](Extra& extra) { extra.output_dropped = bytes; });
+    spdlog::warn("{}: {} bytes of its output were dropped (output_cap)", unit, bytes);
 }
 
 }  // namespace jailsvc::engine

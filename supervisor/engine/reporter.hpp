@@ -8,6 +8,7 @@
 
 #include "engine/monitors.hpp"
 #include "engine/records.hpp"
+#include "engine/transients.hpp"
 #include "service/manager.hpp"
 
 namespace jailsvc::engine {
@@ -18,7 +19,10 @@ class Reporter final : public service::Observer {
 public:
     /// Before the records are there (`attach`) changes are only logged.
     void attach(Records* records) { records_ = records; }
-    void publish_to(Monitors* monitors) { monitors_ = monitors; }
+    void publish_to(Monitors* monitors, Transients* transients) {
+        monitors_ = monitors;
+        transients_ = transients;
+    }
 
     void changed(const service::Record& record, service::State before) override;
     void settled(service::JobId job, const service::JobResult& result) override;
@@ -43,6 +47,8 @@ public:
     /// What the state machine does not know of a unit; saved with its record.
     void note_weakened(std::string_view unit, std::uint32_t count);
     void note_pressure(std::string_view unit);
+    /// What its run wrote beyond its output_cap [bytes].
+    void note_dropped_output(std::string_view unit, std::uint64_t bytes);
     /// Of its group as the service begins.
     void note_hits(std::string_view unit, std::uint64_t oom_kills, std::uint64_t refused_tasks);
 
@@ -53,6 +59,7 @@ private:
 
     Records* records_ = nullptr;
     Monitors* monitors_ = nullptr;
+    Transients* transients_ = nullptr;
     std::vector<std::pair<service::JobId, service::JobResult>> settled_;
     std::optional<int> end_;
     std::vector<std::string> dropped_;

@@ -97,23 +97,43 @@ Json last_exit(const service::Vitals& record) {
 
 /// Every field, for a unit of which nothing else is known.
 Json blank_status(const std::string& name, std::string_view state, const std::string& because) {
-    return {{"name", name},           {"description", ""},
-            {"state", state},         {"ready", false},
-            {"because", because},     {"since", nullptr},
-            {"pid", nullptr},         {"memory", nullptr},
-            {"cpu", nullptr},         {"tasks", nullptr},
-            {"restarts", 0},          {"next_restart", nullptr},
-            {"next_run", nullptr},    {"last_exit", nullptr},
-            {"profile", ""},          {"jail", ""},
-            {"weakened", 0},          {"stale", false},
-            {"files", Json::array()}, {"oom_kills", 0},
-            {"refused_tasks", 0},     {"errors", Json::array()},
-            {"notes", Json::array()}, {"pressure", 0},
-            {"frozen", false},        {"listens", Json::array()},
-            {"connections", 0},       {"accepted", 0},
-            {"refused", 0},           {"type", ""},
-            {"status_text", nullptr}, {"errno", nullptr},
-            {"exit_status", nullptr}, {"watchdog", nullptr},
+    return {{"name", name},
+            {"description", ""},
+            {"state", state},
+            {"ready", false},
+            {"because", because},
+            {"since", nullptr},
+            {"pid", nullptr},
+            {"memory", nullptr},
+            {"cpu", nullptr},
+            {"tasks", nullptr},
+            {"restarts", 0},
+            {"next_restart", nullptr},
+            {"next_delays", Json::array()},
+            {"aliases", Json::array()},
+            {"next_run", nullptr},
+            {"last_exit", nullptr},
+            {"profile", ""},
+            {"jail", ""},
+            {"weakened", 0},
+            {"stale", false},
+            {"files", Json::array()},
+            {"oom_kills", 0},
+            {"refused_tasks", 0},
+            {"output_dropped", 0},
+            {"errors", Json::array()},
+            {"notes", Json::array()},
+            {"pressure", 0},
+            {"frozen", false},
+            {"listens", Json::array()},
+            {"connections", 0},
+            {"accepted", 0},
+            {"refused", 0},
+            {"type", ""},
+            {"status_text", nullptr},
+            {"errno", nullptr},
+            {"exit_status", nullptr},
+            {"watchdog", nullptr},
             {"last_ping", nullptr},   {"health", nullptr}};
 }
 
@@ -171,6 +191,12 @@ Json unit_status(const service::Status& status, const Extra& extra,
     const config::Unit& unit = *status.unit;
     Json json = blank_status(unit.name, state_name(record, record.state), status.because);
     json["description"] = unit.unit.description;
+    json["aliases"] =
+        std::vector<std::string>(unit.install.alias.begin(), unit.install.alias.end());
+    for (const config::Duration delay : status.next_delays) {
+        json["next_delays"].push_back(
+            std::chrono::duration_cast<std::chrono::microseconds>(delay).count());
+    }
     json["ready"] = record.ready != 0;
     json["restarts"] = record.restarts;
     json["last_exit"] = last_exit(record);

@@ -55,6 +55,7 @@ Json status_of(const Parts& parts, const std::string& unit) {
     const UnitGroups::Hits hits = pid > 0 ? parts.elsewhere.hits(unit) : UnitGroups::Hits{};
     json["oom_kills"] = hits.oom_kills;
     json["refused_tasks"] = hits.refused_tasks;
+    json["output_dropped"] = parts.elsewhere.extra(unit).output_dropped;
     const auto next_run = parts.elsewhere.times_of(unit).next;
     if (status->unit->timer->present() && next_run) json["next_run"] = *next_run;
     json["frozen"] = pid > 0 && parts.elsewhere.is_frozen(unit);
@@ -64,6 +65,10 @@ Json status_of(const Parts& parts, const std::string& unit) {
         notes.emplace_back(
             "its file is gone, it runs on as it was started; stop it, or put the "
             "file back and run jailsvc daemon-reload");
+    }
+    if (parts.elsewhere.stays_stopped(unit)) {
+        notes.emplace_back(
+            "was stopped by hand: the next boot does not start it, unless it is started before");
     }
     json["notes"] = std::move(notes);
     if (status->unit->socket->present()) {

@@ -126,6 +126,14 @@ enum class Type : std::uint16_t {
     kFindMain,
     // jailer -> engine
     kFoundMain,
+    // logger -> engine
+    kLogRunOver,
+    // engine -> logger
+    kLogRemove,
+    // engine -> jailer
+    kLend,
+    kDiscard,
+    kRemember,
 };
 
 struct Header {
@@ -209,6 +217,8 @@ struct LogSettings {
     std::uint64_t rate_limit = 0;        ///< [bytes/s], 0: none
     std::uint64_t max_size = 16U << 20;  ///< of the file before it is rotated [bytes]
     std::uint64_t max_age_s = 0;         ///< of its first line before it is rotated, 0: any
+    std::uint64_t output_cap = 0;        ///< of what one run writes [bytes], 0: none
+    std::uint64_t passing = 0;           ///< 1: the log goes with the unit (LogRemove)
     bool operator==(const LogSettings&) const = default;
 };
 
@@ -641,6 +651,54 @@ struct LogOpened {
 struct LogRunEnded {
     static constexpr Type kType = Type::kLogRunEnded;
     Header header;
+    std::uint32_t over;  ///< 1: the run is over; is answered with LogRunOver, which comes after all
+                         ///< of the run's output is in the log and with its followers
+    std::uint32_t reserved;
+    char unit[kNameSize];
+};
+
+/// logger -> engine.
+struct LogRunOver {
+    static constexpr Type kType = Type::kLogRunOver;
+    Header header;
+    std::uint64_t dropped;  ///< what went beyond the unit's output_cap [bytes]
+    char unit[kNameSize];
+};
+
+/// engine -> logger: a job has left memory; its log goes. Of other units none does.
+struct LogRemove {
+    static constexpr Type kType = Type::kLogRemove;
+    Header header;
+    char unit[kNameSize];
+};
+
+/// engine -> jailer, + the socket of a client that lends its descriptors to a job's main process.
+/// The jailer reads the LendRequest from it, and trusts only the credentials the kernel stamped on
+/// that, when the unit starts next.
+struct Lend {
+    static constexpr Type kType = Type::kLend;
+    Header header;
+    char unit[kNameSize];
+};
+
+/// What the last request that named a unit with restart = "unless-stopped" was.
+enum class Asked : std::uint16_t { kNothing, kStart, kStop };
+
+/// engine -> jailer: what the next boot is to know. Kept in root's state directory; the engine reads
+/// it there when it begins.
+struct Remember {
+    static constexpr Type kType = Type::kRemember;
+    Header header;
+    Asked asked;
+    std::uint16_t reserved[3];
+    char unit[kNameSize];
+};
+
+/// engine -> jailer: the file of a job that is over is removed from the transient units. Nothing
+/// happens to a file that is no job's.
+struct Discard {
+    static constexpr Type kType = Type::kDiscard;
+    Header header;
     char unit[kNameSize];
 };
 
@@ -658,6 +716,13 @@ struct ExecRequest {
     std::uint32_t reserved;
 };
 inline constexpr std::size_t kMaxExecRequest = 128 * 1024;
+
+/// client -> jailer over the socket of Lend, with SCM_CREDENTIALS, + stdin, stdout, stderr.
+struct LendRequest {
+    static constexpr std::uint64_t kMagic = 0x6a61696c6c656e64;  // "jaillend"
+    std::uint64_t magic;
+    char unit[kNameSize];  ///< for whose next start; Lend must say the same
+};
 
 template <typename T>
 concept Message = std::is_trivially_copyable_v<T> && sizeof(T) <= kMaxMessage &&

@@ -47,6 +47,18 @@ std::string archive_path(std::string_view directory, std::string_view unit) {
     return fmt::format("{}/{}.old", directory, unit);
 }
 
+void remove_logs_of(std::string_view directory, std::string_view unit) {
+    (void)::unlink(log_path(directory, unit).c_str());
+    const std::string old = archive_path(directory, unit);
+    for (const ArchivedFile& file : list_archive(old).value_or(std::vector<ArchivedFile>())) {
+        const std::string plain = fmt::format("{}/{}", old, archived_name(file.number));
+        (void)::unlink(plain.c_str());
+        (void)::unlink((plain + ".zst").c_str());
+        (void)::unlink((plain + ".zst.tmp").c_str());
+    }
+    (void)::rmdir(old.c_str());
+}
+
 std::string archived_name(std::uint64_t number) {
     return fmt::format("{:08}.log", number);
 }

@@ -27,6 +27,9 @@ struct ArchivedFile {
 /// Whether there is a file of the unit.
 [[nodiscard]] bool is_kept(std::string_view directory, std::string_view unit);
 
+/// The unit's log and all that was rotated. What cannot be removed stays.
+void remove_logs_of(std::string_view directory, std::string_view unit);
+
 /// By number; empty where there is no such directory.
 [[nodiscard]] Result<std::vector<ArchivedFile>> list_archive(const std::string& path);
 

@@ -313,15 +313,32 @@ void Loop::from_engine(const ipc::Packet& packet) {
     if (const auto* request = packet.as<ipc::LogOpen>()) {
         answer_open(*request);
     } else if (const auto* ended = packet.as<ipc::LogRunEnded>()) {
-        end_run_of(ipc::get_text(ended->unit));
+        end_run_of(*ended);
+    } else if (const auto* removed = packet.as<ipc::LogRemove>()) {
+        remove_log(ipc::get_text(removed->unit));
     }
 }
 
-void Loop::end_run_of(std::string_view unit) {
+void Loop::end_run_of(const ipc::LogRunEnded& ended) {
+    const std::string_view unit = ipc::get_text(ended.unit);
+    auto over = ipc::make<ipc::LogRunOver>();
+    ipc::set_text(over.unit, unit);
+    if (UnitOutput* output = find(unit); output != nullptr) {
+        pump(*output);  // what it wrote last
+        if (ended.over == 0) return output->end_run(shared_);
+        over.dropped = output->close_run(shared_);
+    }
+    // An engine that does not read its answers asks again, or is replaced.
+    if (ended.over != 0) (void)ipc::send(engine_.get(), over, nullptr, 0);
+}
+
+/// Of units that go with their logs; the jailer has said which those are.
+void Loop::remove_log(std::string_view unit) {
     UnitOutput* output = find(unit);
-    if (output == nullptr) return;
-    pump(*output);  // what it wrote last
-    output->end_run(shared_);
+    if (output == nullptr || !output->passing()) return;
+    pump(*output);  // what is still on its way goes, too
+    remove_logs_of(shared_.directory, unit);
+    output->log.start_over();
 }
 
 /// The number of descriptors to send: of the file, and of the follower's pipe.

@@ -58,7 +58,8 @@ private:
     void answer_open(const ipc::LogOpen& request);
     [[nodiscard]] Result<std::size_t> open_for(const ipc::LogOpen& request, UnitLog::Reader& reader,
                                                Fd& follower);
-    void end_run_of(std::string_view unit);
+    void end_run_of(const ipc::LogRunEnded& ended);
+    void remove_log(std::string_view unit);
 
     struct ev_loop* base_;
     Shared shared_;

@@ -49,6 +49,14 @@ void UnitLog::say(Shared& shared, const ipc::LogSettings& settings, std::string_
     write_scratch(shared, settings);
 }
 
+void UnitLog::start_over() {
+    file_ = Fd();
+    size_ = put_off_ = number_ = 0;
+    clock_difference_ = 0;
+    ends_line_ = true;
+    torn_ = false;
+}
+
 void UnitLog::end_line(Shared& shared, const ipc::LogSettings& settings) {
     shared.scratch.clear();
     stamper_.end_line(shared.scratch);

@@ -60,6 +60,9 @@ public:
     /// What the loop has read of the unit is not stamped yet: `keep` would be ahead of it.
     [[nodiscard]] bool busy() const noexcept { return busy_; }
 
+    /// Its files have been removed: what comes next begins the first of new ones.
+    void start_over();
+
     /// Tries again to write what the ring holds; false if some is left.
     bool flush_ring(Shared& shared, const ipc::LogSettings& settings);
     [[nodiscard]] bool ring_empty() const noexcept { return ring_ == nullptr; }

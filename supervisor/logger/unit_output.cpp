@@ -36,6 +36,7 @@ bool UnitOutput::has_file() const noexcept {
 
 void UnitOutput::take(Shared& shared, ipc::LogStream stream, std::string_view bytes,
                       const Moment& moment) {
+    if (settings().output_cap != 0) bytes = capped(shared, bytes, moment);
     if (settings().rate_limit != 0) bytes = limit(shared, bytes, moment);
     if (bytes.empty()) return;
     if ((sinks_of(stream) & kFile) != 0) {
@@ -46,6 +47,9 @@ void UnitOutput::take(Shared& shared, ipc::LogStream stream, std::string_view by
 
 void UnitOutput::keep(Shared& shared, ipc::LogStream stream, std::string_view bytes,
                       const Moment& moment) {
+    if (const std::uint64_t most = settings().output_cap; most != 0) {
+        bytes = special_->cap.admit(bytes, most);
+    }
     if (const std::uint64_t rate = settings().rate_limit; rate != 0) {
         const auto verdict = special_->rate.admit(bytes, rate, moment.boottime_us());
         bytes = bytes.substr(verdict.skipped, verdict.passed);
@@ -110,6 +114,31 @@ std::string_view UnitOutput::limit(Shared& shared, std::string_view bytes, const
     // The rest of a line that was begun is among what is dropped.
     if (verdict.cut && passed.empty()) end_run(shared);
     return passed;
+}
+
+std::string_view UnitOutput::capped(Shared& shared, std::string_view bytes, const Moment& moment) {
+    const std::string_view passed = special_->cap.admit(bytes, settings().output_cap);
+    if (passed.empty() && special_->cap.take_reached()) {
+        end_run(shared);  // of a line that was begun the rest is among what is dropped
+        log.say(shared, settings(),
+                fmt::format("what this run writes from here on is dropped: more than {} bytes "
+                            "(output_cap)",
+                            settings().output_cap),
+                moment);
+    }
+    return passed;
+}
+
+std::uint64_t UnitOutput::close_run(Shared& shared) {
+    end_run(shared);
+    if (special_ == nullptr || special_->settings.output_cap == 0) return 0;
+    const std::uint64_t dropped = special_->cap.close();
+    if (dropped > 0 && special_->cap.take_told()) {
+        log.say(shared, settings(),
+                fmt::format("{} bytes of this run were dropped (output_cap)", dropped),
+                Moment::now());
+    }
+    return dropped;
 }
 
 bool UnitOutput::tell_dropped(Shared& shared, const Moment& moment) {

@@ -9,6 +9,7 @@
 #include "base/fd.hpp"
 #include "ipc/messages.hpp"
 #include "logger/outlets.hpp"
+#include "logger/output_cap.hpp"
 #include "logger/rate_limit.hpp"
 #include "logger/unit_log.hpp"
 
@@ -38,6 +39,10 @@ public:
     void keep(Shared& shared, ipc::LogStream stream, std::string_view bytes, const Moment& moment);
     /// One of its programs has ended: what it left open is ended.
     void end_run(Shared& shared);
+    /// The run is over: what comes next is another's, as far as output_cap is concerned. What of
+    /// this one went beyond [bytes].
+    std::uint64_t close_run(Shared& shared);
+    [[nodiscard]] bool passing() const noexcept { return settings().passing != 0; }
 
     /// What waits for a better moment: lines in the ring, a note of what was dropped. False if some
     /// of it still waits.
@@ -56,10 +61,13 @@ private:
     struct Special {
         ipc::LogSettings settings;
         RateLimit rate;
+        OutputCap cap;
         /// Of lines on their way to elsewhere than a file, what was begun and has no end yet.
         std::string open_lines[ipc::kLogStreams];
     };
 
+    [[nodiscard]] std::string_view capped(Shared& shared, std::string_view bytes,
+                                          const Moment& moment);
     [[nodiscard]] LineMark mark_of(ipc::LogStream stream) const noexcept;
     [[nodiscard]] std::string_view limit(Shared& shared, std::string_view bytes,
                                          const Moment& moment);

@@ -66,6 +66,7 @@ struct Manager::Impl {
     Faults faults;            ///< of files that did not load
     std::size_t removed = 0;  ///< units to be forgotten once they are at rest
     bool shutting_down = false;
+    const Names* left_out = nullptr;  ///< of the request that is made, see request_boot
     std::vector<JobId> shutdown_jobs;
 
     /// The state machine in use; the explorer puts broken ones here to see that it finds them.

@@ -40,6 +40,13 @@ Result<JobId> Manager::request(Request what, std::string_view unit) {
     return impl_->request(what, *entry);
 }
 
+Result<JobId> Manager::request_boot(std::string_view unit, const Names& left_out) {
+    impl_->left_out = &left_out;
+    auto job = request(Request::kStart, unit);
+    impl_->left_out = nullptr;
+    return job;
+}
+
 JobId Manager::stop_all() {
     return impl_->stop_all();
 }
@@ -61,9 +68,15 @@ Result<void> Manager::kill(std::string_view unit, int signo, Whom whom) {
 
 void Manager::reset_failed(std::string_view unit) {
     Entry* entry = impl_->find(unit);
-    if (entry == nullptr || entry->record().state != State::kFailed) return;
+    if (entry == nullptr) return;
     Vitals& record = entry->record();
+    const bool counts = record.state == State::kBackoff || record.state == State::kRunning ||
+                        record.state == State::kReloading;
+    if (record.state != State::kFailed && !counts) return;
     record.restarts = record.backoff_level = record.recent_starts = 0;
+    // What it waits for now goes on; delays after that are from the first on.
+    if (counts) impl_->touch(*entry);
+    if (counts) return impl_->run();
     set_because(*entry, {});
     impl_->apply(*entry, Event::kReset, {});
     impl_->run();
@@ -160,7 +173,10 @@ std::optional<Status> Manager::status(std::string_view unit) const {
     status.because = because_of(*entry);
     // A start would be refused, and says so; who only looks is to know it too.
     if (status.because.empty() && record.state == State::kInactive) status.because = *entry->broken;
-    if (record.state == State::kBackoff) status.next_restart_ns = record.backoff_until_ns;
+    if (record.state == State::kBackoff) {
+        status.next_restart_ns = record.backoff_until_ns;
+        status.next_delays = delays_after(entry->loaded->service, record.backoff_level);
+    }
     status.health_reason = entry->life.health->reason;
     status.health_changed_ns = entry->life.health->changed_ns;
     status.health_checked_ns = entry->life.health->checked_ns;

@@ -62,6 +62,7 @@ struct Status {
     Vitals record{};
     std::string because;  ///< for waiting, backoff, failed: what it waits for or why
     std::uint64_t next_restart_ns = 0;
+    std::vector<config::Duration> next_delays;  ///< of restarts after that one, see delays_after
     std::optional<JobId> job;
     std::string health_reason;            ///< of its last bad health check
     std::uint64_t health_changed_ns = 0;  ///< 0: not known
@@ -116,6 +117,11 @@ public:
     /// Asks for a change and what it depends on. Refused at once (no job) for an unknown unit, a
     /// cycle, …; otherwise the job settles through Observer, possibly before this returns.
     [[nodiscard]] Result<JobId> request(Request what, std::string_view unit);
+
+    /// The start of what the unit wants, at a boot: units of `left_out` come only where they are
+    /// required.
+    using Names = std::set<std::string, std::less<>>;
+    [[nodiscard]] Result<JobId> request_boot(std::string_view unit, const Names& left_out);
 
     /// Stops everything in reverse order; settles when all is down. Starts are refused from now on.
     [[nodiscard]] JobId stop_all();

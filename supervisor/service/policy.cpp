@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <utility>
 
 namespace jailsvc::service {
 namespace {
@@ -59,6 +60,19 @@ config::Duration backoff_delay(const config::ServiceTable& service, std::uint32_
     if (delay.count() <= 0) return config::Duration::zero();
     for (; level > 0 && delay < most; --level) delay = delay > most / 2 ? most : delay * 2;
     return std::min(delay, most);
+}
+
+std::vector<config::Duration> delays_after(const config::ServiceTable& service,
+                                           std::uint32_t level) {
+    constexpr std::size_t kMost = 10;
+    std::vector<config::Duration> delays;
+    config::Duration before = backoff_delay(service, level);
+    while (delays.size() < kMost) {
+        const config::Duration next = backoff_delay(service, ++level);
+        delays.push_back(next);
+        if (next == std::exchange(before, next)) break;
+    }
+    return delays;
 }
 
 config::Duration left_of(config::Duration length, std::uint64_t began_ns, std::uint64_t now_ns) {

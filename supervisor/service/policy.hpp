@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "config/unit.hpp"
 #include "service/types.hpp"
@@ -29,6 +30,11 @@ enum class Ending : std::uint8_t {
 /// restart_delay doubled `level` times, at most restart_delay_max.
 [[nodiscard]] config::Duration backoff_delay(const config::ServiceTable& service,
                                              std::uint32_t level);
+
+/// What follows the delay of that level: growing ones, up to the first that grows no more, and no
+/// more than a few.
+[[nodiscard]] std::vector<config::Duration> delays_after(const config::ServiceTable& service,
+                                                         std::uint32_t level);
 
 /// `began` plus `length`, without overflow; what is left of it at `now`, never negative.
 [[nodiscard]] config::Duration left_of(config::Duration length, std::uint64_t began_ns,

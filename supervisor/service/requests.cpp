@@ -112,6 +112,7 @@ Result<Manager::Impl::Set> Manager::Impl::start_set(Entry& root) {
 /// A wanted unit comes along with what it requires, or, if anything stands against it, not at all.
 bool Manager::Impl::add_wanted(Set& set, Entry& wanted) {
     if (wanted.mark == transaction) return true;
+    if (left_out != nullptr && left_out->contains(wanted.name())) return false;
     const Set group = must_set(wanted);
     const auto impossible = [&](const Entry* entry) {
         return !entry->broken->empty() || entry->removed ||

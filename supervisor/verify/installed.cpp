@@ -16,6 +16,7 @@
 #include "config/unit_files.hpp"
 #include "jailer/plugin/plugin_host.hpp"
 #include "jailer/tools/tool_arguments.hpp"
+#include "verify/alias_names.hpp"
 
 namespace jailsvc::verify {
 namespace {
@@ -73,6 +74,7 @@ public:
           sources_(config::sources_of(places)),
           site_(places.site_units()),
           files_(sources_, UnitFiles::Look::kByName),
+          aliases_(sources_, schema),
           presets_(config::Presets::read(preset_dirs(places), config::Trust::kRootOnly,
                                          preset_problems_)) {}
 
@@ -89,6 +91,9 @@ public:
         const bool is_template = config::is_template_name(name);
         const bool can_be = is_template || config::is_unit_name(name);
         const auto file = can_be ? files_.find_unit(name) : std::nullopt;
+        if (!file && can_be && !is_template) {
+            if (const auto owner = aliases_.owner_of(name)) return tell(*owner);
+        }
         if (!file) {
             told["nearest"] = config::nearest(name, config::list_units(sources_));
             return told;
@@ -136,6 +141,7 @@ private:
     config::Sources sources_;
     std::string site_;
     UnitFiles files_;
+    AliasNames aliases_;
     config::Diagnostics preset_problems_;
     config::Presets presets_;
 };

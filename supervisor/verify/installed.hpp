@@ -12,6 +12,7 @@ namespace jailsvc::verify {
 ///     {"name", "kind": "unit", "instance", "template" or "none", "file", "nearest", "loads",
 ///      "errors": [TEXT], "listed", "preset": "enable", "disable" or "", "now": FACTS,
 ///      "plain": FACTS}]}
+/// A name that is an alias is told as the unit whose it is.
 /// FACTS are {"wanted_by", "enabled", "masked", "enabled_by", "masked_by"}, the latter two files;
 /// "plain" are those without what `jailsvc enable` and `mask` wrote for the site. "listed" says
 /// that the supervisor loads it without being asked to; "problems" are those of directories.

@@ -1,4 +1,5 @@
 #include "verify/verify.hpp"
+#include "verify/alias_names.hpp"
 
 #include <fmt/format.h>
 #include <poll.h>
@@ -146,7 +147,9 @@ public:
 
     /// After the last file: whether all are fit to be loaded together.
     void finish() {
-        const auto lookup = [this](const std::string& name) { return look_up(name); };
+        const AliasNames aliases(with_given_folders(), host_.schema());
+        const auto lookup = [&](const std::string& name) { return look_up(name, aliases); };
+        for (const Known& known : given_) report_.tell(aliases.conflicts(known));
         report_.tell(check_relations(given_, lookup));
         report_.tell(find_missing_wants(given_, lookup), Severity::kWarning);
         report_.tell(find_missing_units(given_, named_, lookup), Severity::kWarning);
@@ -213,11 +216,23 @@ private:
         tell(find_missing_sources(known, plan), Severity::kWarning);
         std::ranges::move(find_network_units(known, plan), std::back_inserter(named_));
     }
-    /// Beside the files given, or where the installation has it.
-    [[nodiscard]] config::Checked<config::Unit> look_up(const std::string& name) const {
+    [[nodiscard]] config::Sources with_given_folders() const {
         config::Sources sources = sources_;
         sources.unit_dirs.insert(sources.unit_dirs.begin(), folders_.begin(), folders_.end());
-        return config::load_unit(sources, host_.schema(), name);
+        return sources;
+    }
+    /// Beside the files given, or where the installation has it. What stands under another name is
+    /// that unit by this name: it needs and conflicts with the same.
+    [[nodiscard]] config::Checked<config::Unit> look_up(const std::string& name,
+                                                        const AliasNames& aliases) const {
+        const config::Sources sources = with_given_folders();
+        auto unit = config::load_unit(sources, host_.schema(), name);
+        if (unit || unit.error().front().line != 0) return unit;
+        const auto owner = aliases.owner_of(name);
+        if (!owner) return unit;
+        auto other = config::load_unit(sources, host_.schema(), *owner);
+        if (other) other->name = name;
+        return other;
     }
 
     PluginHost& host_;

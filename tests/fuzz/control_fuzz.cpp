@@ -53,6 +53,9 @@ public:
     [[nodiscard]] std::vector<config::Template> templates() const override {
         return {{.name = "t@", .description = {}, .file = {}}};
     }
+    [[nodiscard]] std::string own_name(const std::string& unit) const override { return unit; }
+    void note_asked(const std::string&, service::Request) override {}
+    [[nodiscard]] bool stays_stopped(const std::string&) const override { return false; }
     void load_instances(const std::vector<std::string>&) override {}
     [[nodiscard]] Extra extra(std::string_view) const override { return {}; }
     [[nodiscard]] std::optional<Usage> usage(std::string_view, pid_t) const override {
@@ -60,12 +63,15 @@ public:
     }
     [[nodiscard]] UnitGroups::Hits hits(std::string_view) const override { return {}; }
     void plan(const std::string&, ClientRef client) override { answer(client, {}); }
-    void logs(const std::string&, bool, std::uint64_t, ClientRef client) override {
-        answer(client, {});
-    }
+    void logs(const LogQuestion&, ClientRef client) override { answer(client, {}); }
     void exec(const std::string&, service::Token, Fd, ClientRef client) override {
         answer(client, {});
     }
+    void run_job(const std::string&, bool, Fd, ClientRef client) override { answer(client, {}); }
+    void wait_job(const std::string&, ClientRef client) override { answer(client, {}); }
+    [[nodiscard]] std::vector<std::string> jobs() const override { return {"job"}; }
+    [[nodiscard]] control::Json job(const std::string&) const override { return nullptr; }
+    bool remove_job(const std::string&) override { return false; }
     void set_property(const std::string&, const std::map<std::string, std::string>&,
                       ClientRef client) override {
         answer(client, {});

@@ -6,6 +6,7 @@
 #include "jailer/loop/account_lists.hpp"
 #include "jailer/loop/fd_stores.hpp"
 #include "jailer/loop/id_ranges.hpp"
+#include "jailer/loop/lent_stdio.hpp"
 #include "jailer/loop/link.hpp"
 #include "jailer/loop/log_pipes.hpp"
 #include "jailer/loop/network_jobs.hpp"
@@ -31,6 +32,7 @@ struct Core {
     UnitCache units;
     LogPipes logs;
     FdStores fd_stores;
+    LentStdio lent;
     TrashCollector trash;
     OldMounts old_mounts;
     NamespacePool networks;

@@ -10,8 +10,10 @@
 #include "base/clock.hpp"
 #include "base/sys.hpp"
 #include "jailer/loop/deliver.hpp"
+#include "jailer/loop/discard_job.hpp"
 #include "jailer/loop/main_process.hpp"
 #include "jailer/loop/notify_sockets.hpp"
+#include "jailer/loop/remember_asked.hpp"
 #include "jailer/loop/tell.hpp"
 #include "jailer/plan/account_view.hpp"
 
@@ -46,6 +48,7 @@ Dispatch::Dispatch(struct ev_loop* loop, const Places& places, PluginHost plugin
             .units = UnitCache(loop, core_.plugins, config::sources_of(places)),
             .logs = {},
             .fd_stores = {},
+            .lent = {},
             .trash = TrashCollector(loop, trash_directory(places)),
             .old_mounts = OldMounts(loop),
             .networks = NamespacePool(loop, NamespacePool::Loopback::kUp),
@@ -204,6 +207,16 @@ void Dispatch::from_engine(ipc::Packet& packet) {
     if (const auto* close = packet.as<ipc::CloseSockets>()) {
         return listeners_.close(std::string(ipc::get_text(close->unit)));
     }
+    if (const auto* lent = packet.as<ipc::Lend>()) {
+        return core_.lent.lend(std::string(ipc::get_text(lent->unit)), Fd(packet.take_fd(0)));
+    }
+    if (const auto* over = packet.as<ipc::Discard>()) {
+        return discard_job(core_.units.sources(), core_.plugins.schema(),
+                           std::string(ipc::get_text(over->unit)));
+    }
+    if (const auto* asked = packet.as<ipc::Remember>()) {
+        return remember_asked(core_.places, core_.units.sources(), *asked);
+    }
     if (packet.as<ipc::ReloadUnits>() != nullptr) {
         core_.accounts.invalidate();
         return core_.units.invalidate();
@@ -227,6 +240,7 @@ void Dispatch::forget(const ipc::Forget& request) {
     const std::string unit(ipc::get_text(request.unit));
     core_.units.forget(unit);
     core_.logs.forget(unit);
+    core_.lent.forget(unit);
     core_.accounts.forget(unit);
     listeners_.close(unit);
     forget_notify_socket(core_, unit);

@@ -112,8 +112,17 @@ Result<ExecRequest> parse_exec_request(std::string_view packet) {
     return request;
 }
 
-Result<std::optional<ExecRequest>> receive_exec_request(int socket, uid_t own_uid) {
-    std::string bytes(ipc::kMaxExecRequest, '\0');
+namespace {
+
+/// What a client sent, and what rode along.
+struct Packet {
+    std::string bytes;
+    Ancillary ancillary;
+};
+
+/// Without blocking; nullopt: nothing is there yet.
+Result<std::optional<Packet>> receive_packet(int socket, std::size_t room, uid_t own_uid) {
+    std::string bytes(room, '\0');
     union {
         char space[CMSG_SPACE(sizeof(ucred)) + CMSG_SPACE(sizeof(int) * 8)];
         cmsghdr align;
@@ -130,14 +139,37 @@ Result<std::optional<ExecRequest>> receive_exec_request(int socket, uid_t own_ui
     if (count == 0) return fail("exec: the client hung up before it asked", EPIPE);
     Ancillary ancillary = read_ancillary(message);
     if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
-        return fail(fmt::format("exec: a request over {} bytes or with too many descriptors",
-                                ipc::kMaxExecRequest),
+        return fail(fmt::format("exec: a request over {} bytes or with too many descriptors", room),
                     E2BIG);
     }
     TRY_VOID(check_sender(ancillary, own_uid));
     bytes.resize(static_cast<std::size_t>(count));
-    TRY(auto request, parse_exec_request(bytes));
-    for (std::size_t i = 0; i < 3; ++i) request.stdio[i] = std::move(ancillary.fds[i]);
+    return Packet{std::move(bytes), std::move(ancillary)};
+}
+
+}  // namespace
+
+Result<std::optional<ExecRequest>> receive_exec_request(int socket, uid_t own_uid) {
+    TRY(auto packet, receive_packet(socket, ipc::kMaxExecRequest, own_uid));
+    if (!packet) return std::nullopt;
+    TRY(auto request, parse_exec_request(packet->bytes));
+    for (std::size_t i = 0; i < 3; ++i) request.stdio[i] = std::move(packet->ancillary.fds[i]);
+    return request;
+}
+
+Result<std::optional<LendRequest>> receive_lend_request(int socket, uid_t own_uid) {
+    // One byte of room more, so that what is longer is seen to be.
+    TRY(auto packet, receive_packet(socket, sizeof(ipc::LendRequest) + 1, own_uid));
+    if (!packet) return std::nullopt;
+    ipc::LendRequest lent{};
+    if (packet->bytes.size() != sizeof lent) return fail("what was lent: not a request", EBADMSG);
+    std::memcpy(&lent, packet->bytes.data(), sizeof lent);
+    if (lent.magic != ipc::LendRequest::kMagic) {
+        return fail("what was lent: not a request", EBADMSG);
+    }
+    LendRequest request;
+    request.unit = ipc::get_text(lent.unit);
+    for (std::size_t i = 0; i < 3; ++i) request.stdio[i] = std::move(packet->ancillary.fds[i]);
     return request;
 }
 

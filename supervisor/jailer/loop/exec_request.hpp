@@ -30,6 +30,15 @@ struct ExecRequest {
 /// the socket away: unix(7), the option counts at the time of sending.)
 [[nodiscard]] Result<std::optional<ExecRequest>> receive_exec_request(int socket, uid_t own_uid);
 
+/// The standard descriptors that a client lends to a job.
+struct LendRequest {
+    std::string unit;
+    Fd stdio[3];
+};
+
+/// The same for the one packet of a client that lends its descriptors.
+[[nodiscard]] Result<std::optional<LendRequest>> receive_lend_request(int socket, uid_t own_uid);
+
 /// Where `name` is in a jail whose root is the open directory `root`: as it is with a slash in it,
 /// else the first executable file of that name along `path` ("/usr/bin:/bin"). Links are followed
 /// inside the jail's root only.

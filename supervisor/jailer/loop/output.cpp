@@ -59,7 +59,7 @@ Result<int> pipe_of(Core& core, const std::string& unit, const ResolvedIds& owne
 
 }  // namespace
 
-Result<ipc::LogSettings> log_settings(const config::LoggingTable& logging) {
+Result<ipc::LogSettings> log_settings(const config::LoggingTable& logging, Keeping keeping) {
     TRY(const config::Sinks out, config::parse_sinks(logging.stdout_));
     TRY(const config::Sinks err, config::parse_sinks(logging.stderr_));
     ipc::LogSettings settings;
@@ -71,6 +71,8 @@ Result<ipc::LogSettings> log_settings(const config::LoggingTable& logging) {
     settings.keep = logging.keep;
     settings.rate_limit = logging.rate_limit;
     settings.max_size = logging.max_size;
+    settings.output_cap = logging.output_cap;
+    settings.passing = keeping == Keeping::kWithUnit ? 1 : 0;
     using std::chrono::seconds;
     const bool aged = logging.max_age != config::kForever;
     settings.max_age_s =
@@ -78,9 +80,11 @@ Result<ipc::LogSettings> log_settings(const config::LoggingTable& logging) {
     return settings;
 }
 
-Result<void> give_output(Core& core, const std::string& unit, const config::LoggingTable& logging,
+Result<void> give_output(Core& core, const std::string& unit, const PlannedUnit& of,
                          const ResolvedIds& owner, Program& program, OutputFiles& files) {
-    TRY(const ipc::LogSettings settings, log_settings(logging));
+    const config::LoggingTable& logging = *of.logging;
+    const Keeping keeping = of.job->present() ? Keeping::kWithUnit : Keeping::kForGood;
+    TRY(const ipc::LogSettings settings, log_settings(logging, keeping));
     TRY_VOID(settle_settings(core, unit, settings));
     const std::string* const texts[] = {&logging.stdout_, &logging.stderr_};
     int* const descriptors[] = {&program.stdout_fd, &program.stderr_fd};

@@ -69,7 +69,8 @@ private:
     void watch_launched(Job& job, Jail& jail);
     void go_in(Job& job);
     void limit_child(Job& job);
-    [[nodiscard]] Result<Program> program_for(Job& job, OutputFiles& files, Jail& jail);
+    [[nodiscard]] Result<Program> program_for(Job& job, OutputFiles& files, LentStdio::Held& lent,
+                                              Jail& jail);
     [[nodiscard]] Result<void> give_log(Program& program, OutputFiles& files, Jail& jail);
     /// starts_health.cpp
     [[nodiscard]] static bool is_probe(const Job& job, const Jail& jail);

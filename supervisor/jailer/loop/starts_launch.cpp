@@ -70,10 +70,11 @@ Result<void> Starts::give_log(Program& program, OutputFiles& files, Jail& jail) 
     // There may be thousands of them, one after the other: what they write is the listener's.
     const bool one_of_many = config::is_connection_name(jail.unit);
     const std::string log = one_of_many ? listener_of(jail.unit) : jail.unit;
-    return give_output(core_, log, *jail.loaded->unit.logging, owner, program, files);
+    return give_output(core_, log, jail.loaded->unit, owner, program, files);
 }
 
-Result<Program> Starts::program_for(Job& job, OutputFiles& files, Jail& jail) {
+Result<Program> Starts::program_for(Job& job, OutputFiles& files, LentStdio::Held& lent,
+                                    Jail& jail) {
     const config::ServiceCommands& service = jail.loaded->unit.service;
     Program program;
     if (const Op* directory = jail.loaded->plan.find(JSV_OP_CHDIR)) {
@@ -98,6 +99,7 @@ Result<Program> Starts::program_for(Job& job, OutputFiles& files, Jail& jail) {
         TRY_VOID(give_log(program, files, jail));
     }
     if (job.request.purpose == ipc::Purpose::kMain) {
+        TRY_VOID(core_.lent.give(jail.unit, *jail.loaded->unit.job, program, lent));
         TRY_VOID(listeners_.give(jail.unit, *jail.loaded->unit.socket, jail.loaded->unit.text.str(),
                                  program));
         add_variables(environment, program.environment);
@@ -129,7 +131,8 @@ void Starts::launch(Job& job, Jail& jail) {
     job.entered = true;
     OutputFiles files;
     std::vector<Fd> tells;
-    auto program = program_for(job, files, jail);
+    LentStdio::Held lent;
+    auto program = program_for(job, files, lent, jail);
     if (!program) return fail_job(job, to_failure("program", program.error()));
     if (job.request.purpose == ipc::Purpose::kMain) {
         if (auto begun = begin_main(job, jail, *program, tells); !begun) {

@@ -233,6 +233,7 @@ void UnitCache::finish(const std::shared_ptr<Making>& making) {
                         std::move(unit.service),
                         unit.logging,
                         unit.socket,
+                        unit.job,
                         unit.readiness,
                         unit.health,
                         type};

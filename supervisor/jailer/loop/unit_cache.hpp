@@ -20,6 +20,7 @@ struct PlannedUnit {
     config::ServiceCommands service;
     Rarely<config::LoggingTable> logging;
     Rarely<config::SocketTable> socket;
+    Rarely<config::JobTable> job;
     Rarely<config::ReadinessTable> readiness;
     Rarely<config::HealthTable> health;
     config::ServiceType type = config::ServiceType::kExec;

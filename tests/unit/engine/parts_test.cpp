@@ -69,7 +69,7 @@ TEST_CASE("units: targets want what names them in wanted_by", "[engine]") {
     units[2].unit.wants = {"web"};
     auto& off = units.emplace_back();
     off.name = "off";
-    off.install = {.wanted_by = {"default", "nowhere"}, .enabled = false};
+    off.install = {.wanted_by = {"default", "nowhere"}, .alias = {}, .enabled = false};
     add_wanted(units);
     REQUIRE(units.size() == 5);
     CHECK(units[2].unit.wants == std::vector<std::string>{"web"});
