@@ -6,6 +6,7 @@
 #include <set>
 
 #include "config/checks.hpp"
+#include "config/companions.hpp"
 #include "config/effective.hpp"
 #include "config/loader.hpp"
 
@@ -103,6 +104,7 @@ Checked<Unit> parse_effective(const Schema& schema, const std::string& name,
     if (!is_unit_name(name)) reporter.add_file(source.name, "no name of a unit");
     if (!reporter.empty()) return std::unexpected(reporter.take());
     Unit unit = make_unit(name, *document);
+    add_companions(unit, *document, schema);
     // As it was, with what it says of files beside it: the digest names this text.
     unit.set_text(text);
     return unit;

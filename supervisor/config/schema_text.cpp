@@ -165,7 +165,14 @@ std::string json_schema(const Schema& schema) {
     }
     for (const Table& table : schema.tables) {
         if (!table.name.starts_with("jail.")) continue;
-        root["properties"]["jail"]["properties"][table.name.substr(5)] = table_schema(table);
+        const std::string name = table.name.substr(5);
+        const auto dot = name.find('.');
+        Json& above = root["properties"]["jail"]["properties"];
+        if (dot == std::string::npos) {
+            above[name].update(table_schema(table), /*merge_objects=*/true);
+        } else {
+            above[name.substr(0, dot)]["properties"][name.substr(dot + 1)] = table_schema(table);
+        }
     }
     return root.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }

@@ -22,7 +22,7 @@ struct NumberKey {
     std::int64_t least, most;
 };
 constexpr NumberKey kNumbers[] = {
-    {"connections", &Settings::connections, 1, 4096},
+    {"connections", &Settings::connections, 1, 4000},
     {"head_timeout", &Settings::head_timeout, 1, 3600},
     {"connect_timeout", &Settings::connect_timeout, 1, 3600},
     {"idle_timeout", &Settings::idle_timeout, 1, 604800},

@@ -298,6 +298,7 @@ Outcome apply_mount(MountState& state, std::uint32_t index) noexcept {
         case JSV_OP_NETWORK_JOIN:
         case JSV_OP_NET_EDGE:
         case JSV_OP_NET_FORWARD:
+        case JSV_OP_EGRESS:
         case JSV_OP_RLIMIT:
         case JSV_OP_NICE:
         case JSV_OP_OOM_SCORE:

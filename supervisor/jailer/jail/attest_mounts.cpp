@@ -363,6 +363,7 @@ Verdict check_op(Attest& attest, std::uint32_t index, const Op& op, const Place&
         case JSV_OP_NETWORK_JOIN:
         case JSV_OP_NET_EDGE:
         case JSV_OP_NET_FORWARD:
+        case JSV_OP_EGRESS:
         case JSV_OP_RLIMIT:
         case JSV_OP_NICE:
         case JSV_OP_OOM_SCORE:

@@ -221,6 +221,7 @@ Verdict check_op(const Attest& attest, std::uint32_t index, const Op& op) {
         case JSV_OP_NETWORK_JOIN:
         case JSV_OP_NET_EDGE:
         case JSV_OP_NET_FORWARD:
+        case JSV_OP_EGRESS:
         case JSV_OP_HOSTNAME:
         case JSV_OP_ROOT:
         case JSV_OP_BIND:

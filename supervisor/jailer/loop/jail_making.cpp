@@ -11,6 +11,7 @@
 #include "base/sys.hpp"
 #include "jailer/jail/id_map.hpp"
 #include "jailer/loop/connections.hpp"
+#include "jailer/loop/egress.hpp"
 #include "jailer/loop/jails.hpp"
 #include "jailer/loop/jails_work.hpp"
 #include "jailer/loop/notify_sockets.hpp"
@@ -209,6 +210,9 @@ Attempt Jails::prepare(Jail& jail, Making& making) {
     if (auto given = give_notify_socket(core_, loaded, *work); !given) {
         return std::unexpected(to_failure("notify socket", given.error()));
     }
+    if (auto given = give_way_out(core_, loaded, *work); !given) {
+        return std::unexpected(to_failure("egress", given.error()));
+    }
     for (const std::string& note : work->notes) spdlog::info("{}: {}", jail.unit, note);
     making.work = std::move(*work);
     return {};
@@ -366,6 +370,9 @@ void Jails::built(const std::string& unit) {
         const auto more = read_report(jail.loaded->plan, making->init);
         const bool told = more && more->kind == Report::Kind::kFailed;
         return made(jail, told ? Attempt(std::unexpected(init_failure(jail, *more))) : held);
+    }
+    if (auto given = give_proxy_on_loopback(core_, *jail.loaded, jail.stub_pidfd.get()); !given) {
+        return made(jail, std::unexpected(to_failure("egress", given.error())));
     }
     making->attested = true;
 }

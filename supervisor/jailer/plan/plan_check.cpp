@@ -38,10 +38,11 @@ constexpr std::uint32_t kMountFlags = JSV_MOUNT_READ_ONLY | JSV_MOUNT_NOSUID | J
                                       JSV_MOUNT_NOEXEC | JSV_MOUNT_CREATE | JSV_MOUNT_OPTIONAL;
 constexpr std::uint64_t kModeBits = 07777;
 constexpr std::uint64_t kMaskBits = 0777;
-constexpr std::uint64_t kSecureBits = 0xff;  ///< capabilities(7): four bits and their locks
-constexpr std::size_t kMaxPath = 4095;       ///< PATH_MAX without its NUL
-constexpr std::size_t kMaxHostname = 64;     ///< uname(2)
-constexpr std::size_t kMaxCgroupText = 255;  ///< NAME_MAX; a value is a line at most
+constexpr std::uint64_t kSecureBits = 0xff;    ///< capabilities(7): four bits and their locks
+constexpr std::size_t kMaxPath = 4095;         ///< PATH_MAX without its NUL
+constexpr std::size_t kMaxDestination = 1024;  ///< of UTF-8, and a port [bytes]
+constexpr std::size_t kMaxHostname = 64;       ///< uname(2)
+constexpr std::size_t kMaxCgroupText = 255;    ///< NAME_MAX; a value is a line at most
 constexpr std::size_t kMaxGroups = kMaxBlob / sizeof(std::uint32_t);
 
 bool has_dots(std::string_view path) {
@@ -141,6 +142,13 @@ bool is_controller_file(std::string_view file) {
 
 bool is_port(std::uint64_t number) {
     return number > 0 && number <= UINT16_MAX;
+}
+
+/// A line without blanks: it becomes one of the proxy's list. What it means the proxy says.
+bool is_destination(std::string_view text) {
+    return !text.empty() && text.size() <= kMaxDestination &&
+           std::ranges::none_of(
+               text, [](char c) { return static_cast<unsigned char>(c) <= ' ' || c == 0x7f; });
 }
 
 bool is_protocol(std::uint64_t number) {
@@ -279,6 +287,9 @@ Result<void> check_values(const Op& op) {
             return demand(
                 is_port(op.number[0]) && is_port(op.number[1]) && is_protocol(op.number[2]),
                 "no port or protocol");
+        case JSV_OP_EGRESS:
+            TRY_VOID(demand(is_destination(op.text[0]), "no destination"));
+            return demand(is_port(op.number[0]), "no port");
         case JSV_OP_HOSTNAME:
             return demand(!op.text[0].empty() && op.text[0].size() <= kMaxHostname,
                           "1 to 64 bytes are needed");
