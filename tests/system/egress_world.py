@@ -138,7 +138,7 @@ class World:
                  for address in addresses]
         dns = [shutil.which("dnsmasq", path="/usr/sbin:/usr/bin"), "--keep-in-foreground",
                "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--user=root",
-               "--pid-file", "--port=53", *lines]
+               "--pid-file", "--port=53", "--local=/test/", *lines]
         self.processes.append(subprocess.Popen(self.enter(self.servers) + dns,
                                                stdin=subprocess.DEVNULL))
         server = subprocess.Popen(
