@@ -38,46 +38,57 @@ bool HttpBody::take_size(std::string_view line) {
     return code == std::errc() && end == line.data() + line.size();
 }
 
+/// Of the chunk, as much as is there. Each piece is a chunk of its own: how the client cut them is
+/// nobody's business.
+std::size_t HttpBody::take_data(std::string_view rest, std::string& output) {
+    const auto part = static_cast<std::size_t>(std::min<std::uint64_t>(left_, rest.size()));
+    if (part > 0) output += fmt::format("{:x}\r\n{}\r\n", part, rest.substr(0, part));
+    left_ -= part;
+    if (left_ == 0) step_ = Step::kDataEnd;
+    return part;
+}
+
+HttpBody::State HttpBody::take_line(std::string_view line, std::string& output) {
+    switch (step_) {
+        case Step::kDataEnd:
+            step_ = Step::kSize;
+            return line.empty() ? State::kMore : State::kBroken;
+        case Step::kSize:
+            if (!take_size(line)) return State::kBroken;
+            step_ = left_ > 0 ? Step::kData : Step::kTrailer;
+            return State::kMore;
+        case Step::kTrailer:
+            if (!line.empty()) return ++trailers_ > kMaxTrailers ? State::kBroken : State::kMore;
+            output += "0\r\n\r\n";  // trailers are left out, as "Trailer" was
+            return State::kDone;
+        case Step::kData:
+            break;
+    }
+    return State::kBroken;
+}
+
 HttpBody::State HttpBody::take_chunks(std::string& input, std::string& output) {
     std::size_t used = 0;
-    const auto stop = [&](State state) {
-        input.erase(0, used);
-        return state;
-    };
-    while (true) {
+    State state = State::kMore;
+    while (state == State::kMore) {
         const std::string_view rest = std::string_view(input).substr(used);
         if (step_ == Step::kData) {
-            const auto part = static_cast<std::size_t>(std::min<std::uint64_t>(left_, rest.size()));
-            // Each piece is a chunk of its own: how the client cut them is nobody's business.
-            if (part > 0) output += fmt::format("{:x}\r\n{}\r\n", part, rest.substr(0, part));
-            used += part;
-            left_ -= part;
-            if (left_ > 0) return stop(State::kMore);
-            step_ = Step::kDataEnd;
+            if (rest.empty()) break;
+            used += take_data(rest, output);
             continue;
         }
         const auto end = rest.find('\n');
         if (end == std::string_view::npos) {
-            return stop(rest.size() > kMaxLine ? State::kBroken : State::kMore);
+            if (rest.size() > kMaxLine) state = State::kBroken;
+            break;
         }
-        // A line ends in CR LF alone.
-        if (end > kMaxLine || end == 0 || rest[end - 1] != '\r') return stop(State::kBroken);
-        const std::string_view line = rest.substr(0, end - 1);
-        if (line.find('\r') != std::string_view::npos) return stop(State::kBroken);
+        // A line ends in CR LF alone, and has no other CR.
+        const bool good = end <= kMaxLine && end > 0 && rest.find('\r') == end - 1;
+        state = good ? take_line(rest.substr(0, end - 1), output) : State::kBroken;
         used += end + 1;
-        if (step_ == Step::kDataEnd) {
-            if (!line.empty()) return stop(State::kBroken);
-            step_ = Step::kSize;
-        } else if (step_ == Step::kSize) {
-            if (!take_size(line)) return stop(State::kBroken);
-            step_ = left_ > 0 ? Step::kData : Step::kTrailer;
-        } else if (line.empty()) {
-            output += "0\r\n\r\n";  // trailers are left out, as "Trailer" was
-            return stop(State::kDone);
-        } else if (++trailers_ > kMaxTrailers) {
-            return stop(State::kBroken);
-        }
     }
+    input.erase(0, used);
+    return state;
 }
 
 }  // namespace jailsvc::egress

@@ -23,6 +23,8 @@ private:
     enum class Step : std::uint8_t { kSize, kData, kDataEnd, kTrailer };
 
     State take_chunks(std::string& input, std::string& output);
+    std::size_t take_data(std::string_view rest, std::string& output);
+    State take_line(std::string_view line, std::string& output);
     [[nodiscard]] bool take_size(std::string_view line);
 
     bool chunked_;

@@ -105,13 +105,15 @@ std::optional<std::uint64_t> decimal(std::string_view text) {
 }
 
 /// How the body ends must be told once, and in one way.
-Reason check_framing(RequestHead& head) {
+Reason check_framing(RequestHead& head, bool old) {
     const auto lengths = count(head, "content-length");
     const auto encodings = count(head, "transfer-encoding");
     if (lengths + encodings > 1) return Reason::kBadRequest;
     if (encodings == 1) {
-        if (lowered(find(head, "transfer-encoding")->value) != "chunked")
+        // HTTP/1.0 knows no encodings: what it means by one, nobody can say.
+        if (old || lowered(find(head, "transfer-encoding")->value) != "chunked") {
             return Reason::kBadRequest;
+        }
         head.chunked = true;
     }
     if (lengths == 1) {
@@ -199,6 +201,25 @@ std::vector<std::string> named_by_connection(const RequestHead& head) {
     return names;
 }
 
+/// Whether http-parser takes it for a whole head of HTTP/1.
+bool collect(std::string_view text, http_parser& parser, Collected& collected) {
+    http_parser_settings settings;
+    ::http_parser_settings_init(&settings);
+    settings.on_url = Collected::on_url;
+    settings.on_header_field = Collected::on_field;
+    settings.on_header_value = Collected::on_value;
+    settings.on_headers_complete = Collected::on_head;
+    ::http_parser_init(&parser, HTTP_REQUEST);
+    parser.data = &collected;
+    (void)::http_parser_execute(&parser, &settings, text.data(), text.size());
+    const bool good = HTTP_PARSER_ERRNO(&parser) == HPE_OK && collected.complete;
+    for (Header& header : collected.headers) {
+        const auto last = header.value.find_last_not_of(" \t");
+        header.value.resize(last == std::string::npos ? 0 : last + 1);
+    }
+    return good && parser.http_major == 1;
+}
+
 }  // namespace
 
 std::size_t head_end(std::string_view input) {
@@ -207,32 +228,22 @@ std::size_t head_end(std::string_view input) {
 }
 
 std::expected<RequestHead, Reason> parse_head(std::string_view text) {
-    if (!is_clean(text)) return std::unexpected(Reason::kBadRequest);
-    http_parser_settings settings;
-    ::http_parser_settings_init(&settings);
-    settings.on_url = Collected::on_url;
-    settings.on_header_field = Collected::on_field;
-    settings.on_header_value = Collected::on_value;
-    settings.on_headers_complete = Collected::on_head;
     http_parser parser{};
-    ::http_parser_init(&parser, HTTP_REQUEST);
     Collected collected;
-    parser.data = &collected;
-    (void)::http_parser_execute(&parser, &settings, text.data(), text.size());
-    const bool good = HTTP_PARSER_ERRNO(&parser) == HPE_OK && collected.complete;
-    if (!good || parser.http_major != 1) return std::unexpected(Reason::kBadRequest);
+    if (!is_clean(text) || !collect(text, parser, collected)) {
+        return std::unexpected(Reason::kBadRequest);
+    }
     RequestHead head;
     head.connect = parser.method == HTTP_CONNECT;
     head.method = ::http_method_str(static_cast<http_method>(parser.method));
     head.headers = std::move(collected.headers);
-    for (Header& header : head.headers) {
-        if (!is_token(header.name)) return std::unexpected(Reason::kBadRequest);
-        const auto last = header.value.find_last_not_of(" \t");
-        header.value.resize(last == std::string::npos ? 0 : last + 1);
-    }
-    for (const auto check : {check_framing(head), take_target(collected.url, head)}) {
-        if (check != Reason::kAllowed) return std::unexpected(check);
-    }
+    const bool named = std::ranges::all_of(
+        head.headers, [](const Header& header) { return is_token(header.name); });
+    if (!named) return std::unexpected(Reason::kBadRequest);
+    const Reason framing = check_framing(head, parser.http_minor == 0);
+    if (framing != Reason::kAllowed) return std::unexpected(framing);
+    const Reason target = take_target(collected.url, head);
+    if (target != Reason::kAllowed) return std::unexpected(target);
     if (head.connect && (head.chunked || head.length.value_or(0) != 0)) {
         return std::unexpected(Reason::kBadRequest);
     }
