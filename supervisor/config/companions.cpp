@@ -16,12 +16,18 @@ void add(List<std::string>& list, const std::string& name) {
 std::string companion_instance(std::string_view unit) {
     std::string instance;
     for (const char c : unit) {
-        if (c == ':') {
-            instance += "::";
-        } else if (c == '@') {
-            instance += ":-";
-        } else {
-            instance += c;
+        switch (c) {
+            case '_':
+                instance += "__";
+                break;
+            case '@':
+                instance += "_-";
+                break;
+            case ':':
+                instance += "_.";
+                break;
+            default:
+                instance += c;
         }
     }
     return instance;
@@ -30,9 +36,12 @@ std::string companion_instance(std::string_view unit) {
 std::string unit_of_companion(std::string_view instance) {
     std::string unit;
     for (std::size_t i = 0; i < instance.size(); ++i) {
-        const bool escaped = instance[i] == ':' && i + 1 < instance.size();
-        if (escaped) ++i;
-        unit += escaped && instance[i] == '-' ? '@' : instance[i];
+        if (instance[i] != '_' || i + 1 == instance.size()) {
+            unit += instance[i];
+            continue;
+        }
+        const char meant = instance[++i];
+        unit += meant == '-' ? '@' : meant == '.' ? ':' : meant;
     }
     return unit;
 }

@@ -11,7 +11,8 @@
 /// of web. A unit has one because it has keys of a plugin's table that asks for it.
 namespace jailsvc::config {
 
-/// The instance's name: the unit's, with "::" for ":" and ":-" for "@", which a name has but once.
+/// The instance's name: the unit's, with "__" for "_", "_-" for "@", which a name has but once, and
+/// "_." for ":", which would divide the two paths of a bind.
 [[nodiscard]] std::string companion_instance(std::string_view unit);
 
 /// The unit whose companion it is: the other way round.

@@ -16,17 +16,18 @@ namespace {
 /// Also a bound for templates that name ever longer instances of themselves.
 constexpr std::size_t kMaxUnits = 16384;
 
-/// Instances that the unit pulls in; they have no file of their own that a listing would show.
-void add_instances(const Unit& unit, std::deque<std::string>& names) {
+}  // namespace
+
+std::vector<std::string> instances_of(const Unit& unit) {
+    std::vector<std::string> names;
     for (const auto* list : {&unit.unit.requires_, &unit.unit.binds_to, &unit.unit.wants,
                              &unit.unit.on_failure, &unit.unit.on_success}) {
         for (const std::string& name : *list) {
             if (name.find('@') != std::string::npos) names.push_back(name);
         }
     }
+    return names;
 }
-
-}  // namespace
 
 std::vector<std::string> list_units(const Sources& sources) {
     return UnitFiles(sources, UnitFiles::Look::kListed).unit_names();
@@ -82,7 +83,7 @@ LoadedUnits load_all(const Sources& sources, const Schema& schema,
             out.broken.emplace(name, std::move(unit).error());
             continue;
         }
-        add_instances(*unit, queue);
+        for (std::string& instance : instances_of(*unit)) queue.push_back(std::move(instance));
         out.units.push_back(std::move(*unit));
     }
     if (!queue.empty()) {

@@ -128,7 +128,9 @@ private:
     using FileErrors = std::map<std::string, std::vector<std::string>, std::less<>>;
     static void tell_errors(const FileErrors& all);
     void note_errors(const std::string& unit, const config::Diagnostics& found);
-    std::size_t load_new(const std::vector<std::string>& names);
+    std::size_t load_new(std::vector<std::string> names);
+    [[nodiscard]] std::vector<std::string> unknown_of(const std::vector<std::string>& names,
+                                                      const std::vector<config::Unit>& more) const;
     bool load_again(const std::string& unit);
     [[nodiscard]] Digest digest_of_start(std::string_view unit) const;
 

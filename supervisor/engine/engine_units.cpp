@@ -131,21 +131,40 @@ bool Engine::load_again(const std::string& unit) {
     return load_new({unit}) == 1;
 }
 
-/// How many of them load.
-std::size_t Engine::load_new(const std::vector<std::string>& names) {
-    std::vector<config::Unit> good;
-    auto loaded = config::load_named(sources_, *schema_, names);
-    for (std::size_t i = 0; i < names.size(); ++i) {
-        if (!loaded[i]) {
-            note_errors(names[i], loaded[i].error());
-            continue;
-        }
-        file_errors_.erase(names[i]);
-        drop_what_the_jailer_needs(*loaded[i]);
-        good.push_back(std::move(*loaded[i]));
+/// Of those names the ones that are in neither set, each once.
+std::vector<std::string> Engine::unknown_of(const std::vector<std::string>& names,
+                                            const std::vector<config::Unit>& more) const {
+    std::set<std::string> unknown;
+    for (const std::string& name : names) {
+        const bool known = manager_.find(name) != nullptr ||
+                           std::ranges::find(more, name, &config::Unit::name) != more.end();
+        if (!known) unknown.insert(name);
     }
-    const std::size_t count = good.size();
-    if (count == 0) return 0;
+    return {unknown.begin(), unknown.end()};
+}
+
+/// How many of them load. Instances that they pull in, and these in turn, are loaded too.
+std::size_t Engine::load_new(std::vector<std::string> names) {
+    std::vector<config::Unit> good;
+    std::size_t count = 0;
+    for (bool asked = true; !names.empty(); asked = false) {
+        std::vector<std::string> pulled;
+        auto loaded = config::load_named(sources_, *schema_, names);
+        for (std::size_t i = 0; i < names.size(); ++i) {
+            if (!loaded[i]) {
+                note_errors(names[i], loaded[i].error());
+                continue;
+            }
+            file_errors_.erase(names[i]);
+            std::ranges::move(config::instances_of(*loaded[i]), std::back_inserter(pulled));
+            drop_what_the_jailer_needs(*loaded[i]);
+            good.push_back(std::move(*loaded[i]));
+        }
+        if (asked) count = good.size();
+        names = unknown_of(pulled, good);
+        if (manager_.names().size() + good.size() + names.size() > kMaxUnits) break;
+    }
+    if (good.empty()) return 0;
     for (const std::string& error : manager_.add(std::move(good)).errors) {
         spdlog::error("{}", error);
     }

@@ -56,6 +56,13 @@ class EgressTest(SystemTest):
     UNITS = {
         "web": unit(ALLOWED),
         "narrow": unit(["six.test:80"], profile="untrusted"),
+        "again": unit(["good.test:80"]).replace(
+            "infinity\"]\n", 'infinity"]\nrestart = "always"\n'
+            '[environment]\nset = { no_proxy = "localhost" }\n'),
+        "mapped": unit(["good.test:80"], "[jail.namespaces]\nuser = true\n"),
+        "flood": unit(["good.test:80"]),
+        "private": unit(["good.test:80"], mode="private"),
+        "job@": unit(["good.test:80"]),
         "plain": f'[service]\n{SLEEP}[jail.network]\nmode = "loopback"\n',
     }
 
@@ -266,6 +273,9 @@ print(s.recv(4096).decode())""").stdout
     def test_bodies_and_large_answers(self):
         post = self.curl("--data-binary", "x" * 100000, "http://good.test/post").stdout
         self.assertEqual(post, f"100000 {ord('x') * 100000}\n")
+        large = self.client("/bin/sh", "-c", "head -c 3000000 /dev/zero | "
+                            "curl -sS --data-binary @- http://good.test/post").stdout
+        self.assertEqual(large, "3000000 0\n")
         chunked = self.curl("-H", "Transfer-Encoding: chunked", "--data-binary", "y" * 5000,
                             "http://good.test/post").stdout
         self.assertEqual(chunked, f"5000 {ord('y') * 5000}\n")
@@ -344,6 +354,58 @@ print(s.recv(4096).decode())""").stdout
         self.assertEqual(self.curl("--retry", "5", "--retry-all-errors",
                                    "http://good.test/hello").stdout, "hello\n")
         self.assertEqual(self.supervisor.status("web")["state"], "running")
+
+    def test_a_unit_that_dies_has_its_proxy_again(self):
+        self.ok("start", "again")
+        self.addCleanup(self.ok, "stop", "again")
+        before = self.supervisor.pid("again")
+        os.kill(before, 9)
+        await_true("another run", lambda: self.supervisor.pid("again") not in (None, before))
+        self.assertEqual(self.curl("http://good.test/hello", name="again").stdout, "hello\n")
+
+    def test_a_jail_with_ids_of_its_own(self):
+        self.ok("start", "mapped")
+        self.addCleanup(self.ok, "stop", "mapped")
+        self.assertEqual(self.curl("http://good.test/hello", name="mapped").stdout, "hello\n")
+        self.assertIn("policy", self.client("/bin/ls", "/run/egress", name="mapped").stdout)
+
+    def test_an_instance_has_a_proxy_of_its_own(self):
+        self.ok("start", "job@3")
+        self.addCleanup(self.ok, "stop", "job@3")
+        self.assertEqual(self.curl("http://good.test/hello", name="job@3").stdout, "hello\n")
+        self.assertEqual(self.supervisor.status("egress@job_-3")["state"], "running")
+
+    def test_a_private_network_has_it_besides(self):
+        self.ok("start", "private")
+        self.addCleanup(self.ok, "stop", "private")
+        self.assertEqual(self.curl("http://good.test/hello", name="private").stdout, "hello\n")
+        self.assertEqual(self.curl("--noproxy", "*", "--connect-timeout", "5",
+                                   "http://10.99.0.2/hello", name="private",
+                                   check=False).returncode, 7)
+
+    def test_variables_that_the_unit_sets_stay(self):
+        self.ok("start", "again")
+        self.addCleanup(self.ok, "stop", "again")
+        lines = self.client("/usr/bin/env", name="again").stdout.splitlines()
+        self.assertIn("no_proxy=localhost", lines)
+        self.assertIn("HTTPS_PROXY=http://127.0.0.1:3128", lines)
+        self.assertFalse([line for line in lines if line.startswith("NO_PROXY=")])
+        self.assertIn("egress to 1 destination", self.ok("status", "again"))
+
+    def test_a_flood_of_refusals_writes_no_log_away(self):
+        self.ok("start", "flood")
+        self.addCleanup(self.ok, "stop", "flood")
+        said = self.client("/usr/bin/python3", "-c", """
+import socket
+for _ in range(2000):
+    s = socket.create_connection(("127.0.0.1", 3128))
+    s.sendall(b"CONNECT flood.test:80 HTTP/1.1\\r\\n\\r\\n")
+    assert b" 403 " in s.recv(4096)
+    s.close()
+print("done")""", name="flood").stdout
+        self.assertEqual(said, "done\n")
+        told = len([line for line in self.audit("flood") if line.get("host") == "flood.test"])
+        self.assertLess(told, 1500)
 
     def test_a_restart_of_the_unit_takes_its_new_list(self):
         self.supervisor.write("web", unit(ALLOWED + ["other.test:80"]))

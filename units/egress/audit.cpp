@@ -2,9 +2,12 @@
 
 #include <unistd.h>
 
+#include <fmt/format.h>
 #include <cerrno>
+#include <chrono>
 #include <nlohmann/json.hpp>
 #include <string_view>
+#include <utility>
 
 namespace jailsvc::egress {
 namespace {
@@ -21,6 +24,14 @@ std::string_view name_of(AuditEvent event) {
             return "denied";
     }
     return "";
+}
+
+void write_whole(std::string_view rest) {
+    while (!rest.empty()) {
+        const ssize_t written = ::write(STDOUT_FILENO, rest.data(), rest.size());
+        if (written == -1 && errno != EINTR) return;
+        if (written > 0) rest.remove_prefix(static_cast<std::size_t>(written));
+    }
 }
 
 }  // namespace
@@ -47,14 +58,34 @@ std::string audit_line(AuditEvent event, const AuditEntry& entry) {
     return line.dump(-1, ' ', true, nlohmann::ordered_json::error_handler_t::replace) + '\n';
 }
 
-void audit(AuditEvent event, const AuditEntry& entry) {
-    const std::string line = audit_line(event, entry);
-    std::string_view rest = line;
-    while (!rest.empty()) {
-        const ssize_t written = ::write(STDOUT_FILENO, rest.data(), rest.size());
-        if (written == -1 && errno != EINTR) return;
-        if (written > 0) rest.remove_prefix(static_cast<std::size_t>(written));
+bool RefusalLimit::take(std::uint64_t second) {
+    if (second != second_) {
+        second_ = second;
+        told_ = 0;
     }
+    if (told_ < kPerSecond) {
+        ++told_;
+        return true;
+    }
+    ++untold_;
+    return false;
+}
+
+std::uint64_t RefusalLimit::untold(std::uint64_t second) {
+    return second == second_ ? 0 : std::exchange(untold_, 0);
+}
+
+void audit(AuditEvent event, const AuditEntry& entry) {
+    static RefusalLimit limit;
+    using std::chrono::seconds;
+    const auto age = std::chrono::steady_clock::now().time_since_epoch();
+    const auto second =
+        static_cast<std::uint64_t>(std::chrono::duration_cast<seconds>(age).count());
+    if (const std::uint64_t count = limit.untold(second); count > 0) {
+        write_whole(fmt::format("{{\"egress\":\"untold\",\"denied\":{}}}\n", count));
+    }
+    if (event == AuditEvent::kDenied && !limit.take(second)) return;
+    write_whole(audit_line(event, entry));
 }
 
 }  // namespace jailsvc::egress

@@ -105,13 +105,13 @@ std::optional<std::uint64_t> decimal(std::string_view text) {
 }
 
 /// How the body ends must be told once, and in one way.
-Reason check_framing(RequestHead& head, bool old) {
+Reason check_framing(RequestHead& head) {
     const auto lengths = count(head, "content-length");
     const auto encodings = count(head, "transfer-encoding");
     if (lengths + encodings > 1) return Reason::kBadRequest;
     if (encodings == 1) {
         // HTTP/1.0 knows no encodings: what it means by one, nobody can say.
-        if (old || lowered(find(head, "transfer-encoding")->value) != "chunked") {
+        if (head.old || lowered(find(head, "transfer-encoding")->value) != "chunked") {
             return Reason::kBadRequest;
         }
         head.chunked = true;
@@ -240,7 +240,8 @@ std::expected<RequestHead, Reason> parse_head(std::string_view text) {
     const bool named = std::ranges::all_of(
         head.headers, [](const Header& header) { return is_token(header.name); });
     if (!named) return std::unexpected(Reason::kBadRequest);
-    const Reason framing = check_framing(head, parser.http_minor == 0);
+    head.old = parser.http_minor == 0;
+    const Reason framing = check_framing(head);
     if (framing != Reason::kAllowed) return std::unexpected(framing);
     const Reason target = take_target(collected.url, head);
     if (target != Reason::kAllowed) return std::unexpected(target);
@@ -254,7 +255,8 @@ std::expected<RequestHead, Reason> parse_head(std::string_view text) {
 
 std::string forwarded_head(const RequestHead& head, std::string_view host) {
     const auto dropped = named_by_connection(head);
-    std::string out = fmt::format("{} {} HTTP/1.1\r\nHost: {}", head.method, head.target, host);
+    std::string out = fmt::format("{} {} HTTP/1.{}\r\nHost: {}", head.method, head.target,
+                                  head.old ? 0 : 1, host);
     if (head.port != kHttpPort) out += fmt::format(":{}", head.port);
     out += "\r\n";
     for (const Header& header : head.headers) {

@@ -27,6 +27,7 @@ struct RequestHead {
     std::uint16_t port = 0;
     std::string target;  ///< path and query; of a tunnel empty
     std::vector<Header> headers;
+    bool old = false;  ///< HTTP/1.0, whose clients know no chunks: the server is to know
     bool chunked = false;
     std::optional<std::uint64_t> length;  ///< of the body, where the head tells it
 };

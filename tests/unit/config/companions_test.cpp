@@ -30,9 +30,9 @@ constexpr const char* kService = "[service]\nexec_start = [\"/bin/true\"]\n";
 }  // namespace
 
 TEST_CASE("companions: each unit's name has an instance's of its own, and back", "[config]") {
-    const std::pair<const char*, const char*> kNames[] = {{"web", "web"},     {"job@3", "job:-3"},
-                                                          {"a:b", "a::b"},    {"a:-b", "a::-b"},
-                                                          {"a::b", "a::::b"}, {"x@y:z", "x:-y::z"}};
+    const std::pair<const char*, const char*> kNames[] = {
+        {"web", "web"},    {"job@3", "job_-3"}, {"a:b", "a_.b"},     {"a_b", "a__b"},
+        {"a_-b", "a__-b"}, {"a__b", "a____b"},  {"x@y:z", "x_-y_.z"}};
     for (const auto& [unit, instance] : kNames) {
         INFO(unit);
         CHECK(companion_instance(unit) == instance);
@@ -62,8 +62,8 @@ TEST_CASE("companions: a table that asks for one makes the unit want it, first",
     CHECK(texts(web->unit.after) == std::vector<std::string>{"keeper@web"});
     const auto job = load_unit(tree.sources(), schema, "job@3");
     REQUIRE(job);
-    CHECK(texts(job->unit.wants) == std::vector<std::string>{"db", "keeper@job:-3"});
-    const auto keeper = load_unit(tree.sources(), schema, "keeper@job:-3");
+    CHECK(texts(job->unit.wants) == std::vector<std::string>{"db", "keeper@job_-3"});
+    const auto keeper = load_unit(tree.sources(), schema, "keeper@job_-3");
     REQUIRE(keeper);
     CHECK(texts(keeper->unit.part_of) == std::vector<std::string>{"job@3"});
 

@@ -121,6 +121,12 @@ TEST_CASE("egress: what is sent on is in origin form, without what is between ho
           "Connection: close\r\n\r\n");
 }
 
+TEST_CASE("egress: a client of HTTP/1.0 gets no answer that it cannot read", "[egress]") {
+    const auto head = good("GET http://a.test/ HTTP/1.0\r\n\r\n");
+    CHECK(forwarded_head(head, "a.test") ==
+          "GET / HTTP/1.0\r\nHost: a.test\r\nConnection: close\r\n\r\n");
+}
+
 TEST_CASE("egress: a refusal tells its reason, and repeats nothing unchecked", "[egress][S3.4]") {
     const std::string said = http_refusal(Reason::kHostNotAllowed, "a.test", 443);
     CHECK_THAT(said, Catch::StartsWith("HTTP/1.1 403 Forbidden\r\n"));

@@ -125,6 +125,17 @@ TEST_CASE("egress: a line of audit is JSON in bounds, whatever is in it", "[egre
     CHECK_FALSE(nlohmann::json::parse(line, nullptr, false).is_discarded());
 }
 
+TEST_CASE("egress: refusals beyond a rate are counted, not told", "[egress][S3.4]") {
+    RefusalLimit limit;
+    for (std::uint32_t i = 0; i < RefusalLimit::kPerSecond; ++i) CHECK(limit.take(5));
+    CHECK_FALSE(limit.take(5));
+    CHECK_FALSE(limit.take(5));
+    CHECK(limit.untold(5) == 0);
+    CHECK(limit.untold(6) == 2);
+    CHECK(limit.untold(6) == 0);
+    CHECK(limit.take(6));
+}
+
 TEST_CASE("egress: every reason has a name and a way to be told", "[egress][S3.4]") {
     for (int i = 0; i <= static_cast<int>(Reason::kBroken); ++i) {
         const auto reason = static_cast<Reason>(i);
