@@ -24,7 +24,7 @@ extern "C" {
 #endif
 
 #define JSV_ABI_MAJOR 1u
-#define JSV_ABI_MINOR 2u
+#define JSV_ABI_MINOR 3u
 
 /* ---- operations ---------------------------------------------------------------------------- */
 
@@ -63,6 +63,11 @@ typedef enum jsv_kind {
                             text[0] ("host": of the host), protocol number[1] IPPROTO_* */
     JSV_OP_NET_FORWARD = 7, /* since 1.2: port number[0] of the host's addresses leads to the jail's
                                port number[1], protocol number[2] IPPROTO_* */
+    JSV_OP_EGRESS = 8, /* since 1.3: the unit's proxy, the instance of its plugin's `companion` that
+                          is the unit's, may connect to text[0] ("example.org:443",
+                          "*.example.org:443"); it is reached by a Unix socket, and by port number[0]
+                          of the jail's loopback, which is one of its own, up. One of them or many,
+                          with the same port. */
     /* JSV_STAGE_NAMESPACES */
     JSV_OP_NAMESPACE = 10,    /* new namespace of the CLONE_NEW* type number[0] */
     JSV_OP_ID_MAP = 11,       /* user namespace maps: text[0] uid_map, text[1] gid_map content;
@@ -327,8 +332,12 @@ typedef struct jsv_plugin {
     int (*doctor)(size_t i, jsv_probe* probe);
     int (*teardown)(const char* unit); /* after the last process of the unit is gone */
     /* Since 1.2: the name of its table in a unit file, where that is not below [jail]; then
-     * profiles have no such table, and no part of it can be optional. NULL: "jail.NAME". */
+     * profiles have no such table, and no part of it can be optional. NULL: "jail.NAME". Since 1.3
+     * also one below another's, "jail.network.egress"; no part of that can be optional either. */
     const char* table;
+    /* Since 1.3: a unit that has a key of the plugin's table wants, and comes after, an instance of
+     * its own of the template `companion`@: egress@web for web. NULL: it needs none. */
+    const char* companion;
 } jsv_plugin;
 
 /* The one exported function. Returns a struct with static lifetime. */

@@ -48,6 +48,7 @@ struct Plugin {
     int (*doctor)(std::size_t i, jsv_probe* probe) = nullptr;
     int (*teardown)(const char* unit) = nullptr;
     const char* table = nullptr;
+    const char* companion = nullptr;
 };
 
 /// What jailsvc_plugin_entry() returns a pointer to, in the ABI of this header. `keys` is a
@@ -68,7 +69,8 @@ constexpr jsv_plugin plugin(const jsv_key (&keys)[kCount], const Plugin& it) {
             .stats = it.stats,
             .doctor = it.doctor,
             .teardown = it.teardown,
-            .table = it.table};
+            .table = it.table,
+            .companion = it.companion};
 }
 
 /// The stage of a kind: the numbering of jsv_kind has one range per stage.

@@ -8,6 +8,7 @@
 
 #include "config/aliases.hpp"
 #include "config/checks.hpp"
+#include "config/companions.hpp"
 #include "config/effective.hpp"
 #include "config/loader.hpp"
 
@@ -16,16 +17,6 @@ namespace {
 
 /// Also a bound for templates that name ever longer instances of themselves.
 constexpr std::size_t kMaxUnits = 16384;
-
-/// Instances that the unit pulls in; they have no file of their own that a listing would show.
-void add_instances(const Unit& unit, std::deque<std::string>& names) {
-    for (const auto* list : {&unit.unit.requires_, &unit.unit.binds_to, &unit.unit.wants,
-                             &unit.unit.on_failure, &unit.unit.on_success}) {
-        for (const std::string& name : *list) {
-            if (name.find('@') != std::string::npos) names.push_back(name);
-        }
-    }
-}
 
 /// What is wrong with whole directories, files that are no unit's, and templates.
 void take_what_is_no_unit(Loader& loader, LoadedUnits& out) {
@@ -73,6 +64,17 @@ void refuse_taken_aliases(Loader& loader, LoadedUnits& loaded) {
 
 }  // namespace
 
+std::vector<std::string> instances_of(const Unit& unit) {
+    std::vector<std::string> names;
+    for (const auto* list : {&unit.unit.requires_, &unit.unit.binds_to, &unit.unit.wants,
+                             &unit.unit.on_failure, &unit.unit.on_success}) {
+        for (const std::string& name : *list) {
+            if (name.find('@') != std::string::npos) names.push_back(name);
+        }
+    }
+    return names;
+}
+
 std::vector<std::string> list_units(const Sources& sources) {
     return UnitFiles(sources, UnitFiles::Look::kListed).unit_names();
 }
@@ -113,7 +115,7 @@ LoadedUnits load_all(const Sources& sources, const Schema& schema,
             out.broken.emplace(name, std::move(unit).error());
             continue;
         }
-        add_instances(*unit, queue);
+        for (std::string& instance : instances_of(*unit)) queue.push_back(std::move(instance));
         out.units.push_back(std::move(*unit));
     }
     if (!queue.empty()) {
@@ -136,6 +138,7 @@ Checked<Unit> parse_effective(const Schema& schema, const std::string& name,
     if (!is_unit_name(name)) reporter.add_file(source.name, "no name of a unit");
     if (!reporter.empty()) return std::unexpected(reporter.take());
     Unit unit = make_unit(name, *document);
+    add_companions(unit, *document, schema);
     // As it was, with what it says of files beside it: the digest names this text.
     unit.set_text(text);
     return unit;

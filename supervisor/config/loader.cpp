@@ -7,6 +7,7 @@
 #include <iterator>
 
 #include "config/checks.hpp"
+#include "config/companions.hpp"
 #include "config/environment_files.hpp"
 #include "config/names.hpp"
 #include "config/nearest.hpp"
@@ -209,6 +210,7 @@ Loader::Made Loader::make(const std::string& name) {
     if (!whole) return made;
 
     Unit unit = make_unit(name, merged);
+    add_companions(unit, merged, schema_);
     add_stamps(unit, std::move(stamps));
     if (unit.text.str().size() > kMaxFileSize) {
         return refused(one_problem(name, "its files together are too long"));

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "config/names.hpp"
 #include "config/nearest.hpp"
 #include "config/schema.hpp"
 
@@ -126,6 +127,10 @@ Result<Table> read_table(const Json& object) {
     if (!is_schema_name(table.plugin)) {
         return malformed(fmt::format("{} is no name of a plugin", shown(table.plugin)));
     }
+    if (object.contains("companion")) {
+        TRY(table.companion, text_member(object, "companion"));
+        if (!is_template_name(table.companion + "@")) return malformed("no name of a companion");
+    }
     if (object.contains("refusal")) {
         TRY(table.refusal, text_member(object, "refusal"));
     }
@@ -168,7 +173,13 @@ Json to_value(const Key& key) {
 bool is_plugin_table(std::string_view name) {
     constexpr std::string_view kPrefix = "jail.";
     const bool below = name.starts_with(kPrefix);
-    const auto rest = name.substr(below ? kPrefix.size() : 0);
+    auto rest = name.substr(below ? kPrefix.size() : 0);
+    // "jail.network.egress": below the table of another plugin.
+    const auto dot = rest.find('.');
+    if (below && dot != std::string_view::npos) {
+        if (!is_schema_name(rest.substr(0, dot))) return false;
+        rest.remove_prefix(dot + 1);
+    }
     const bool taken = below ? core_schema().find_key("jail", rest) != nullptr
                              : core_schema().find(rest) != nullptr;
     return is_schema_name(rest) && !taken;
@@ -184,6 +195,7 @@ std::string to_json(const std::vector<Table>& tables) {
                         {"plugin", table.plugin},
                         {"keys", std::move(keys)}});
         if (!table.refusal.empty()) list.back()["refusal"] = table.refusal;
+        if (!table.companion.empty()) list.back()["companion"] = table.companion;
     }
     // Bytes that are no UTF-8 (from a careless plugin's text) must not throw here.
     return list.dump(-1, ' ', false, Json::error_handler_t::replace);

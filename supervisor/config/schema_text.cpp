@@ -57,8 +57,9 @@ the unit.
 - **Durations** are strings (`"200ms"`, `"1min 30s"`, `"infinity"`) or numbers of seconds. **Sizes**
   are strings (`"512M"`, powers of 1024) or numbers of bytes.
 - **Commands** are arrays: an absolute path, then arguments. No shell is involved.
-- **Specifiers** in string values: `%i` instance, `%n` full name, `%p` name without the instance,
-  `%u` user of `[jail.identity]`, `%t` runtime root, `%S` state root, `%%` a percent sign. A dynamic
+- **Specifiers** in string values: `%i` instance, `%I` the unit that the instance is the companion
+  of (docs/EGRESS.md), `%n` full name, `%p` name without the instance, `%u` user of
+  `[jail.identity]`, `%t` runtime root, `%S` state root, `%%` a percent sign. A dynamic
   user (the default) gets its name at the start: there `%u` is an error, so set `user` and
   `dynamic_user = false`.
 - Unknown tables and keys are errors. Files must be root's and writable by nobody else.
@@ -165,7 +166,14 @@ std::string json_schema(const Schema& schema) {
     }
     for (const Table& table : schema.tables) {
         if (!table.name.starts_with("jail.")) continue;
-        root["properties"]["jail"]["properties"][table.name.substr(5)] = table_schema(table);
+        const std::string name = table.name.substr(5);
+        const auto dot = name.find('.');
+        Json& above = root["properties"]["jail"]["properties"];
+        if (dot == std::string::npos) {
+            above[name].update(table_schema(table), /*merge_objects=*/true);
+        } else {
+            above[name.substr(0, dot)]["properties"][name.substr(dot + 1)] = table_schema(table);
+        }
     }
     return root.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }

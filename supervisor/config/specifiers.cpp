@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "config/companions.hpp"
 #include "config/nearest.hpp"
 
 namespace jailsvc::config {
@@ -10,7 +11,7 @@ namespace {
 /// Of one value after replacement [bytes]: names repeated in a large file must not fill memory.
 constexpr std::size_t kMaxExpanded = 1U << 17;
 
-Result<std::string_view> meaning_of(char letter, const Specifiers& specifiers) {
+Result<std::string> meaning_of(char letter, const Specifiers& specifiers) {
     switch (letter) {
         case '%':
             return "%";
@@ -25,6 +26,9 @@ Result<std::string_view> meaning_of(char letter, const Specifiers& specifiers) {
         case 'i':
             if (specifiers.instance) return *specifiers.instance;
             return fail("%i stands for nothing: the unit is no instance of a template");
+        case 'I':
+            if (specifiers.instance) return unit_of_companion(*specifiers.instance);
+            return fail("%I stands for nothing: the unit is no instance of a template");
         case 'u':
             if (specifiers.user) return *specifiers.user;
             return fail(
@@ -33,8 +37,9 @@ Result<std::string_view> meaning_of(char letter, const Specifiers& specifiers) {
         default:
             break;
     }
-    return fail(fmt::format("unknown specifier {}; use %i %n %p %u %t %S, or %% for a percent sign",
-                            shown(std::string{'%', letter})));
+    return fail(
+        fmt::format("unknown specifier {}; use %i %I %n %p %u %t %S, or %% for a percent sign",
+                    shown(std::string{'%', letter})));
 }
 
 /// "50%": at the end and after a digit it is a percent sign and nothing else.
@@ -108,7 +113,7 @@ Result<std::string> expand(std::string_view text, const Specifiers& specifiers) 
             continue;
         }
         if (++i == text.size()) return fail("a lone % at the end; write %% for a percent sign");
-        TRY(const std::string_view meaning, meaning_of(text[i], specifiers));
+        TRY(const std::string meaning, meaning_of(text[i], specifiers));
         out += meaning;
         if (out.size() > kMaxExpanded) return fail("too long after its specifiers are replaced");
     }

@@ -9,11 +9,12 @@
 
 namespace jailsvc::config {
 
-/// What the specifiers stand for in one unit; meanings as in systemd.unit(5).
+/// What the specifiers stand for in one unit; meanings as in systemd.unit(5). %I is the name of the
+/// unit whose companion the instance is (companions.hpp).
 struct Specifiers {
     std::string name;                     ///< %n
     std::string prefix;                   ///< %p
-    std::optional<std::string> instance;  ///< %i; only template instances have one
+    std::optional<std::string> instance;  ///< %i; only template instances have one; %I: see below
     std::optional<std::string> user;      ///< %u; only with a user in [jail.identity]
     std::string runtime_root;             ///< %t
     std::string state_root;               ///< %S

@@ -177,8 +177,20 @@ config::Diagnostics Engine::taken_aliases(const config::Unit& unit) const {
     return config::alias_conflicts(unit, places, taken);
 }
 
-/// How many of them load.
-std::size_t Engine::load_new(const std::vector<std::string>& names) {
+/// Of those names the ones that are in neither set, each once.
+std::vector<std::string> Engine::unknown_of(const std::vector<std::string>& names,
+                                            const std::vector<config::Unit>& more) const {
+    std::set<std::string> unknown;
+    for (const std::string& name : names) {
+        const bool known = manager_.find(name) != nullptr ||
+                           std::ranges::find(more, name, &config::Unit::name) != more.end();
+        if (!known) unknown.insert(name);
+    }
+    return {unknown.begin(), unknown.end()};
+}
+
+/// Those that load, as they are handed to the manager.
+std::vector<config::Unit> Engine::read_new(const std::vector<std::string>& names) {
     std::vector<config::Unit> good;
     const config::Sight sight(sources_);
     auto loaded = config::load_named(sources_, *schema_, names);
@@ -198,8 +210,23 @@ std::size_t Engine::load_new(const std::vector<std::string>& names) {
         loaded[i]->sight = sight.of(*loaded[i]);
         good.push_back(std::move(*loaded[i]));
     }
+    return good;
+}
+
+/// How many of them load. Instances that they pull in, and these in turn, are loaded too.
+std::size_t Engine::load_new(const std::vector<std::string>& names) {
+    std::vector<config::Unit> good = read_new(names);
     const std::size_t count = good.size();
-    if (count == 0) return 0;
+    for (std::size_t seen = 0; seen < good.size();) {
+        std::vector<std::string> pulled;
+        for (; seen < good.size(); ++seen) {
+            std::ranges::move(config::instances_of(good[seen]), std::back_inserter(pulled));
+        }
+        const auto unknown = unknown_of(pulled, good);
+        if (manager_.names().size() + good.size() + unknown.size() > kMaxUnits) break;
+        std::ranges::move(read_new(unknown), std::back_inserter(good));
+    }
+    if (good.empty()) return 0;
     for (const std::string& error : manager_.add(std::move(good)).errors) {
         spdlog::error("{}", error);
     }

@@ -50,6 +50,15 @@ void add_identity(const config::Unit& unit, std::vector<std::string>& parts) {
                                           : fmt::format("{}", fmt::join(*capabilities, " ")));
 }
 
+/// What it reaches besides, where it has no network.
+void add_egress(const config::Unit& unit, std::vector<std::string>& parts) {
+    const auto view = config::JailView::open(unit, "jail.network.egress");
+    const auto allowed = view ? view->get_list("allow") : std::nullopt;
+    if (!allowed || allowed->empty()) return;
+    parts.push_back(fmt::format("egress to {} destination{}", allowed->size(),
+                                allowed->size() == 1 ? "" : "s"));
+}
+
 void add_promises(const config::Unit& unit, std::vector<std::string>& parts) {
     const auto view = config::JailView::open(unit, "jail.pledge");
     if (!view || !view->present()) return;
@@ -152,6 +161,7 @@ std::string jail_summary(const config::Unit& unit) {
     add_filesystem(unit, parts);
     add_namespaces(unit, parts);
     add_identity(unit, parts);
+    add_egress(unit, parts);
     add_promises(unit, parts);
     return parts.empty() ? "unconfined" : fmt::format("{}", fmt::join(parts, ", "));
 }

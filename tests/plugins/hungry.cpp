@@ -26,6 +26,7 @@ constexpr jsv_plugin kHungry = {
     .doctor = nullptr,
     .teardown = nullptr,
     .table = nullptr,
+    .companion = nullptr,
 };
 
 }  // namespace

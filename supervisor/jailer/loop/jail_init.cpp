@@ -152,6 +152,9 @@ void Jails::built(const std::string& unit) {
         const bool told = more && more->kind == Report::Kind::kFailed;
         return made(jail, told ? Attempt(std::unexpected(init_failure(jail, *more))) : held);
     }
+    if (auto given = give_proxy_on_loopback(core_, *jail.loaded, jail.stub_pidfd.get()); !given) {
+        return made(jail, std::unexpected(to_failure("egress", given.error())));
+    }
     making->attested = true;
 }
 

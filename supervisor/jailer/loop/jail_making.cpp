@@ -11,6 +11,7 @@
 #include "base/sys.hpp"
 #include "jailer/jail/id_map.hpp"
 #include "jailer/loop/connections.hpp"
+#include "jailer/loop/egress.hpp"
 #include "jailer/loop/jails.hpp"
 #include "jailer/loop/jails_work.hpp"
 #include "jailer/loop/notify_sockets.hpp"
@@ -193,6 +194,9 @@ Attempt Jails::prepare(Jail& jail, Making& making) {
     if (!work) return std::unexpected(to_failure(loaded.plan.plan(), work.error()));
     if (auto given = give_notify_socket(core_, loaded, *work); !given) {
         return std::unexpected(to_failure("notify socket", given.error()));
+    }
+    if (auto given = give_way_out(core_, loaded, *work); !given) {
+        return std::unexpected(to_failure("egress", given.error()));
     }
     for (const std::string& note : work->notes) spdlog::info("{}: {}", jail.unit, note);
     making.work = std::move(*work);

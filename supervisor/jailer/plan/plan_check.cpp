@@ -80,7 +80,8 @@ bool needs_root(const Op& op) {
 unsigned turn(const Op& op) {
     if (op.stage == JSV_STAGE_LOCKDOWN) return static_cast<unsigned>(op.kind);
     if (op.kind == JSV_OP_ROOT) return 0;
-    return op.kind == JSV_OP_VIEW || op.kind == JSV_OP_REVEAL ? 2 : 1;
+    if (op.kind == JSV_OP_VIEW) return 2;  // the core's, too, show something in it
+    return op.kind == JSV_OP_REVEAL ? 3 : 1;
 }
 
 std::tuple<jsv_stage, unsigned, std::string_view> rank(const Op& op) {

@@ -24,6 +24,7 @@ constexpr KindInfo kKinds[] = {
      {},
      {"host_port", "jail_port", "protocol"},
      0},
+    {JSV_OP_EGRESS, JSV_STAGE_PARENT, "egress", {"destination", ""}, {"port", "", ""}, 0},
     {JSV_OP_NAMESPACE, JSV_STAGE_NAMESPACES, "namespace", {}, {"type", "", ""}, 0},
     {JSV_OP_ID_MAP, JSV_STAGE_NAMESPACES, "id_map", {"uid_map", "gid_map"}, {}, 0},
     {JSV_OP_NETWORK, JSV_STAGE_NAMESPACES, "network", {"range", ""}, {"interfaces", "", ""}, 0},

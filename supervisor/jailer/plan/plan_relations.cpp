@@ -70,6 +70,22 @@ Result<void> check_network(std::span<const Op> ops) {
     return {};
 }
 
+/// The proxy is reached by a loopback that is up and nobody else's, on one port.
+Result<void> check_egress(std::span<const Op> ops) {
+    const auto first = std::ranges::find(ops, JSV_OP_EGRESS, &Op::kind);
+    if (first == ops.end()) return {};
+    const auto network = std::ranges::find(ops, JSV_OP_NETWORK, &Op::kind);
+    if (network == ops.end() || network->number[0] == JSV_NET_NONE) {
+        return refuse(*first, "needs a loopback of its own");
+    }
+    for (const Op& op : ops) {
+        if (op.kind == JSV_OP_EGRESS && op.number[0] != first->number[0]) {
+            return refuse(op, "has another port than the one before");
+        }
+    }
+    return {};
+}
+
 /// The gate that the second filter comes over stays open until main: nothing else may be executed
 /// with it.
 Result<void> check_main_stage(std::span<const Op> ops) {
@@ -117,6 +133,7 @@ Result<void> check_namespaces(const Op& op, std::uint64_t present) {
 Result<void> check_relations(std::span<const Op> ops) {
     TRY_VOID(check_main_stage(ops));
     TRY_VOID(check_mapped(ops));
+    TRY_VOID(check_egress(ops));
     return check_network(ops);
 }
 

@@ -39,7 +39,8 @@ constexpr std::uint64_t kSecureBits = 0xff;  ///< capabilities(7): four bits and
 constexpr std::size_t kMaxHostname = 64;     ///< uname(2)
 constexpr std::size_t kMaxCgroupText = 255;  ///< NAME_MAX; a value is a line at most
 constexpr std::size_t kMaxGroups = kMaxBlob / sizeof(std::uint32_t);
-constexpr std::size_t kMaxPath = 4095;  ///< PATH_MAX without its NUL
+constexpr std::size_t kMaxDestination = 1024;  ///< of UTF-8, and a port [bytes]
+constexpr std::size_t kMaxPath = 4095;         ///< PATH_MAX without its NUL
 
 bool has_dots(std::string_view path) {
     return path == ".." || path.starts_with("../") || path.ends_with("/..") ||
@@ -83,6 +84,13 @@ bool is_controller_file(std::string_view file) {
 
 bool is_port(std::uint64_t number) {
     return number > 0 && number <= UINT16_MAX;
+}
+
+/// A line without blanks: it becomes one of the proxy's list. What it means the proxy says.
+bool is_destination(std::string_view text) {
+    return !text.empty() && text.size() <= kMaxDestination &&
+           std::ranges::none_of(
+               text, [](char c) { return static_cast<unsigned char>(c) <= ' ' || c == 0x7f; });
 }
 
 bool is_protocol(std::uint64_t number) {
@@ -234,6 +242,9 @@ constexpr Rule kRules[] = {
          return is_port(op.number[0]) && is_port(op.number[1]) && is_protocol(op.number[2]);
      },
      "no port or protocol"},
+    {JSV_OP_EGRESS,
+     [](const Op& op) { return is_destination(op.text[0]) && is_port(op.number[0]); },
+     "no destination or port"},
     {JSV_OP_HOSTNAME,
      [](const Op& op) { return !op.text[0].empty() && op.text[0].size() <= kMaxHostname; },
      "1 to 64 bytes are needed"},

@@ -7,6 +7,7 @@
 
 #include "jailer/plan/account_view.hpp"
 #include "jailer/plan/credential_access.hpp"
+#include "jailer/plan/egress_access.hpp"
 #include "jailer/plan/notify_access.hpp"
 #include "jailer/plan/plan_check.hpp"
 #include "jailer/plan/plan_core.hpp"
@@ -52,6 +53,7 @@ Result<Answer> make_plan(const PlanTask& task, SharedReport& report) {
     show_account(plan.ops, accounts_root(task.places), plan.unit);
     open_to_credentials(plan.ops);
     open_to_notify(plan.ops, task.unit, task.places);
+    open_to_egress(plan.ops, plan.unit, task.places);
     order_operations(plan.ops);
     TRY_VOID(check_plan(plan));
     std::string bytes = serialise(plan);

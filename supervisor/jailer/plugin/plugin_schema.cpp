@@ -140,10 +140,12 @@ Result<std::vector<config::Key>> read_keys(const jsv_plugin& entry) {
     return keys;
 }
 
-/// "jail.NAME", or a table at the top that is none of the core's.
+/// "jail.NAME", a table below another plugin's, or one at the top that is none of the core's.
 Result<std::string> read_table_name(const jsv_plugin& entry, const std::string& plugin) {
     if (entry.table == nullptr) return "jail." + plugin;
     const auto name = bounded(entry.table, kMaxName);
+    const bool nested = name && name->starts_with("jail.") && config::is_plugin_table(*name);
+    if (nested) return *name;
     if (!name || !is_identifier(*name)) return fail("its table's name is not [a-z][a-z0-9_]*");
     if (config::core_schema().find(*name) == nullptr) return *name;
     return fail(fmt::format("its table [{}] is the core's", *name));
@@ -194,6 +196,11 @@ Result<LoadedPlugin> read_entry(const jsv_plugin* entry) {
     TRY(std::string table, read_table_name(plugin.entry, *name));
     plugin.table = {
         .name = std::move(table), .doc = *doc, .keys = std::move(keys), .plugin = *name};
+    const auto companion = bounded(plugin.entry.companion, kMaxName);
+    if (!companion || (!companion->empty() && !is_identifier(*companion))) {
+        return fail("its companion's name is not [a-z][a-z0-9_]* of at most 31 bytes");
+    }
+    plugin.table.companion = *companion;
     return plugin;
 }
 

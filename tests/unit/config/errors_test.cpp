@@ -154,7 +154,7 @@ TEST_CASE("config: each mistake is told with its place and its cure", "[config]"
          "web.toml:2:15: after: \"b/../c\" is no name of a unit; use letters, digits and :_.- with "
          "at most one @, 127 bytes\n"},
         {"[unit]\ndescription = \"%x\"\n",
-         "web.toml:2:15: unknown specifier \"%x\"; use %i %n %p %u %t %S, or %% for a percent "
+         "web.toml:2:15: unknown specifier \"%x\"; use %i %I %n %p %u %t %S, or %% for a percent "
          "sign\n"},
         {"[unit]\ndescription = \"all in %\"\n",
          "web.toml:2:15: a lone % at the end; write %% for a percent sign\n"},

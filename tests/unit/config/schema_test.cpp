@@ -137,7 +137,7 @@ TEST_CASE("schema: hostile JSON is refused with a reason", "[config]") {
         {"/name", "jail.profile"},
         {"/name", "jail.X"},
         {"/name", "jail."},
-        {"/name", "jail.a.b"},
+        {"/name", "jail.a.b.c"},
         {"/name", 7},
         {"/name", nullptr},
         {"/plugin", ""},

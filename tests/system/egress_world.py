@@ -1,0 +1,177 @@
+"""A network of the test's own for egress_test.py: the supervisor's "host" with one wire to a place
+where servers are, both in network namespaces that end with this process."""
+import pathlib
+import shutil
+import subprocess
+import textwrap
+
+from harness import await_true
+
+# What the site permits in the tests; the other addresses of the servers' place it does not.
+PERMITTED = ["10.99.0.0/24", "fd99::/64"]
+NAMES = {
+    "good.test": ["10.99.0.2"],
+    "www.good.test": ["10.99.0.2"],
+    "six.test": ["fd99::2"],
+    "both.test": ["10.99.0.77", "10.99.0.2", "fd99::2"],  # nobody has the first one
+    "other.test": ["10.99.0.2"],
+    "loopback.test": ["127.0.0.1"],
+    "loopback6.test": ["::1"],
+    "private.test": ["10.88.0.2"],
+    "mixed.test": ["10.88.0.2", "10.99.0.2"],
+    "mapped.test": ["::ffff:10.99.0.2"],
+    "nat64.test": ["64:ff9b::a63:2"],
+    "linklocal.test": ["169.254.169.254"],
+    "own.test": ["10.99.0.1"],
+}
+
+SERVER = r'''
+import http.server, os, socket, socketserver, ssl, sys, threading, time
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def log_message(self, *_):
+        pass
+    def do_GET(self):
+        if self.path.startswith("/seen"):
+            return self.tell(f"{self.requestline}\n{self.headers}")
+        if self.path.startswith("/big"):
+            self.send_response(200)
+            self.send_header("Content-Length", str(1 << 24))
+            self.end_headers()
+            for _ in range(256):
+                self.wfile.write(b"x" * 65536)
+            return
+        super().do_GET()
+    def do_POST(self):
+        if self.headers.get("Transfer-Encoding") == "chunked":
+            body = b""
+            while size := int(self.rfile.readline(), 16):
+                body += self.rfile.read(size)
+                self.rfile.readline()
+            self.rfile.readline()
+        else:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.tell(f"{len(body)} {sum(body)}\n")
+    def tell(self, text):
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
+    address_family = socket.AF_INET6
+    daemon_threads = True
+
+class Echo(socketserver.ThreadingTCPServer):
+    """Sends back what it got once the other side has ended."""
+    address_family = socket.AF_INET6
+    daemon_threads = True
+
+class EchoHandler(socketserver.StreamRequestHandler):
+    def handle(self):
+        self.wfile.write(self.rfile.read())
+
+root, certificate = sys.argv[1:]
+os.chdir(root)
+plain, tls, echo = Server(("::", 80), Handler), Server(("::", 443), Handler), Echo(("::", 7), EchoHandler)
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(certificate)
+tls.socket = context.wrap_socket(tls.socket, server_side=True)
+for server in (plain, tls, echo):
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+print("ready", flush=True)
+sys.stdin.read()
+'''
+
+
+def run(*command, **more):
+    return subprocess.run(list(map(str, command)), check=True, capture_output=True, text=True,
+                          timeout=30, **more)
+
+
+class World:
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self.processes = []
+        self.host = self.namespace()
+        self.servers = self.namespace()
+        run("ip", "link", "add", "out", "netns", self.host, "type", "veth", "peer", "name", "in",
+            "netns", self.servers)
+        for pid, name, four, six in ((self.host, "out", "10.99.0.1/24", "fd99::1/64"),
+                                     (self.servers, "in", "10.99.0.2/24", "fd99::2/64")):
+            self.inside(pid, "ip", "address", "add", four, "dev", name)
+            self.inside(pid, "ip", "address", "add", six, "dev", name, "nodad")
+            self.inside(pid, "ip", "link", "set", name, "up")
+            self.inside(pid, "ip", "link", "set", "lo", "up")
+        self.inside(self.servers, "ip", "address", "add", "10.88.0.2/24", "dev", "in")
+        self.inside(self.host, "ip", "route", "add", "10.88.0.0/24", "via", "10.99.0.2")
+        self.make_files()
+        self.start_servers()
+
+    def namespace(self):
+        """pid of a process that keeps a network namespace until its input ends."""
+        process = subprocess.Popen(["unshare", "--net", "sh", "-c", "echo ready; exec cat"],
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.processes.append(process)
+        assert process.stdout.readline() == "ready\n"
+        return process.pid
+
+    def enter(self, pid):
+        return ["nsenter", f"--net=/proc/{pid}/ns/net", "--"]
+
+    def inside(self, pid, *command):
+        return run(*self.enter(pid), *command)
+
+    def make_files(self):
+        root = self.folder / "www"
+        root.mkdir()
+        (root / "hello").write_text("hello\n")
+        key = self.folder / "server.pem"
+        run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+            "-nodes", "-keyout", key, "-out", self.folder / "ca.pem", "-days", "2", "-subj",
+            "/CN=good.test", "-addext", "subjectAltName=DNS:good.test,DNS:www.good.test")
+        key.write_text(key.read_text() + (self.folder / "ca.pem").read_text())
+
+    def start_servers(self):
+        lines = [f"--host-record={name},{address}" for name, addresses in NAMES.items()
+                 for address in addresses]
+        dns = [shutil.which("dnsmasq", path="/usr/sbin:/usr/bin"), "--keep-in-foreground",
+               "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--user=root",
+               "--pid-file", "--port=53", "--local=/test/", *lines]
+        self.processes.append(subprocess.Popen(self.enter(self.servers) + dns,
+                                               stdin=subprocess.DEVNULL))
+        server = subprocess.Popen(
+            self.enter(self.servers) + ["python3", "-c", SERVER, self.folder / "www",
+                                        self.folder / "server.pem"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.processes.append(server)
+        assert server.stdout.readline() == "ready\n"
+        await_true("the name server to listen", self.names_answered)
+
+    def names_answered(self):
+        sockets = self.inside(self.host, "python3", "-c", textwrap.dedent("""
+            import socket
+            s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            s.settimeout(1)
+            s.connect(("10.99.0.2", 53))
+            try:
+                s.send(b"\\0\\1\\1\\0\\0\\1\\0\\0\\0\\0\\0\\0\\4good\\4test\\0\\0\\1\\0\\1")
+                print(len(s.recv(512)) > 0)
+            except OSError:
+                print("")
+            """))
+        return sockets.stdout.strip()
+
+    def settings(self, **more):
+        lines = [f"permit_ranges = {PERMITTED!r}".replace("'", '"'),
+                 'nameservers = ["10.99.0.2"]']
+        return "\n".join(lines + [f"{key} = {value}" for key, value in more.items()]) + "\n"
+
+    def end(self):
+        for process in reversed(self.processes):
+            process.kill()
+            process.wait()
+            for pipe in (process.stdin, process.stdout):
+                if pipe:
+                    pipe.close()
