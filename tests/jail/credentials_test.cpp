@@ -159,7 +159,8 @@ TEST_CASE("credentials: attest refuses more, fewer and those of others", "[jail]
     const auto verdict = [&](const std::vector<std::string>& made, jailer::ResolvedIds ids) {
         jailer::test::Jail jail(plan_with(made), {kOwner, kOwner});
         REQUIRE(jail.stands());
-        const auto held = jailer::attest_jail(jailer::test::spawn_context(), wanted, ids, jail.stub());
+        const auto held =
+            jailer::attest_jail(jailer::test::spawn_context(), wanted, ids, jail.stub());
         return held ? std::string() : jailer::describe(wanted.plan(), held.error());
     };
     CHECK(verdict({"db", "api"}, {kOwner, kOwner}).empty());  // control

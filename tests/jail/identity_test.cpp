@@ -279,7 +279,8 @@ TEST_CASE("identity: a directory that the jail sees as another's is refused", "[
                                        work->trees);
         REQUIRE(stub);
         REQUIRE(jailer::test::await_report(applied, *stub).kind == jailer::Report::Kind::kReady);
-        const auto held = jailer::attest_jail(jailer::test::spawn_context(), wanted, kIds, stub->pid);
+        const auto held =
+            jailer::attest_jail(jailer::test::spawn_context(), wanted, kIds, stub->pid);
         (void)sys::pidfd_signal(stub->pidfd.get(), SIGKILL);
         (void)jailer::test::await_end(*stub);
         return held ? "holds" : jailer::describe(wanted.plan(), held.error());

@@ -287,9 +287,10 @@ TEST_CASE("network: attest finds another loopback than the plan's, and another n
     CHECK(up.error().text == "lo is up, not down");
 
     const std::uint64_t right = network_of(loopback.stub());
-    CHECK(jailer::attest_jail(jailer::test::spawn_context(), loopback.plan(), {}, loopback.stub(), right));
-    const auto other =
-        jailer::attest_jail(jailer::test::spawn_context(), loopback.plan(), {}, loopback.stub(), right + 1);
+    CHECK(jailer::attest_jail(jailer::test::spawn_context(), loopback.plan(), {}, loopback.stub(),
+                              right));
+    const auto other = jailer::attest_jail(jailer::test::spawn_context(), loopback.plan(), {},
+                                           loopback.stub(), right + 1);
     REQUIRE_FALSE(other);
     CHECK_THAT(other.error().text, Contains("the jail is in network"));
 

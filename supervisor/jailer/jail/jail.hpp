@@ -85,7 +85,8 @@ struct SpawnContext {
     int probe_program = -1;       ///< hold_probe(); -1: nothing but exec can be checked
     std::string learner{};        ///< the program jailsvc-learn
     std::string records{};        ///< directory of what it has learned, made at the first need
-    /// Where jails are made without a pivot_root; null where this machine cannot tell that they are.
+    /// Where jails are made without a pivot_root; null where this machine cannot tell that they
+    /// are.
     std::shared_ptr<const Ground> ground{};
 };
 
