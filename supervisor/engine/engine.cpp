@@ -62,8 +62,8 @@ Engine::Engine(struct ev_loop* loop, const Places& places, Roles roles, Fd keepe
       fd_store_(loop, keeper_),
       asks_(loop, jailer_, logger_,
             [this](service::Token token) { early_exits_.expect_answer(token); }),
-      transients_(loop, manager_, sources_.unit_dirs.front(), for_transients()),
       shutdown_(keeper_, manager_, jobs_),
+      transients_(loop, manager_, sources_.unit_dirs.front(), for_transients()),
       dispatcher_(manager_, jobs_, *this, monitors_),
       server_(
           loop, std::move(roles),

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "base/sys.hpp"
+#include "jailer/loop/egress.hpp"
 #include "jailer/loop/jails.hpp"
 #include "jailer/loop/jails_work.hpp"
 #include "jailer/loop/tell.hpp"
