@@ -81,7 +81,7 @@ Verdict image(Service& service, const YAML::Node& node, const char*) {
     service.draft.put("jail.chroot", "mode", "directory");
     service.draft.put("jail.chroot", "root", root);
     if (!service.draft.has("jail.chroot", "read_only")) {
-        service.draft.put("jail.chroot", "read_only", false);
+        service.draft.put_flag("jail.chroot", "read_only", false);
     }
     return noted(fmt::format("images are not fetched: unpack it to {}", root));
 }
@@ -269,7 +269,7 @@ Verdict user(Service& service, const YAML::Node& node, const char*) {
     const auto value = scalar_of(node, service.context);
     if (!value || value->empty()) return left_out("names no user");
     const std::size_t colon = value->find(':');
-    service.draft.put("jail.identity", "dynamic_user", false);
+    service.draft.put_flag("jail.identity", "dynamic_user", false);
     service.draft.put("jail.identity", "user", without_specifiers(value->substr(0, colon)));
     if (colon != std::string::npos) {
         service.draft.put("jail.identity", "group", without_specifiers(value->substr(colon + 1)));
@@ -299,7 +299,7 @@ Verdict cpus(Service& service, const YAML::Node& node, const char*) {
 }
 
 Verdict hostname(Service& service, const YAML::Node& node, const char*) {
-    service.draft.put("jail.namespaces", "uts", true);
+    service.draft.put_flag("jail.namespaces", "uts", true);
     return text(service, node, "jail.namespaces.hostname");
 }
 
@@ -329,7 +329,7 @@ Verdict truth(Service& service, const YAML::Node& node, const char* key) {
     const auto on = value ? truth_of(*value) : std::nullopt;
     if (!on) return left_out("neither true nor false");
     const auto [table, name] = table_key(key);
-    service.draft.put(table, name, *on);
+    service.draft.put_flag(table, name, *on);
     return {};
 }
 
