@@ -273,7 +273,8 @@ class Importing(unittest.TestCase):
             path.write_text(text)
             self.run_import("systemd", path, code=1)
         for text in ("services: [", "services: {'../x': {image: a}}", "a: b", "- 1",
-                     "services: {a: *nowhere}", "services: {a: {b: " + "[" * 10000):
+                     "services: {a: *nowhere}", "services: {a: {b: " + "[" * 10000,
+                     "services: {a: &a {image: x, <<: *a}}"):
             path = self.path / "bad.yaml"
             path.write_text(text)
             self.run_import("compose", path, code=1)
