@@ -56,7 +56,10 @@ void Dispatcher::wait_job(Request& request) {
 
 void Dispatcher::list_jobs(Request& request) {
     auto list = Json::array();
-    for (const std::string& unit : elsewhere_.jobs()) list.push_back(elsewhere_.job(unit));
+    for (const std::string& unit : elsewhere_.jobs()) {
+        Json job = elsewhere_.job(unit);
+        if (!job.is_null()) list.push_back(std::move(job));
+    }
     answer(request.client, {.parameters = {{"jobs", std::move(list)}}});
 }
 

@@ -206,6 +206,20 @@ class Jobs(SystemTest):
         self.ok("job", "stop", "yearly")
         self.assertEqual(self.await_over("yearly")["state"], "stopped")
 
+    def test_a_job_whose_file_somebody_removed_is_forgotten_when_it_is_down(self):
+        for name, command in (("gone", ["sleep", "1000"]), ("went", ["true"])):
+            self.ok("run", "--name", name, "--", *command)
+        self.supervisor.await_state("gone", "running")
+        self.await_over("went")
+        for name in ("gone", "went"):
+            self.file_of(name).unlink()
+        self.ok("daemon-reload")
+        self.assertEqual(self.job("gone")["state"], "running")
+        await_true("the other to be forgotten", lambda: self.job("went") is None)
+        self.ok("job", "stop", "gone")
+        await_true("it to be forgotten", lambda: self.job("gone") is None)
+        self.assertEqual(self.ok("run", "--name", "gone", "--wait", "--", "echo", "new"), "new\n")
+
     def test_only_root_makes_jobs(self):
         def drop():
             os.setgid(65534)
