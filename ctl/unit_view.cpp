@@ -259,6 +259,9 @@ void print_details(const Context& context, const Json& unit) {
     add_report(unit, lines);
     add_health(context, unit, lines);
     add_usage(unit, lines);
+    if (const auto dropped = number_field(unit, "output_dropped"); dropped.value_or(0) > 0) {
+        add(lines, "output", fmt::format("truncated: {} bytes were dropped", *dropped));
+    }
     if (!text_field(unit, "profile").empty()) add(lines, "jail", jail_line(unit));
     add_texts(unit, "files", "file", lines);
     add_texts(unit, "errors", "error", lines);

@@ -28,15 +28,23 @@ void check_lent(const Document& document, const Section& section, Reporter& repo
                  "restart: stdin and terminal of [job] are lent for one start; use \"no\"");
 }
 
+CoreKey keep() {
+    CoreKey row =
+        job("keep", &JobTable::keep,
+            "Makes a job of the unit: `jailsvc run` writes this. So long after its end it "
+            "is forgotten, and its file among the transient units and its log are "
+            "removed.",
+            positive);
+    row.key.fallback.clear();  // without it the unit is no job
+    return row;
+}
+
 }  // namespace
 
 std::vector<CoreKey> job_keys() {
     using J = JobTable;
     return {
-        job("keep", &J::keep,
-            "Makes a job of the unit: `jailsvc run` writes this. So long after its end it is "
-            "forgotten, and its file among the transient units and its log are removed.",
-            positive),
+        keep(),
         job("stdin", &J::stdin_, "Its standard input is that of `jailsvc run`; else it has none."),
         job("terminal", &J::terminal,
             "Its standard input, output and error are a terminal of `jailsvc run`'s making; then "

@@ -69,6 +69,7 @@ void Engine::mark_connections() {
 
 void Engine::forget_dropped() {
     for (const std::string& unit : reporter_.take_dropped()) {
+        transients_.changed(unit);
         const bool over = transients_.take_collected(unit);
         if (over) discard_job(unit);
         if (!over && !config::is_connection_name(unit)) continue;

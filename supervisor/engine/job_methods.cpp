@@ -38,7 +38,8 @@ void run_job(const Parts& parts, Request& request) {
                       control::failed("RunJob needs one SOCK_SEQPACKET descriptor with \"lends\", "
                                       "and none without"));
     }
-    parts.elsewhere.run_job(*name, *wait, *lends ? std::move(request.fds[0]) : Fd(), request.client);
+    parts.elsewhere.run_job(*name, *wait, *lends ? std::move(request.fds[0]) : Fd(),
+                            request.client);
 }
 
 void wait_job(const Parts& parts, Request& request) {
@@ -49,7 +50,10 @@ void wait_job(const Parts& parts, Request& request) {
 
 void list_jobs(const Parts& parts, Request& request) {
     auto list = Json::array();
-    for (const std::string& unit : parts.elsewhere.jobs()) list.push_back(parts.elsewhere.job(unit));
+    for (const std::string& unit : parts.elsewhere.jobs()) {
+        Json job = parts.elsewhere.job(unit);
+        if (!job.is_null()) list.push_back(std::move(job));
+    }
     answer(request.client, {.parameters = {{"jobs", std::move(list)}}});
 }
 

@@ -36,7 +36,7 @@ Verdict take_accept(Place& place, const char*) {
     const auto on = truth_of(place.value());
     if (!on) return left_out("neither yes nor no");
     if (!*on) return {};
-    place.draft.put("socket", "accept", true);
+    place.draft.put_flag("socket", "accept", true);
     place.draft.drop("socket", "activation");
     return {};
 }
@@ -60,7 +60,7 @@ Verdict take_names(Place& place, const char*) {
 }
 
 Verdict take_ipv6_only(Place& place, const char*) {
-    place.draft.put("socket", "ipv6_only", place.value() == "ipv6-only");
+    place.draft.put_flag("socket", "ipv6_only", place.value() == "ipv6-only");
     return {};
 }
 

@@ -62,7 +62,7 @@ void settle_network(Service& service) {
     Draft& draft = service.draft;
     if (draft.has("jail.network", "mode")) return;
     draft.put("jail.network", "mode", "private");
-    draft.put("jail.namespaces", "net", true);
+    draft.put_flag("jail.namespaces", "net", true);
     for (const std::string& other : service.needs) {
         draft.notes.push_back({"(none)", "networks", Outcome::kNoted,
                                fmt::format("to reach {} it needs [jail.network] edges = "
@@ -78,7 +78,7 @@ void import_service(const std::string& name, const YAML::Node& node, const Compo
     draft.put("install", "wanted_by", "");
     draft.drop("install", "wanted_by");
     draft.put_list("install", "wanted_by", {"default"});
-    draft.put("jail.identity", "dynamic_user", true);
+    draft.put_flag("jail.identity", "dynamic_user", true);
     for (const auto& [key, value] : entries_of(node)) {
         note(draft, context, key, value, verdict_of(service, key, value));
     }

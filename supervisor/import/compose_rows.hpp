@@ -23,6 +23,10 @@ struct ComposeRow {
     Verdict (*take)(Service& service, const YAML::Node& node, const char* key);
     const char* key = "";
 };
+/// Of compose_places.cpp: where a service is reached, and what it keeps.
+[[nodiscard]] Verdict take_ports(Service& service, const YAML::Node& node, const char* key);
+[[nodiscard]] Verdict take_volumes(Service& service, const YAML::Node& node, const char* key);
+
 /// nullptr: no such key.
 [[nodiscard]] const ComposeRow* find_compose_row(std::string_view name);
 

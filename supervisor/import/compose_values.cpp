@@ -9,6 +9,8 @@ namespace jailsvc::import {
 namespace {
 
 constexpr std::size_t kMaxShown = 120;
+/// Of mappings merged into each other: an anchor may lead to itself.
+constexpr int kMaxMerges = 16;
 
 bool is_name_letter(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
@@ -35,17 +37,18 @@ void append(Entries& out, const std::string& key, const YAML::Node& value) {
     if (known == out.end()) out.emplace_back(key, value);
 }
 
-void merge_into(Entries& out, const YAML::Node& node) {
+Entries entries_within(const YAML::Node& map, int depth);
+
+void merge_into(Entries& out, const YAML::Node& node, int depth) {
+    if (depth > kMaxMerges) throw YAML::Exception(node.Mark(), "\"<<\" leads too far");
     if (node.IsSequence()) {
-        for (const auto& one : node) merge_into(out, one);
+        for (const auto& one : node) merge_into(out, one, depth + 1);
         return;
     }
-    for (const auto& [key, value] : entries_of(node)) append(out, key, value);
+    for (const auto& [key, value] : entries_within(node, depth)) append(out, key, value);
 }
 
-}  // namespace
-
-Entries entries_of(const YAML::Node& map) {
+Entries entries_within(const YAML::Node& map, int depth) {
     Entries out;
     if (!map.IsMap()) return out;
     for (const auto& entry : map) {
@@ -55,9 +58,16 @@ Entries entries_of(const YAML::Node& map) {
     }
     // What the mapping itself says goes over what it merges.
     for (const auto& entry : map) {
-        if (entry.first.IsScalar() && entry.first.Scalar() == "<<") merge_into(out, entry.second);
+        if (entry.first.IsScalar() && entry.first.Scalar() == "<<")
+            merge_into(out, entry.second, depth + 1);
     }
     return out;
+}
+
+}  // namespace
+
+Entries entries_of(const YAML::Node& map) {
+    return entries_within(map, 0);
 }
 
 Result<std::string> interpolated(const std::string& text, const ComposeContext& context) {

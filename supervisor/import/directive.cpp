@@ -139,7 +139,7 @@ Verdict take_bool(Place& place, const char* key) {
     const auto on = truth_of(place.value());
     if (!on) return left_out("neither yes nor no");
     const auto [table, name] = table_key(key);
-    place.draft.put(table, name, *on);
+    place.draft.put_flag(table, name, *on);
     return {};
 }
 

@@ -32,7 +32,7 @@ void put_value(config::Document& document, const std::string& table, const std::
 void Draft::put(const std::string& table, const std::string& key, std::string text) {
     put_value(document, table, key, {.where = {}, .data = Text{std::move(text), {}}});
 }
-void Draft::put(const std::string& table, const std::string& key, bool on) {
+void Draft::put_flag(const std::string& table, const std::string& key, bool on) {
     put_value(document, table, key, {.where = {}, .data = on});
 }
 void Draft::put_number(const std::string& table, const std::string& key, std::int64_t number) {

@@ -29,7 +29,7 @@ struct Draft {
     std::vector<Note> notes;
 
     void put(const std::string& table, const std::string& key, std::string text);
-    void put(const std::string& table, const std::string& key, bool on);
+    void put_flag(const std::string& table, const std::string& key, bool on);
     void put_number(const std::string& table, const std::string& key, std::int64_t number);
     void put_list(const std::string& table, const std::string& key,
                   const std::vector<std::string>& list);

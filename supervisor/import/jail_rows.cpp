@@ -82,6 +82,10 @@ bool is_there(const std::string& path) {
     return ::stat(path.c_str(), &info) == 0;
 }
 
+/// Of which each jail has its own.
+constexpr std::string_view kOfTheJail[] = {"/",     "/run", "/var/run", "/dev",
+                                           "/proc", "/sys", "/tmp"};
+
 /// "-/path": only where it is now, since a bind of what is not there fails the start.
 Verdict take_binds(Place& place, const char* key) {
     const auto text = with_our_specifiers(place.value());
@@ -98,14 +102,15 @@ Verdict take_binds(Place& place, const char* key) {
             if (word.ends_with(option)) word.resize(word.size() - std::string_view(option).size());
         }
         const std::string source = word.substr(0, word.find(':'));
-        if (optional && !is_there(source)) {
-            gone += (gone.empty() ? "" : " ") + source;
+        const bool is_own = std::ranges::find(kOfTheJail, source) != std::end(kOfTheJail);
+        if (is_own || (optional && !is_there(source))) {
+            gone += fmt::format("{}{}", gone.empty() ? "" : ", ", source);
             continue;
         }
         place.draft.add(table, name, word);
     }
     if (gone.empty()) return {};
-    return noted("without what is not there now: " + gone);
+    return noted("without what is not there now, or is the jail's own: " + gone);
 }
 
 Verdict take_masked(Place& place, const char*) {
@@ -143,7 +148,7 @@ Verdict take_root(Place& place, const char*) {
 Verdict take_private_tmp(Place& place, const char*) {
     const auto on = truth_of(place.value());
     if (on && !*on) {
-        place.draft.put("jail.chroot", "tmp", false);
+        place.draft.put_flag("jail.chroot", "tmp", false);
         return noted("the host's /tmp is read-only in the jail; binds = [\"/tmp\"] opens it");
     }
     return {};

@@ -1,6 +1,7 @@
 // [Service], what is run and how.
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
@@ -151,9 +152,12 @@ Verdict take_environment_file(Place& place, const char*) {
     if (ours->find_first_of("*?[") != std::string::npos) {
         return left_out("patterns are not looked up here; name the files");
     }
+    if (optional && ::access(ours->c_str(), F_OK) != 0) {
+        return left_out("it is not there now, and a file that is missing is an error here");
+    }
     place.draft.add("environment", "file", *ours);
     if (!optional) return {};
-    return noted("must be there: here a file that is missing is an error");
+    return noted("has to stay there: a file that is missing is an error here");
 }
 
 /// Where output goes: what the journal gets there is in the unit's log here.
@@ -184,7 +188,7 @@ Verdict take_output(Place& place, const char* key) {
 Verdict take_input(Place& place, const char*) {
     if (place.value() == "null") return {};
     if (place.value() == "socket") {
-        place.draft.put("socket", "stdio", true);
+        place.draft.put_flag("socket", "stdio", true);
         return {};
     }
     return left_out("a service has no standard input here");
@@ -199,6 +203,17 @@ Verdict take_directory(Place& place, const char* key) {
     const auto [table, name] = table_key(key);
     place.draft.put(table, name, *path);
     return place.value().starts_with('-') ? noted("must be there here") : Verdict{};
+}
+
+Verdict take_store(Place& place, const char* key) {
+    constexpr std::int64_t kMost = 128;
+    const Verdict verdict = take_number(place, key);
+    const auto [table, name] = table_key(key);
+    const auto* value = place.draft.document.find(table, name);
+    if (verdict.outcome != Outcome::kTranslated || value == nullptr) return verdict;
+    if (std::get<std::int64_t>(value->data) <= kMost) return {};
+    place.draft.put_number(table, name, kMost);
+    return noted(fmt::format("{} are the most here", kMost));
 }
 
 constexpr const char* kNoTerminal = "no unit has a terminal here";
@@ -251,7 +266,7 @@ const std::vector<Row>& service_rows() {
         {"Service", "SendSIGKILL", take_nothing, "what does not end is killed"},
         {"Service", "NotifyAccess", take_choice,
          "service.notify_access none=none main=main all=all exec=all"},
-        {"Service", "FileDescriptorStoreMax", take_number, "service.file_descriptor_store_max"},
+        {"Service", "FileDescriptorStoreMax", take_store, "service.file_descriptor_store_max"},
         {"Service", "FileDescriptorStorePreserve", take_nothing, "kept while the unit is up"},
         {"Service", "Sockets", take_nothing, "[socket] belongs to one unit"},
         {"Service", "BusName", take_nothing, "no message bus is asked"},
@@ -284,6 +299,10 @@ const std::vector<Row>& service_rows() {
         {"Service", "LogNamespace", take_nothing, "each unit has a log of its own"},
         {"Service", "LogRateLimitIntervalSec", take_nothing, "[logging] rate_limit counts bytes"},
         {"Service", "LogRateLimitBurst", take_nothing, "[logging] rate_limit counts bytes"},
+        {"Service", "FailureAction", take_nothing, "essential = true ends everything with it"},
+        {"Service", "SuccessAction", take_nothing, "essential = true ends everything with it"},
+        {"Service", "StartLimitAction", take_nothing, "on_failure may name a unit that does it"},
+        {"Service", "RebootArgument", take_nothing, "no unit reboots the machine"},
         {"Service", "IgnoreSIGPIPE", take_nothing, "SIGPIPE ends a program as usual"},
         {"Service", "UtmpIdentifier", take_nothing, "no sessions are recorded here"},
         {"Service", "UtmpMode", take_nothing, "no sessions are recorded here"},

@@ -53,7 +53,7 @@ void note(Draft& draft, std::string directive, std::string text) {
 void settle_identity(Draft& draft) {
     const auto* dynamic = draft.document.find("jail.identity", "dynamic_user");
     if (dynamic != nullptr && std::get<bool>(dynamic->data)) return;
-    draft.put("jail.identity", "dynamic_user", false);
+    draft.put_flag("jail.identity", "dynamic_user", false);
     if (draft.has("jail.identity", "user")) return;
     draft.put("jail.identity", "user", "root");
     if (draft.has("jail.identity", "capabilities")) return;
@@ -103,6 +103,9 @@ void settle(const std::string& unit, Draft& draft) {
     if (draft.has("service", "exec_start")) {
         settle_identity(draft);
         settle_type(draft);
+    }
+    if (!draft.has("socket", "listen") && draft.document.sections.erase("socket") > 0) {
+        note(draft, "[Socket]", "none of its addresses can be listened on here");
     }
     if (draft.has("socket", "listen") && !accepts) draft.put("socket", "activation", "on_demand");
     if (accepts) {

@@ -94,6 +94,8 @@ std::vector<Row> make_rows() {
         {"Unit", "SuccessAction", take_nothing, "essential = true ends everything with the unit"},
         {"Unit", "FailureAction", take_nothing, "essential = true ends everything with the unit"},
         {"Unit", "StartLimitAction", take_nothing, "on_failure may name a unit that does it"},
+        {"Unit", "RebootArgument", take_nothing, "no unit reboots the machine"},
+        {"Unit", "OnFailureIsolate", take_nothing, "nothing is isolated here"},
         {"Unit", "SourcePath", take_nothing, "about generated units"},
         {"Unit", "CollectMode", take_nothing, "failed units stay until reset-failed"},
         {"Unit", "SurviveFinalKillSignal", take_nothing, "nothing survives the supervisor"},

@@ -47,7 +47,36 @@ std::string archive_path(std::string_view directory, std::string_view unit) {
     return fmt::format("{}/{}.old", directory, unit);
 }
 
+namespace {
+
+constexpr std::string_view kPassing = ".passing";
+
+std::string mark_path(std::string_view directory, std::string_view unit) {
+    return fmt::format("{}/{}{}", directory, unit, kPassing);
+}
+
+}  // namespace
+
+void mark_passing(std::string_view directory, std::string_view unit) {
+    // What cannot be marked stays for good, as any log does.
+    (void)sys::open(mark_path(directory, unit), O_WRONLY | O_CREAT | O_NOFOLLOW, 0640);
+}
+
+std::vector<std::string> list_passing(const std::string& directory) {
+    std::vector<std::string> units;
+    const std::unique_ptr<DIR, CloseDirectory> open(::opendir(directory.c_str()));
+    if (open == nullptr) return units;
+    while (const dirent* entry = ::readdir(open.get())) {
+        std::string_view name = entry->d_name;
+        if (!name.ends_with(kPassing)) continue;
+        name.remove_suffix(kPassing.size());
+        if (!name.empty() && name.front() != '.') units.emplace_back(name);
+    }
+    return units;
+}
+
 void remove_logs_of(std::string_view directory, std::string_view unit) {
+    (void)::unlink(mark_path(directory, unit).c_str());
     (void)::unlink(log_path(directory, unit).c_str());
     const std::string old = archive_path(directory, unit);
     for (const ArchivedFile& file : list_archive(old).value_or(std::vector<ArchivedFile>())) {

@@ -27,7 +27,12 @@ struct ArchivedFile {
 /// Whether there is a file of the unit.
 [[nodiscard]] bool is_kept(std::string_view directory, std::string_view unit);
 
-/// The unit's log and all that was rotated. What cannot be removed stays.
+/// Notes in the directory that the unit's log goes with the unit, be it after another boot.
+void mark_passing(std::string_view directory, std::string_view unit);
+/// The units that are so marked.
+[[nodiscard]] std::vector<std::string> list_passing(const std::string& directory);
+
+/// The unit's log and all that was rotated, and such a mark. What cannot be removed stays.
 void remove_logs_of(std::string_view directory, std::string_view unit);
 
 /// By number; empty where there is no such directory.

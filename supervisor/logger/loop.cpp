@@ -169,6 +169,15 @@ void Loop::take_settings(std::string_view unit, const Fd& memfd) {
     }
     std::memcpy(&settings, bytes->data(), sizeof settings);
     find_or_add(unit).set(settings);
+    if (settings.passing != 0) mark_passing(shared_.directory, unit);
+}
+
+/// Jobs of a supervisor before this one left memory with it.
+void Loop::remove_logs_left() {
+    for (const std::string& unit : list_passing(shared_.directory)) {
+        const UnitOutput* output = find(unit);
+        if (output == nullptr || !output->passing()) remove_logs_of(shared_.directory, unit);
+    }
 }
 
 void Loop::add_pipe(std::string_view unit, ipc::LogStream stream, Fd pipe) {
@@ -192,6 +201,7 @@ void Loop::add_pipe(std::string_view unit, ipc::LogStream stream, Fd pipe) {
 
 void Loop::start_reading() {
     complete_ = true;
+    remove_logs_left();
     for (const auto& unit : units_) {
         for (const auto& source : unit->pipes) {
             if (source) ev_io_start(base_, &source->watcher);

@@ -60,6 +60,7 @@ private:
                                                Fd& follower);
     void end_run_of(const ipc::LogRunEnded& ended);
     void remove_log(std::string_view unit);
+    void remove_logs_left();
 
     struct ev_loop* base_;
     Shared shared_;

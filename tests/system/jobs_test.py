@@ -91,6 +91,7 @@ class Jobs(SystemTest):
         self.assertEqual(self.supervisor.status("loud")["output_dropped"], 1_000_004)
         self.assertIn("dropped", self.ok("job", "log", "loud"))
         self.assertIn("output truncated", self.ok("job", "list"))
+        self.assertIn("truncated: 1000004 bytes", self.supervisor.run("status", "loud").stdout)
         # And without one all of it is there.
         result = self.supervisor.run("run", "--output-cap", "0", "--wait", "--", "sh", "-c",
                                      "head -c 3000000 /dev/zero | tr '\\0' x")
@@ -205,6 +206,20 @@ class Jobs(SystemTest):
         self.ok("job", "stop", "yearly")
         self.assertEqual(self.await_over("yearly")["state"], "stopped")
 
+    def test_a_job_whose_file_somebody_removed_is_forgotten_when_it_is_down(self):
+        for name, command in (("gone", ["sleep", "1000"]), ("went", ["true"])):
+            self.ok("run", "--name", name, "--", *command)
+        self.supervisor.await_state("gone", "running")
+        self.await_over("went")
+        for name in ("gone", "went"):
+            self.file_of(name).unlink()
+        self.ok("daemon-reload")
+        self.assertEqual(self.job("gone")["state"], "running")
+        await_true("the other to be forgotten", lambda: self.job("went") is None)
+        self.ok("job", "stop", "gone")
+        await_true("it to be forgotten", lambda: self.job("gone") is None)
+        self.assertEqual(self.ok("run", "--name", "gone", "--wait", "--", "echo", "new"), "new\n")
+
     def test_only_root_makes_jobs(self):
         def drop():
             os.setgid(65534)
@@ -252,6 +267,18 @@ class Deaths(unittest.TestCase):
         self.assertEqual(client.wait(30), 9)
         client.stdout.close()
         self.assertTrue(self.jobs()["waits"]["over"])
+
+    def test_logs_of_jobs_go_with_the_supervisor_that_knew_them(self):
+        log = self.supervisor.state / "log"
+        self.supervisor.run("run", "--name", "old", "--wait", "--", "echo", "said")
+        (log / "other.log").write_text("kept\n")
+        self.kill("logger")
+        self.assertTrue((log / "old.log").exists(), "the death of a logger is no end of a job")
+        self.supervisor.stop()
+        (self.supervisor.state / "run/units/old.toml").unlink()  # as a boot of the machine does
+        self.supervisor.start()
+        await_true("its log to go", lambda: not (log / "old.log").exists())
+        self.assertTrue((log / "other.log").exists())
 
     def test_a_stranger_s_file_among_the_transient_units_stays(self):
         units = self.supervisor.state / "run/units"

@@ -78,8 +78,8 @@ TEST_CASE("config: each mistake is told with its place and its cure", "[config]"
         {service("start_limit_burst = 3"),
          "web.toml:3:1: start_limit_burst: key of [service] not known by this build; it belongs in "
          "[unit]\n"},
-        {service("[install]\nalias = [\"x\"]"),
-         "web.toml:4:1: alias: key of [install] not known by this build\n"},
+        {service("[install]\nalso = [\"x\"]"),
+         "web.toml:4:1: also: key of [install] not known by this build\n"},
         {service("[servcie]"),
          "web.toml:3:2: [servcie]: table not known by this build; did you mean [service]?\n"},
         {service("[build]\nfrom = \"x\""),

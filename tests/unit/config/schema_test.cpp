@@ -80,6 +80,9 @@ TEST_CASE("schema: a written default means what an absent key means", "[config]"
             health.tcp = "80";
             CHECK(*loaded(tree, "written").health == health);
             continue;
+        } else if (row.table == "job") {  // likewise without keep
+            tree.write("etc/written.toml", base + "[job]\nkeep = \"1h\"\n" + row.key.name + " = " +
+                                               row.key.fallback + "\n");
         } else if (row.table == "timer") {  // likewise without times
             const std::string other = row.key.name == "on_boot" ? "every = 5\n" : "on_boot = 5\n";
             tree.write("etc/written.toml",

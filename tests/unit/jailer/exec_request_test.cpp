@@ -127,6 +127,41 @@ TEST_CASE("exec: only the kernel's word for the sender counts", "[jailer]") {
     }
 }
 
+TEST_CASE("lend: descriptors are taken from whom the kernel names, for one unit", "[jailer]") {
+    ipc::LendRequest lend{};
+    lend.magic = ipc::LendRequest::kMagic;
+    ipc::set_text(lend.unit, "job");
+    const std::string bytes(reinterpret_cast<const char*>(&lend), sizeof lend);
+    SECTION("with credentials") {
+        const Pair pair(true);
+        CHECK_FALSE(receive_lend_request(pair.jailer.get(), ::geteuid()).value());
+        pair.send(bytes, 3);
+        const auto lent = receive_lend_request(pair.jailer.get(), ::geteuid());
+        REQUIRE(lent);
+        REQUIRE(lent->has_value());
+        CHECK((*lent)->unit == "job");
+        CHECK((*lent)->stdio[2].get() >= 0);
+    }
+    SECTION("without") {
+        const Pair pair(false);
+        pair.send(bytes, 3);
+        CHECK_FALSE(receive_lend_request(pair.jailer.get(), ::geteuid()));
+    }
+    SECTION("too few descriptors, another size, another request") {
+        const Pair pair(true);
+        pair.send(bytes, 2);
+        CHECK_FALSE(receive_lend_request(pair.jailer.get(), ::geteuid()));
+        pair.send(bytes + "x", 3);
+        CHECK_FALSE(receive_lend_request(pair.jailer.get(), ::geteuid()));
+        pair.send(bytes + "xy", 3);
+        CHECK_FALSE(receive_lend_request(pair.jailer.get(), ::geteuid()));
+        pair.send(std::string(sizeof lend, 'a'), 3);
+        CHECK_FALSE(receive_lend_request(pair.jailer.get(), ::geteuid()));
+        pair.send(kList, 3);
+        CHECK_FALSE(receive_lend_request(pair.jailer.get(), ::geteuid()));
+    }
+}
+
 TEST_CASE("exec: a bare name is found along PATH, links staying inside the root", "[jailer]") {
     char root[] = "/tmp/jailsvc-root-XXXXXX";
     REQUIRE(::mkdtemp(root) != nullptr);

@@ -44,6 +44,36 @@ TEST_CASE("policy: restart follows systemd's table", "[service][S1.10]") {
     }
 }
 
+TEST_CASE("policy: the delays to come grow up to the longest", "[service]") {
+    config::ServiceTable service;
+    service.restart_delay = 100ms;
+    service.restart_delay_max = 500ms;
+    using Delays = std::vector<config::Duration>;
+    CHECK(delays_after(service, 0) == Delays{200ms, 400ms, 500ms, 500ms});
+    CHECK(delays_after(service, 3) == Delays{500ms});
+    service.restart_delay = 0ms;
+    CHECK(delays_after(service, 0) == Delays{0ms});
+    service.restart_delay = 1ns;
+    service.restart_delay_max = config::kForever;
+    CHECK(delays_after(service, 0).size() == 10);
+}
+
+TEST_CASE("policy: a boot leaves out what was stopped, unless it is required", "[service][S1.10]") {
+    auto target = unit("default");
+    target.is_target = true;
+    target.unit.wants = {"web", "db", "api"};
+    auto api = unit("api");
+    api.unit.requires_ = {"db"};
+    Stage stage({target, unit("web"), unit("db"), api});
+    REQUIRE(stage.manager.request_boot("default", {"web", "db"}));
+    CHECK(stage.state("web") == State::kInactive);
+    CHECK(stage.state("db") != State::kInactive);
+    CHECK(stage.state("api") != State::kInactive);
+    // Only that request.
+    REQUIRE(stage.manager.request(Request::kStart, "default"));
+    CHECK(stage.state("web") != State::kInactive);
+}
+
 TEST_CASE("policy: what was started is kept while its restart waits, and no longer", "[service]") {
     Stage stage({restarting(Restart::kAlways)});
     stage.up("web");
