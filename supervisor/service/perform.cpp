@@ -20,9 +20,10 @@ int wait_status(const Vitals& record) {
 }
 
 constexpr std::pair<Action, Purpose> kListOf[] = {
-    {Action::kLaunchPre, Purpose::kStartPre},      {Action::kLaunchPost, Purpose::kStartPost},
-    {Action::kLaunchReload, Purpose::kReload},     {Action::kLaunchStop, Purpose::kStop},
-    {Action::kLaunchStopPost, Purpose::kStopPost}, {Action::kLaunchListen, Purpose::kListen},
+    {Action::kLaunchPre, Purpose::kStartPre},         {Action::kLaunchPost, Purpose::kStartPost},
+    {Action::kLaunchReload, Purpose::kReload},        {Action::kLaunchStop, Purpose::kStop},
+    {Action::kLaunchStopPost, Purpose::kStopPost},    {Action::kLaunchListen, Purpose::kListen},
+    {Action::kLookAtConditions, Purpose::kCondition},
 };
 constexpr std::pair<Action, TimerKind> kTimerOf[] = {
     {Action::kArmStart, TimerKind::kStartTimeout},
@@ -81,6 +82,7 @@ const List<config::Command>& commands_of(const config::Unit& unit, Purpose purpo
         case Purpose::kClient:
         case Purpose::kStub:
         case Purpose::kListen:
+        case Purpose::kCondition:
             return kEmpty;
     }
     return kEmpty;
@@ -102,6 +104,7 @@ void Manager::Impl::perform(Entry& entry, Action action, const Happening& happen
         case Action::kLaunchStop:
         case Action::kLaunchStopPost:
         case Action::kLaunchListen:
+        case Action::kLookAtConditions:
             return launch_command(entry, of(kListOf, action), 0);
         case Action::kDropCommand:
             tokens.erase(entry.record().control_token);
@@ -132,6 +135,7 @@ void Manager::Impl::perform(Entry& entry, Action action, const Happening& happen
         case Action::kListens:
         case Action::kReady:
         case Action::kSucceeded:
+        case Action::kSkip:
         case Action::kBlame:
         case Action::kCountRestart:
         case Action::kForgive:
@@ -159,6 +163,7 @@ void Manager::Impl::adopt(Entry& entry) {
     entry.life.started = entry.loaded;
     std::ranges::copy(entry.loaded->digest, entry.record().digest);
     entry.record().succeeded = 0;
+    entry.record().skipped = 0;
     entry.record().by_watchdog = 0;
     if (entry.loaded->socket->present()) entry.record().sockets = 1;
     entry.record().kept = 0;  // what this start makes takes its place
@@ -177,6 +182,10 @@ void Manager::Impl::note(Entry& entry, Action action, const Happening& happening
     if (action == Action::kSucceeded) {
         record.succeeded = 1;
         set_because(entry, "has done its work");
+    }
+    if (action == Action::kSkip) {
+        record.skipped = 1;
+        set_because(entry, happening.text);
     }
     if (action == Action::kBlame) {
         record.outcome = static_cast<std::uint8_t>(happening.outcome);

@@ -22,6 +22,7 @@ struct PlannedUnit {
     Rarely<config::SocketTable> socket;
     Rarely<config::ReadinessTable> readiness;
     Rarely<config::HealthTable> health;
+    Rarely<config::ConditionTable> condition, assertion;
     config::ServiceType type = config::ServiceType::kExec;
 };
 

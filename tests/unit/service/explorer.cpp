@@ -70,9 +70,19 @@ void Explorer::launch(const LaunchRequest& request) {
     const std::string& name = units_[unit].name;
     const bool main = request.purpose == Purpose::kMain;
     if (request.purpose == Purpose::kHealth) return check_launched(request);
+    if (request.purpose == Purpose::kCondition) {
+        if (resuming_) expect(side.condition_token == request.token, name + ": looks again");
+        expect(side.main == Process::kNone && side.torn,
+               name + ": looks at its conditions while something of it is there");
+        side.condition_token = request.token;
+        return;
+    }
     if (request.purpose == Purpose::kListen) {
         if (resuming_) expect(side.listen_token == request.token, name + ": listens again");
         if (side.closing) side.open = side.closing = false;  // which was asked for before
+        expect(!units_[unit].has_conditions() || side.met,
+               name + ": listens, and nobody has looked at its conditions");
+        side.met = false;
         side.listen_token = request.token;
         return;
     }
@@ -103,6 +113,10 @@ void Explorer::launch(const LaunchRequest& request) {
     if (first || (main && units_[unit].service.exec_start_pre.empty())) {
         expect(side.torn, name + ": started before the last jail was gone");
         side.torn = false;
+        const bool listened = units_[unit].socket->waits_for_connections();  // looked at before
+        expect(!units_[unit].has_conditions() || side.met || side.again || listened,
+               name + ": starts, and nobody has looked at its conditions");
+        side.met = false;
         if (side.again) return;  // its turn had come before
         for (const Entry* need : entry(unit).needs) {
             expect(satisfies(*need), name + ": started while " + need->name() + " is not up");
@@ -263,6 +277,7 @@ std::string Explorer::canonical(bool with_jobs) const {
         put(record.control_token != 0 ? record.control_index : 0);
         put(static_cast<int>(record.health) | record.check_late << 2 |
             (record.check_token != 0) << 3 | (record.bad_checks & 0xfU) << 4);
+        put(record.skipped);
         put(record.recent_starts);
         put(fell_with_another(entry(unit)));
         const Side& side = sides_[unit];
@@ -271,7 +286,8 @@ std::string Explorer::canonical(bool with_jobs) const {
         put(side.tearing | side.torn << 1 | side.late << 2 | side.said_ready << 3 |
             side.finding << 4 | side.adopted << 5 | side.open << 6 | side.awaited << 7);
         put((side.listen_token != 0) | side.closing << 1 | static_cast<int>(side.check) << 2 |
-            side.check_killed << 4 | side.was_well << 5);
+            side.check_killed << 4 | side.was_well << 5 | (side.condition_token != 0) << 6 |
+            side.met << 7);
         put(side.timers & ~bit(TimerKind::kStable));  // which only forgives
         if (!with_jobs) continue;
         for (const Request what : {Request::kStart, Request::kStop, Request::kRestart}) {
@@ -522,6 +538,30 @@ void Explorer::fire(std::size_t unit, TimerKind kind) {
     manager_.on_timer(units_[unit].name, kind);
 }
 
+void Explorer::conditions_do_not_hold(std::size_t unit, const char* operation) {
+    (void)manager_.on_launch_failed(std::exchange(sides_[unit].condition_token, 0),
+                                    {0, "core", operation, "it does not hold"});
+}
+
+void Explorer::add_conditions(std::vector<Move>& moves, std::size_t unit) {
+    if (sides_[unit].condition_token == 0) return;
+    moves.push_back({"conditions hold", unit, [](Explorer& self, std::size_t at) {
+                         Side& here = self.sides_[at];
+                         here.met = self.entry(at).record().phase == Phase::kCondition;
+                         (void)self.manager_.on_started(std::exchange(here.condition_token, 0), 0,
+                                                        5);
+                     }});
+    moves.push_back({"condition does not hold", unit, [](Explorer& self, std::size_t at) {
+                         self.conditions_do_not_hold(at, "condition");
+                     }});
+    moves.push_back({"assertion does not hold", unit, [](Explorer& self, std::size_t at) {
+                         self.conditions_do_not_hold(at, "assertion");
+                     }});
+    moves.push_back({"conditions not seen", unit, [](Explorer& self, std::size_t at) {
+                         self.conditions_do_not_hold(at, "unit");
+                     }});
+}
+
 void Explorer::add_sockets(std::vector<Move>& moves, std::size_t unit) {
     const Side& side = sides_[unit];
     if (side.listen_token != 0) {
@@ -605,6 +645,7 @@ std::vector<Explorer::Move> Explorer::moves() {
         add_checks(all, unit);
         add_main(all, unit);
         add_control(all, unit);
+        add_conditions(all, unit);
         add_sockets(all, unit);
         add_rest(all, unit);
     }
@@ -652,8 +693,9 @@ void Explorer::check_unit(std::size_t unit) {
     if (!is_active(record.state) || record.want == Want::kDown) return;
     for (const Entry* need : self.needs) {
         const Vitals& other = need->record();
-        const bool down = other.state == State::kFailed ||
-                          (other.state == State::kInactive && other.succeeded == 0);
+        const bool down =
+            other.state == State::kFailed ||
+            (other.state == State::kInactive && other.succeeded == 0 && other.skipped == 0);
         expect(!down, name + ": runs on while " + need->name() + " is down");
         const bool bound = std::ranges::find(need->bound_by, &self) != need->bound_by.end();
         expect(!bound || satisfies(*need) || record.want == Want::kAgain,
@@ -824,14 +866,15 @@ bool Explorer::answer_something() {
         add_told(answers, unit);
         add_checks(answers, unit);
         add_main(answers, unit);
+        add_conditions(answers, unit);
         add_sockets(answers, unit);
         const bool runs = is_up(entry(unit)) && entry(unit).record().state != State::kReloading &&
                           sides_[unit].control == Process::kNone;
         if (runs) answers.clear();
         add_rest(answers, unit);
         static constexpr std::string_view kGood[] = {
-            "started", "command ends well", "exit 1", "torn down", "delay over", "ready",
-            "found",   "listens",           "closed", "good check"};
+            "started", "command ends well", "exit 1", "torn down",  "delay over",     "ready",
+            "found",   "listens",           "closed", "good check", "conditions hold"};
         const auto good = std::ranges::find_if(answers, [](const Move& move) {
             return std::ranges::find(kGood, std::string_view(move.name)) != std::end(kGood);
         });

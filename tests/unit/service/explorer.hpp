@@ -57,17 +57,19 @@ private:
     struct Side {
         Process main = Process::kNone, control = Process::kNone;
         Token main_token = 0, control_token = 0;
-        Token listen_token = 0;   ///< sockets are to be opened, not answered
-        bool open = false;        ///< they are
-        bool closing = false;     ///< they are to be closed, not answered
-        bool awaited = false;     ///< it is to be told when something comes
-        bool tearing = false;     ///< teardown asked for, not answered
-        bool torn = true;         ///< the last main token's jail is gone
-        bool again = false;       ///< an interrupted start is being made again
-        bool late = false;        ///< its exit was heard, its start not
-        bool said_ready = false;  ///< the main process, since its launch
-        bool finding = false;     ///< its daemon is looked for
-        bool adopted = false;     ///< and has been found
+        Token condition_token = 0;  ///< its conditions are to be looked at, not answered
+        bool met = false;           ///< they were, since it began to start
+        Token listen_token = 0;     ///< sockets are to be opened, not answered
+        bool open = false;          ///< they are
+        bool closing = false;       ///< they are to be closed, not answered
+        bool awaited = false;       ///< it is to be told when something comes
+        bool tearing = false;       ///< teardown asked for, not answered
+        bool torn = true;           ///< the last main token's jail is gone
+        bool again = false;         ///< an interrupted start is being made again
+        bool late = false;          ///< its exit was heard, its start not
+        bool said_ready = false;    ///< the main process, since its launch
+        bool finding = false;       ///< its daemon is looked for
+        bool adopted = false;       ///< and has been found
         Process check = Process::kNone;
         Token check_token = 0;
         bool check_killed = false;  ///< it is to end
@@ -127,6 +129,8 @@ private:
     void check_ends(std::size_t unit, int code);
     void check_launched(const LaunchRequest& request);
     void add_control(std::vector<Move>& moves, std::size_t unit);
+    void add_conditions(std::vector<Move>& moves, std::size_t unit);
+    void conditions_do_not_hold(std::size_t unit, const char* operation);
     void add_sockets(std::vector<Move>& moves, std::size_t unit);
     void add_rest(std::vector<Move>& moves, std::size_t unit);
     void ask(Request what, std::size_t unit);
