@@ -160,12 +160,16 @@ std::string json_schema(const Schema& schema) {
                  {"type", "object"},
                  {"additionalProperties", false},
                  {"properties", Json::object()}};
+    // Those below others come when these are there.
     for (const Table& table : schema.tables) {
-        if (!table.name.starts_with("jail.")) root["properties"][table.name] = table_schema(table);
+        if (table.name.find('.') != std::string::npos) continue;
+        root["properties"][table.name] = table_schema(table);
     }
     for (const Table& table : schema.tables) {
-        if (!table.name.starts_with("jail.")) continue;
-        root["properties"]["jail"]["properties"][table.name.substr(5)] = table_schema(table);
+        const auto dot = table.name.find('.');
+        if (dot == std::string::npos) continue;
+        Json& parent = root["properties"][table.name.substr(0, dot)];
+        parent["properties"][table.name.substr(dot + 1)] = table_schema(table);
     }
     return root.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
