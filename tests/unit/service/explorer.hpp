@@ -41,6 +41,11 @@ struct Exploration {
     std::vector<std::string> path;  ///< events that lead there
 };
 
+/// Its place among Side::timers.
+inline std::uint8_t bit(TimerKind kind) {
+    return static_cast<std::uint8_t>(1U << static_cast<unsigned>(kind));
+}
+
 /// Walks through all states that a set of units can reach, in every order of events, breadth first,
 /// and checks the invariants in each. It jumps between states by exchanging the manager's Life of
 /// each unit. Time stands still, so the start limit's interval never ends.
