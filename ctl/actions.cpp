@@ -38,10 +38,15 @@ int code_of_outcomes(const Json& parameters) {
 
 void show_outcomes(const Json& parameters) {
     for (const auto& outcome : parameters.value("outcomes", Json::array())) {
-        if (went_well(outcome)) continue;
         const std::string result = outcome.value("result", "");
         const std::string unit = printable(outcome.value("unit", "?"));
         const std::string message = printable_lines(with_hint(unit, outcome.value("message", "")));
+        if (went_well(outcome)) {  // and is another thing than was asked for: skipped
+            if (!message.empty()) {
+                std::fprintf(stderr, "jailsvc: %s: %s\n", unit.c_str(), message.c_str());
+            }
+            continue;
+        }
         // That a unit is unknown its message says.
         const std::string what = result == "unknown" ? "" : result + (message.empty() ? "" : ": ");
         std::fprintf(stderr, "jailsvc: %s: %s%s\n", unit.c_str(), what.c_str(), message.c_str());

@@ -30,7 +30,7 @@ Colour colour_of(std::string_view state) {
         if (state == good) return Colour::kGreen;
     }
     if (state == "failed" || state == "error") return Colour::kRed;
-    if (state == "inactive") return Colour::kGrey;
+    if (state == "inactive" || state == "skipped") return Colour::kGrey;
     return Colour::kYellow;
 }
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "config/checks.hpp"
+#include "config/condition_keys.hpp"
 #include "config/core_rows.hpp"
 #include "config/service_keys.hpp"
 #include "config/health_keys.hpp"
@@ -151,6 +152,7 @@ std::vector<CoreKey> logging_keys() {
 
 std::vector<CoreKey> make_core_keys() {
     std::vector<CoreKey> all = unit_keys();
+    for (auto& row : condition_keys()) all.push_back(std::move(row));
     for (auto& row : service_keys()) all.push_back(std::move(row));
     for (auto& row : readiness_keys()) all.push_back(std::move(row));
     for (auto& row : health_keys()) all.push_back(std::move(row));

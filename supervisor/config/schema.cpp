@@ -14,6 +14,17 @@ Schema make_core_schema() {
          .doc = "What the unit is and how it relates to others.",
          .keys = {},
          .plugin = "core"},
+        {.name = "unit.condition",
+         .doc =
+             "What has to hold, else a start is skipped, which is no failure. Every key is a list; "
+             "\"!\" before a value negates it, of those with \"|\" before them one is enough; "
+             "docs/CONDITIONS.md.",
+         .keys = {},
+         .plugin = "core"},
+        {.name = "unit.assert",
+         .doc = "What has to hold, else a start fails; the same keys.",
+         .keys = {},
+         .plugin = "core"},
         {.name = "service",
          .doc = "The program, and when it is started again. A unit without it is a target.",
          .keys = {},

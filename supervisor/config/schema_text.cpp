@@ -161,18 +161,21 @@ std::string json_schema(const Schema& schema) {
                  {"type", "object"},
                  {"additionalProperties", false},
                  {"properties", Json::object()}};
+    // Those below others come when these are there.
     for (const Table& table : schema.tables) {
-        if (!table.name.starts_with("jail.")) root["properties"][table.name] = table_schema(table);
+        if (table.name.find('.') != std::string::npos) continue;
+        root["properties"][table.name] = table_schema(table);
     }
     for (const Table& table : schema.tables) {
-        if (!table.name.starts_with("jail.")) continue;
-        const std::string name = table.name.substr(5);
-        const auto dot = name.find('.');
-        Json& above = root["properties"]["jail"]["properties"];
-        if (dot == std::string::npos) {
+        const auto dot = table.name.find('.');
+        if (dot == std::string::npos) continue;
+        const std::string name = table.name.substr(dot + 1);
+        const auto next = name.find('.');
+        Json& above = root["properties"][table.name.substr(0, dot)]["properties"];
+        if (next == std::string::npos) {
             above[name].update(table_schema(table), /*merge_objects=*/true);
         } else {
-            above[name.substr(0, dot)]["properties"][name.substr(dot + 1)] = table_schema(table);
+            above[name.substr(0, next)]["properties"][name.substr(next + 1)] = table_schema(table);
         }
     }
     return root.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";

@@ -59,6 +59,16 @@ struct UnitTable {
     Duration start_limit_interval = std::chrono::seconds(10);
 };
 
+/// [unit.condition] and [unit.assert]; systemd.unit(5) is the model. Values as parse_condition has
+/// them.
+struct ConditionTable {
+    List<std::string> path_exists, path_is_directory, path_is_symbolic_link, path_is_mount_point,
+        path_is_read_write, directory_not_empty, file_not_empty, file_is_executable;
+    List<std::string> kernel_command_line, virtualization, architecture, host, user, capability,
+        environment;
+    bool operator==(const ConditionTable&) const = default;
+};
+
 /// What [service] says of processes: what is run, and how the end of one is called.
 struct ServiceCommands {
     Command exec_start;
@@ -217,6 +227,8 @@ struct JailTable {
 struct Unit {
     std::string name;  ///< "web", "worker@3"; what commands take
     UnitTable unit;
+    Rarely<ConditionTable> condition;  ///< else a start is skipped
+    Rarely<ConditionTable> assertion;  ///< else it fails
     ServiceTable service;
     Rarely<ReadinessTable> readiness;
     Rarely<HealthTable> health;
@@ -242,6 +254,11 @@ struct Unit {
     /// A start lets it wait for connections or times, which start its program.
     [[nodiscard]] bool is_activated() const {
         return socket->waits_for_connections() || timer->present();
+    }
+
+    /// The machine is looked at before a start.
+    [[nodiscard]] bool has_conditions() const {
+        return *condition != ConditionTable{} || *assertion != ConditionTable{};
     }
 
     void set_text(std::string_view whole) {

@@ -119,7 +119,8 @@ std::string to_toml_with_defaults(const Document& document, const Schema& schema
         const Section section = written != document.sections.end() ? written->second : Section{};
         const Defaults defaults = defaults_of(table, section);
         // Without addresses, times or a check their other keys mean nothing.
-        constexpr std::string_view kSilent[] = {"socket", "timer", "health", "job"};
+        constexpr std::string_view kSilent[] = {"socket", "timer",          "health",
+                                                "job",    "unit.condition", "unit.assert"};
         const bool silent =
             std::ranges::count(kSilent, table.name) > 0 && written == document.sections.end();
         const bool applies =

@@ -15,7 +15,8 @@ namespace {
 
 /// Clients are let in without units when the jailer has not told its schema by then [s].
 constexpr double kImpatience = 5.;
-constexpr std::size_t kManyStarts = 64;  ///< after so many, memory is given back
+constexpr std::chrono::seconds kFrozenPause{1};  ///< between looks whether health can be checked
+constexpr std::size_t kManyStarts = 64;          ///< after so many, memory is given back
 
 std::size_t descriptor_limit() {
     rlimit limit{};
@@ -48,10 +49,15 @@ Engine::Engine(struct ev_loop* loop, const Places& places, Roles roles, Fd keepe
               main_processes_.find(std::string(unit), main_token, 0);
           },
           [this](std::string_view unit) { return await_activation(unit); }),
-      timers_(loop,
-              {.hear = [this](const std::string& unit) { notify_hub_.hear(unit); },
-               .elapsed = [this](std::string_view unit,
-                                 service::TimerKind kind) { manager_.on_timer(unit, kind); }}),
+      timers_(loop, {.hear = [this](const std::string& unit) { notify_hub_.hear(unit); },
+                     .elapsed =
+                         [this](std::string_view unit, service::TimerKind kind) {
+                             // Whoever is frozen cannot answer; a check of it would be held too.
+                             if (kind == service::TimerKind::kHealth && is_frozen(unit)) {
+                                 return timers_.arm(unit, kind, kFrozenPause);
+                             }
+                             manager_.on_timer(unit, kind);
+                         }}),
       boot_marks_(places.asked(), jailer_),
       schedules_(loop, Stamps(stamps_directory(places)),
                  [this](const std::string& unit) { on_due(unit); }),

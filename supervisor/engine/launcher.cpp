@@ -12,6 +12,8 @@ static_assert(static_cast<int>(service::Purpose::kClient) ==
 static_assert(static_cast<int>(service::Purpose::kStub) == static_cast<int>(ipc::Purpose::kStub));
 static_assert(static_cast<int>(service::Purpose::kListen) ==
               static_cast<int>(ipc::Purpose::kListen));
+static_assert(static_cast<int>(service::Purpose::kCondition) ==
+              static_cast<int>(ipc::Purpose::kCondition));
 static_assert(static_cast<int>(service::Whom::kAll) == static_cast<int>(ipc::Whom::kAll));
 
 JailerLauncher::JailerLauncher(Link& jailer, DigestOf digest_of, Reserve reserve,

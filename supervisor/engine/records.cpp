@@ -106,7 +106,7 @@ bool makes_sense(const service::Record& record) {
     const std::size_t length = ::strnlen(record.unit, sizeof record.unit);
     return length < sizeof record.unit && config::is_unit_name({record.unit, length}) &&
            record.state <= service::State::kListening &&
-           record.control_purpose <= service::Purpose::kListen &&
+           record.control_purpose <= service::Purpose::kCondition &&
            record.health <= service::Health::kUnhealthy && record.main_pid >= 0;
 }
 

@@ -60,9 +60,10 @@ enum class Purpose : std::uint16_t {
     kStop,
     kStopPost,
     kHealth,
-    kClient,  ///< `jailsvc exec`
-    kStub,    ///< init of the jail's pid namespace
-    kListen,  ///< no process: the unit's sockets are opened
+    kClient,     ///< `jailsvc exec`
+    kStub,       ///< init of the jail's pid namespace
+    kListen,     ///< no process: the unit's sockets are opened
+    kCondition,  ///< no process: the unit's conditions are looked at
 };
 
 enum class Type : std::uint16_t {
@@ -476,6 +477,10 @@ struct Started {
     std::uint64_t exec_ns;   ///< CLOCK_BOOTTIME
     char unit[kNameSize];
 };
+
+/// Of a StartFailed to a kCondition: one of [unit.condition] does not hold, or of [unit.assert].
+inline constexpr char kConditionUnmet[] = "condition";
+inline constexpr char kAssertionUnmet[] = "assertion";
 
 /// jailer -> engine: the program was not executed, and will not be.
 struct StartFailed {

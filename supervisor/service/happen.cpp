@@ -89,7 +89,8 @@ bool Manager::Impl::on_started(Token token, int pid, std::uint64_t exec_ns) {
         record.main_started_ns = exec_ns;
         touch(entry);
         apply(entry, Event::kStarted, {});
-    } else if (record.control_purpose == Purpose::kListen) {
+    } else if (record.control_purpose == Purpose::kListen ||
+               record.control_purpose == Purpose::kCondition) {
         command_ended(entry, {}, true);  // there is no process whose end would be told
     } else if (record.state == State::kStopping) {
         apply(entry, Event::kStarted, {});
@@ -105,6 +106,8 @@ bool Manager::Impl::on_launch_failed(Token token, const LaunchFailure& failure) 
     if (check_not_run(entry, token, failure)) return true;
     Vitals& record = entry.record();
     Happening happening{.ending = Ending::kExitCode, .text = tell(failure)};
+    happening.skip = failure.operation == "condition";
+    happening.never = failure.operation == "assertion";
     if (token != record.main_token) {
         command_ended(entry, std::move(happening), false);
     } else if (record.main_alive != 0 && record.adopted_token == 0) {
@@ -183,7 +186,9 @@ void Manager::Impl::command_ended(Entry& entry, Happening happening, bool well) 
     Vitals& record = entry.record();
     const std::size_t count = commands_of(entry.unit(), record.control_purpose).size();
     happening.last_command = record.control_index + std::size_t{1} >= count;
-    happening.text = well ? std::string() : tell_command(entry) + ": " + happening.text;
+    const bool unmet = happening.skip || happening.never;
+    if (!unmet) happening.text.insert(0, tell_command(entry) + ": ");
+    if (well) happening.text.clear();
     if (well) happening.ending = Ending::kClean;
     tokens.erase(record.control_token);
     record.control_token = 0;

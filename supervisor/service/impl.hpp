@@ -45,6 +45,8 @@ struct Happening {
     JobOutcome outcome = JobOutcome::kFailed;
     std::string text;
     bool last_command = false;
+    bool skip = false;   ///< a condition does not hold
+    bool never = false;  ///< an assertion does not
 };
 
 /// The manager's parts: load.cpp, link.cpp, requests.cpp, propagate.cpp, perform.cpp, arming.cpp,

@@ -40,9 +40,10 @@ constexpr std::pair<Action, void (Impl::*)(Entry&)> kDone[] = {
     {Action::kTeardown, &Impl::tear_down},
 };
 constexpr std::pair<Action, Purpose> kLaunched[] = {
-    {Action::kLaunchPre, Purpose::kStartPre},      {Action::kLaunchPost, Purpose::kStartPost},
-    {Action::kLaunchReload, Purpose::kReload},     {Action::kLaunchStop, Purpose::kStop},
-    {Action::kLaunchStopPost, Purpose::kStopPost}, {Action::kLaunchListen, Purpose::kListen},
+    {Action::kLaunchPre, Purpose::kStartPre},         {Action::kLaunchPost, Purpose::kStartPost},
+    {Action::kLaunchReload, Purpose::kReload},        {Action::kLaunchStop, Purpose::kStop},
+    {Action::kLaunchStopPost, Purpose::kStopPost},    {Action::kLaunchListen, Purpose::kListen},
+    {Action::kLookAtConditions, Purpose::kCondition},
 };
 constexpr std::pair<Action, TimerKind> kArmed[] = {
     {Action::kArmStart, TimerKind::kStartTimeout}, {Action::kArmStop, TimerKind::kStopTimeout},
@@ -61,8 +62,9 @@ constexpr std::pair<Action, JobOutcome> kReloadEnded[] = {
     {Action::kReloadFailed, JobOutcome::kFailed},
 };
 /// In the record alone.
-constexpr Action kNoted[] = {Action::kListens, Action::kReady,        Action::kSucceeded,
-                             Action::kBlame,   Action::kCountRestart, Action::kForgive};
+constexpr Action kNoted[] = {Action::kListens, Action::kReady, Action::kSucceeded,
+                             Action::kSkip,    Action::kBlame, Action::kCountRestart,
+                             Action::kForgive};
 
 constexpr Action action_of(Action action) {
     return action;
@@ -128,6 +130,7 @@ const List<config::Command>& commands_of(const config::Unit& unit, Purpose purpo
         case Purpose::kClient:
         case Purpose::kStub:
         case Purpose::kListen:
+        case Purpose::kCondition:
             return kEmpty;
     }
     return kEmpty;
@@ -149,6 +152,7 @@ void Manager::Impl::adopt(Entry& entry) {
     entry.life.started = entry.loaded;
     std::ranges::copy(entry.loaded->digest, entry.record().digest);
     entry.record().succeeded = 0;
+    entry.record().skipped = 0;
     entry.record().by_watchdog = 0;
     if (entry.loaded->socket->present()) entry.record().sockets = 1;
     entry.record().kept = 0;  // what this start makes takes its place
@@ -167,6 +171,10 @@ void Manager::Impl::note(Entry& entry, Action action, const Happening& happening
     if (action == Action::kSucceeded) {
         record.succeeded = 1;
         set_because(entry, "has done its work");
+    }
+    if (action == Action::kSkip) {
+        record.skipped = 1;
+        set_because(entry, happening.text);
     }
     if (action == Action::kBlame) {
         record.outcome = static_cast<std::uint8_t>(happening.outcome);

@@ -205,8 +205,13 @@ Facts Manager::Impl::facts_of(const Entry& entry, Event event, const Happening& 
                 .on_demand = unit.is_activated() && !entry.removed,
                 .listening = record.listening != 0,
                 .opens = unit.socket->waits_for_connections(),
+                .skip = happening.skip,
+                .never = happening.never,
                 .checks = unit.health->present(),
                 .ready_by_health = unit.readiness->ready == config::Ready::kHealth};
+    // Of one that waits for times before each run, of one that connections start before it listens.
+    facts.conditions = unit.has_conditions() && !(facts.opens && facts.listening) &&
+                       (!unit.timer->present() || facts.listening || !facts.on_demand);
     facts.has_sockets = record.sockets != 0 && record.want != Want::kAgain;
     const bool unwanted = record.want == Want::kDown || record.want == Want::kAgain;
     facts.restart =
@@ -263,7 +268,8 @@ void Manager::Impl::note_outcome(Entry& entry, Event event, const Facts& facts, 
     const bool rests =
         failed || (at_rest(entry) && before != State::kInactive && before != State::kFailed);
     const bool asked = record.wanted_up == 0 || record.want == Want::kAgain;
-    if (unit.essential && rests && !asked) essential_ends.emplace_back(&entry, exit_code(record));
+    if (unit.essential && rests && !asked && record.skipped == 0)
+        essential_ends.emplace_back(&entry, exit_code(record));
 }
 
 /// Whether what the unit was on its way to has been reached, or cannot be any more.
@@ -293,7 +299,9 @@ void Manager::Impl::settle_jobs(Entry& entry) {
     const Vitals& record = entry.record();
     for (const Job& job : entry.life.jobs) {
         if (job.what == Request::kStop || record.state != State::kFailed) {
-            settle(job.id, JobOutcome::kDone, {});
+            const bool skipped = job.what != Request::kStop && record.skipped != 0;
+            settle(job.id, JobOutcome::kDone,
+                   skipped ? "skipped: " + *entry.life.because : std::string());
         } else {
             settle(job.id, static_cast<JobOutcome>(record.outcome), *entry.life.because);
         }

@@ -61,14 +61,17 @@ struct Vitals {
     Health health;
     std::uint8_t check_late;   ///< the one that runs has had its time, and was told to end
     std::uint8_t first_tries;  ///< before the first good check; no more than is needed
-    std::uint8_t unused;
-    std::uint8_t digest[32];  ///< of the effective unit that was started
+    std::uint8_t skipped;      ///< the last start, for a condition that did not hold
+    std::uint8_t digest[32];   ///< of the effective unit that was started
 };
 
-/// The word for a state of this unit: who waits for times alone is "scheduled".
+/// The word for a state of this unit: who waits for times alone is "scheduled", who was not started
+/// for a condition "skipped".
 [[nodiscard]] inline std::string_view state_name(const Vitals& record, State state) {
     const bool scheduled = state == State::kListening && record.sockets == 0;
-    return scheduled ? std::string_view("scheduled") : name_of(state);
+    if (scheduled) return "scheduled";
+    const bool skipped = state == State::kInactive && record.skipped != 0;
+    return skipped ? std::string_view("skipped") : name_of(state);
 }
 
 /// Who is the main process: the one launched, or the one it has named since.

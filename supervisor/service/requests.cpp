@@ -198,6 +198,7 @@ void Manager::Impl::want_down(Entry& entry, const std::string& by) {
     cancel(entry, false, by);
     record.wanted_up = 0;
     record.succeeded = 0;
+    record.skipped = 0;
     if (record.state == State::kStopping) {
         const bool returns =
             comes_back(record) || (record.after == State::kInactive && record.want == Want::kAgain);

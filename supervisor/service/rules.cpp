@@ -51,6 +51,7 @@ bool is_up(const Entry& entry) {
 bool satisfies(const Entry& entry) {
     if (is_up(entry) || entry.record().listening != 0) return true;
     const State state = entry.record().state;
+    if (entry.record().skipped != 0 && state == State::kInactive) return true;
     return entry.record().succeeded != 0 &&
            (state == State::kStopping || state == State::kInactive);
 }

@@ -43,19 +43,26 @@ Step step(State state, Event event, const Facts& facts) {
 }
 
 Step begin(const Facts& facts, Actions before) {
+    before.add(Action::kAdopt);
+    if (!facts.conditions) return begin_met(facts, before);
+    before.add({Action::kArmStart, Action::kLookAtConditions});
+    return {State::kStarting, Phase::kCondition, State::kInactive, before};
+}
+
+Step begin_met(const Facts& facts, Actions before) {
     if (facts.on_demand && !facts.listening && !facts.opens) {
-        before.add({Action::kAdopt, Action::kListens, Action::kAwait});
+        before.add({Action::kListens, Action::kAwait});
         return {State::kListening, Phase::kNone, State::kInactive, before};
     }
     if (facts.on_demand && !facts.listening) {
-        before.add({Action::kAdopt, Action::kArmStart, Action::kLaunchListen});
+        before.add({Action::kArmStart, Action::kLaunchListen});
         return {State::kStarting, Phase::kListen, State::kInactive, before};
     }
     if (facts.target) {
-        before.add({Action::kAdopt, Action::kReady});
+        before.add(Action::kReady);
         return {State::kDone, Phase::kNone, State::kInactive, before};
     }
-    before.add({Action::kAdopt, Action::kNewMain, Action::kArmStart});
+    before.add({Action::kNewMain, Action::kArmStart});
     before.add(facts.has_pre ? Action::kLaunchPre : Action::kLaunchMain);
     return {State::kStarting, facts.has_pre ? Phase::kPre : Phase::kMain, State::kInactive, before};
 }

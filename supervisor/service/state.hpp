@@ -37,6 +37,10 @@
 /// A crash (by the restart policy's table) leads to `backoff`, where nothing runs, and by its timer
 /// to starting, waiting, or, beyond the start limit, failed. A failed start is treated alike.
 ///
+/// A unit with conditions (Facts::conditions) has them looked at first (phase kCondition), where
+/// nothing runs yet: where one does not hold, it rests again, `skipped`, which counts as having
+/// done its work; where an assertion does not hold, it has failed.
+///
 /// A unit with health checks (Facts::checks) is checked while it is up (health.hpp), from
 /// kBeginChecks to kEndChecks; one that is ready by them (Facts::ready_by_health) also in
 /// kAwaitHealth, which the first good check ends. Being unhealthy is an event where that is to
@@ -111,6 +115,9 @@ struct Facts {
     bool opens = false;         ///< it has sockets to be opened for that; else it waits for a time
     bool limit = false;         ///< the start limit forbids another automatic start
     bool may_start = false;     ///< dependencies allow a start now
+    bool conditions = false;    ///< that have to be looked at before anything else
+    bool skip = false;          ///< one of them does not hold
+    bool never = false;         ///< nor would it after a restart: an assertion
     bool checks = false;        ///< it has health checks
     bool ready_by_health = false;  ///< it is not ready before one of them was good
 };
@@ -122,9 +129,11 @@ enum class Action : std::uint8_t {
     kLaunchPre,  ///< first command of exec_start_pre; so on
     kLaunchMain,
     kLaunchListen,  ///< open the sockets
-    kDropCommand,   ///< what was asked for last is not waited for any more
-    kListens,       ///< they are open
-    kAwait,         ///< be told when something comes
+    kLookAtConditions,
+    kSkip,
+    kDropCommand,  ///< what was asked for last is not waited for any more
+    kListens,      ///< they are open
+    kAwait,        ///< be told when something comes
     kCloseSockets,
     kLaunchPost,
     kLaunchReload,

@@ -86,8 +86,24 @@ Step not_opened(const Facts& facts) {
             actions};
 }
 
+/// What was looked at says no.
+Step not_met(const Facts& facts) {
+    Actions actions{Action::kDisarmStart, Action::kDropCommand};
+    actions.add(facts.skip ? Action::kSkip : Action::kBlame);
+    const bool waits = facts.skip && facts.on_demand && facts.listening;
+    if (waits) actions.add({Action::kListens, Action::kAwait});
+    const State rest = facts.skip ? resting_place(facts) : State::kFailed;
+    return {rest, Phase::kNone, State::kInactive, actions};
+}
+
+/// Nothing of it runs: its conditions are looked at, or its sockets opened.
 Step while_opening(Event event, const Facts& facts) {
     const Actions leave{Action::kDisarmStart, Action::kDropCommand};
+    const bool looks = facts.phase == Phase::kCondition;
+    if (looks && event == Event::kCommandDone) return begin_met(facts, {Action::kDisarmStart});
+    if (looks && event == Event::kCommandFailed && (facts.skip || facts.never)) {
+        return not_met(facts);
+    }
     switch (event) {
         case Event::kCommandDone:
             return {State::kListening,
@@ -133,7 +149,9 @@ Step while_opening(Event event, const Facts& facts) {
 }  // namespace
 
 Step while_starting(Event event, const Facts& facts) {
-    if (facts.phase == Phase::kListen) return while_opening(event, facts);
+    if (facts.phase == Phase::kListen || facts.phase == Phase::kCondition) {
+        return while_opening(event, facts);
+    }
     switch (event) {
         case Event::kStop:
             return wind_down(facts, State::kInactive, {Action::kDisarmStart});

@@ -25,6 +25,7 @@ Step tell_again(const Facts& facts) {
         case Phase::kStopPost:
         case Phase::kTeardown:
         case Phase::kListen:
+        case Phase::kCondition:
         case Phase::kClose:
             return stay(State::kStopping, facts);
     }
@@ -46,6 +47,7 @@ Step main_gone(const Facts& facts) {
         case Phase::kStopPost:
         case Phase::kTeardown:
         case Phase::kListen:
+        case Phase::kCondition:
         case Phase::kClose:
             return stay(State::kStopping, facts);
     }
@@ -76,6 +78,7 @@ Step command_ended(const Facts& facts, bool well) {
         case Phase::kPost:
         case Phase::kTeardown:
         case Phase::kListen:
+        case Phase::kCondition:
         case Phase::kClose:
             return stay(State::kStopping, facts);
     }
@@ -106,6 +109,7 @@ Step timed_out(const Facts& facts) {
         case Phase::kPost:
         case Phase::kTeardown:
         case Phase::kListen:
+        case Phase::kCondition:
         case Phase::kClose:
             return stay(State::kStopping, facts);
     }

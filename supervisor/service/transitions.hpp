@@ -21,6 +21,9 @@ namespace jailsvc::service {
 /// The first step of a start; `before` are actions to do first.
 [[nodiscard]] Step begin(const Facts& facts, Actions before = {});
 
+/// The next one, with its conditions met.
+[[nodiscard]] Step begin_met(const Facts& facts, Actions before = {});
+
 /// `before`, and the end of the unit's health checks.
 [[nodiscard]] Actions unchecked(const Facts& facts, Actions before);
 

@@ -64,6 +64,8 @@ std::string_view key_of(Purpose purpose) {
             return "stub";
         case Purpose::kListen:
             return "socket";
+        case Purpose::kCondition:
+            return "conditions";
     }
     return "unknown";
 }

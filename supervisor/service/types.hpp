@@ -40,6 +40,7 @@ enum class Phase : std::uint8_t {
     kTeardown,     ///< stopping: the jail is being taken apart
     kListen,       ///< starting: its sockets are being opened
     kClose,        ///< stopping: they are being closed
+    kCondition,    ///< starting: its conditions are being looked at
 };
 
 /// Same meanings and values as ipc::Purpose, which this folder may not include.
@@ -54,6 +55,7 @@ enum class Purpose : std::uint16_t {
     kClient,
     kStub,
     kListen,
+    kCondition,
 };
 /// The key of the unit file that such a command stands under ("exec_start_pre").
 [[nodiscard]] std::string_view key_of(Purpose purpose);

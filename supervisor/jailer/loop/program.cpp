@@ -27,6 +27,7 @@ const List<config::Command>* commands_of(const config::ServiceCommands& service,
         case ipc::Purpose::kClient:
         case ipc::Purpose::kStub:
         case ipc::Purpose::kListen:
+        case ipc::Purpose::kCondition:
             break;
     }
     return nullptr;

@@ -92,6 +92,7 @@ void Starts::start(const ipc::Start& request) {
         return fail_job(placed, {EINVAL, "core", "start", "a start without valid token and name"});
     }
     if (request.purpose == ipc::Purpose::kListen) return listen(placed);
+    if (request.purpose == ipc::Purpose::kCondition) return look_at_conditions(placed);
     place(placed);
 }
 

@@ -59,6 +59,8 @@ private:
     [[nodiscard]] bool repeated(ipc::Token token, const std::string& unit);
     void place(Job& job);
     void listen(Job& job);
+    void look_at_conditions(Job& job);
+    void conditions_seen(Job& job, std::optional<StartFailure> failure);
     static void inherit(Job& job, const Jail& jail);
     void make_and_launch(Job& job, Jail& jail);
     void read_client(Job& job);

@@ -229,14 +229,15 @@ void UnitCache::finish(const std::shared_ptr<Making>& making) {
     if (!compiled) return settle(making, std::unexpected(std::move(compiled).error()));
     config::Unit& unit = work->unit;
     const config::ServiceType type = unit.service.type;
-    PlannedUnit planned{std::move(unit.text),
-                        std::move(unit.service),
-                        unit.logging,
-                        unit.socket,
-                        unit.job,
-                        unit.readiness,
-                        unit.health,
-                        type};
+    PlannedUnit planned{.text = std::move(unit.text),
+                        .service = std::move(unit.service),
+                        .logging = unit.logging,
+                        .socket = unit.socket,
+                        .readiness = unit.readiness,
+                        .health = unit.health,
+                        .condition = unit.condition,
+                        .assertion = unit.assertion,
+                        .type = type};
     settle(making, std::make_shared<LoadedUnit>(
                        LoadedUnit{std::move(planned), std::move(*compiled), false}));
 }

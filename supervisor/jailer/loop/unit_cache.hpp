@@ -23,6 +23,7 @@ struct PlannedUnit {
     Rarely<config::JobTable> job;
     Rarely<config::ReadinessTable> readiness;
     Rarely<config::HealthTable> health;
+    Rarely<config::ConditionTable> condition, assertion;
     config::ServiceType type = config::ServiceType::kExec;
 };
 

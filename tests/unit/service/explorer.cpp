@@ -79,6 +79,7 @@ std::string Explorer::canonical(bool with_jobs) const {
         put(record.control_token != 0 ? record.control_index : 0);
         put(static_cast<int>(record.health) | record.check_late << 2 |
             (record.check_token != 0) << 3 | (record.bad_checks & 0xfU) << 4);
+        put(record.skipped);
         put(record.recent_starts);
         put(fell_with_another(entry(unit)));
         const Side& side = sides_[unit];
@@ -87,7 +88,8 @@ std::string Explorer::canonical(bool with_jobs) const {
         put(side.tearing | side.torn << 1 | side.late << 2 | side.said_ready << 3 |
             side.finding << 4 | side.adopted << 5 | side.open << 6 | side.awaited << 7);
         put((side.listen_token != 0) | side.closing << 1 | static_cast<int>(side.check) << 2 |
-            side.check_killed << 4 | side.was_well << 5);
+            side.check_killed << 4 | side.was_well << 5 | (side.condition_token != 0) << 6 |
+            side.met << 7);
         put(side.timers & ~bit(TimerKind::kStable));  // which only forgives
         if (!with_jobs) continue;
         for (const Request what : {Request::kStart, Request::kStop, Request::kRestart}) {
@@ -107,14 +109,15 @@ bool Explorer::answer_something() {
         add_told(answers, unit);
         add_checks(answers, unit);
         add_main(answers, unit);
+        add_conditions(answers, unit);
         add_sockets(answers, unit);
         const bool runs = is_up(entry(unit)) && entry(unit).record().state != State::kReloading &&
                           sides_[unit].control == Process::kNone;
         if (runs) answers.clear();
         add_rest(answers, unit);
         static constexpr std::string_view kGood[] = {
-            "started", "command ends well", "exit 1", "torn down", "delay over", "ready",
-            "found",   "listens",           "closed", "good check"};
+            "started", "command ends well", "exit 1", "torn down",  "delay over",     "ready",
+            "found",   "listens",           "closed", "good check", "conditions hold"};
         const auto good = std::ranges::find_if(answers, [](const Move& move) {
             return std::ranges::find(kGood, std::string_view(move.name)) != std::end(kGood);
         });

@@ -41,6 +41,11 @@ struct Exploration {
     std::vector<std::string> path;  ///< events that lead there
 };
 
+/// Its place among Side::timers.
+inline std::uint8_t bit(TimerKind kind) {
+    return static_cast<std::uint8_t>(1U << static_cast<unsigned>(kind));
+}
+
 /// Walks through all states that a set of units can reach, in every order of events, breadth first,
 /// and checks the invariants in each. It jumps between states by exchanging the manager's Life of
 /// each unit. Time stands still, so the start limit's interval never ends.
@@ -57,17 +62,19 @@ private:
     struct Side {
         Process main = Process::kNone, control = Process::kNone;
         Token main_token = 0, control_token = 0;
-        Token listen_token = 0;   ///< sockets are to be opened, not answered
-        bool open = false;        ///< they are
-        bool closing = false;     ///< they are to be closed, not answered
-        bool awaited = false;     ///< it is to be told when something comes
-        bool tearing = false;     ///< teardown asked for, not answered
-        bool torn = true;         ///< the last main token's jail is gone
-        bool again = false;       ///< an interrupted start is being made again
-        bool late = false;        ///< its exit was heard, its start not
-        bool said_ready = false;  ///< the main process, since its launch
-        bool finding = false;     ///< its daemon is looked for
-        bool adopted = false;     ///< and has been found
+        Token condition_token = 0;  ///< its conditions are to be looked at, not answered
+        bool met = false;           ///< they were, since it began to start
+        Token listen_token = 0;     ///< sockets are to be opened, not answered
+        bool open = false;          ///< they are
+        bool closing = false;       ///< they are to be closed, not answered
+        bool awaited = false;       ///< it is to be told when something comes
+        bool tearing = false;       ///< teardown asked for, not answered
+        bool torn = true;           ///< the last main token's jail is gone
+        bool again = false;         ///< an interrupted start is being made again
+        bool late = false;          ///< its exit was heard, its start not
+        bool said_ready = false;    ///< the main process, since its launch
+        bool finding = false;       ///< its daemon is looked for
+        bool adopted = false;       ///< and has been found
         Process check = Process::kNone;
         Token check_token = 0;
         bool check_killed = false;  ///< it is to end
@@ -127,6 +134,8 @@ private:
     void check_ends(std::size_t unit, int code);
     void check_launched(const LaunchRequest& request);
     void add_control(std::vector<Move>& moves, std::size_t unit);
+    void add_conditions(std::vector<Move>& moves, std::size_t unit);
+    void conditions_do_not_hold(std::size_t unit, const char* operation);
     void add_sockets(std::vector<Move>& moves, std::size_t unit);
     void add_rest(std::vector<Move>& moves, std::size_t unit);
     void ask(Request what, std::size_t unit);

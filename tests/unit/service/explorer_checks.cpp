@@ -41,8 +41,9 @@ void Explorer::check_unit(std::size_t unit) {
     if (!is_active(record.state) || record.want == Want::kDown) return;
     for (const Entry* need : self.needs) {
         const Vitals& other = need->record();
-        const bool down = other.state == State::kFailed ||
-                          (other.state == State::kInactive && other.succeeded == 0);
+        const bool down =
+            other.state == State::kFailed ||
+            (other.state == State::kInactive && other.succeeded == 0 && other.skipped == 0);
         expect(!down, name + ": runs on while " + need->name() + " is down");
         const bool bound = std::ranges::find(need->bound_by, &self) != need->bound_by.end();
         expect(!bound || satisfies(*need) || record.want == Want::kAgain,
@@ -86,31 +87,6 @@ void Explorer::check_ready(std::size_t unit) {
     const bool watched = up && units_[unit].readiness->watchdog.count() > 0;
     expect(((sides_[unit].timers & bit(TimerKind::kWatchdog)) != 0) == watched,
            name + (watched ? ": is not watched" : ": is watched though it is not up"));
-}
-
-/// Checked is who is up, or waits for a good check, and nobody else; who is to be restarted when
-/// unhealthy is not both unhealthy and up.
-void Explorer::check_health(std::size_t unit) {
-    const Vitals& record = entry(unit).record();
-    const std::string& name = units_[unit].name;
-    const Side& side = sides_[unit];
-    const bool up = record.state == State::kRunning || record.state == State::kReloading;
-    const bool waits = record.state == State::kStarting && record.phase == Phase::kAwaitHealth;
-    const bool after_wait = record.state == State::kStarting && record.phase == Phase::kPost;
-    const bool by_health = units_[unit].readiness->ready == config::Ready::kHealth;
-    expect(!up || !by_health || side.was_well, name + ": is up, and no check was ever good");
-    if (!is_checked(units_[unit]) || !(up || waits || (after_wait && by_health))) {
-        expect(record.health == Health::kNone, name + ": is checked though it is not up");
-        expect((side.timers & bit(TimerKind::kHealth)) == 0, name + ": will be checked");
-        expect(side.check == Process::kNone || side.check_killed,
-               name + ": a check of it goes on though it is not up");
-        return;
-    }
-    expect(record.health != Health::kNone, name + ": is not checked");
-    expect((side.timers & bit(TimerKind::kHealth)) != 0, name + ": no further check will come");
-    const bool restarts = units_[unit].health->on_unhealthy == config::OnUnhealthy::kRestart;
-    expect(record.health != Health::kUnhealthy || !restarts || goes_down(entry(unit)),
-           name + ": is unhealthy, and goes on");
 }
 
 /// Who is up says nothing, who is down or goes there has a reason.

@@ -155,51 +155,6 @@ void Explorer::add_told(std::vector<Move>& moves, std::size_t unit) {
                      }});
 }
 
-void Explorer::check_ends(std::size_t unit, int code) {
-    Side& side = sides_[unit];
-    side.check = Process::kNone;
-    side.was_well = side.was_well || (code == 0 && !side.check_killed);
-    (void)manager_.on_exited(side.check_token, {.code = code});
-}
-
-void Explorer::add_checks(std::vector<Move>& moves, std::size_t unit) {
-    const Side& side = sides_[unit];
-    const bool armed = (side.timers & bit(TimerKind::kHealth)) != 0;
-    const bool runs = side.check != Process::kNone;
-    if (armed && !runs) {
-        moves.push_back({"check due", unit, [](Explorer& self, std::size_t at) {
-                             self.fire(at, TimerKind::kHealth);
-                         }});
-    }
-    if (runs) {
-        moves.push_back(
-            {"good check", unit, [](Explorer& self, std::size_t at) { self.check_ends(at, 0); }});
-    }
-    if (!alphabet_.checks || !runs) return;
-    moves.push_back(
-        {"bad check", unit, [](Explorer& self, std::size_t at) { self.check_ends(at, 1); }});
-    if (armed) {
-        moves.push_back({"check late", unit, [](Explorer& self, std::size_t at) {
-                             self.fire(at, TimerKind::kHealth);
-                         }});
-    }
-    if (side.check != Process::kLaunching || !alphabet_.late_answers) return;
-    moves.push_back({"check started", unit, [](Explorer& self, std::size_t at) {
-                         self.sides_[at].check = Process::kAlive;
-                         (void)self.manager_.on_started(self.sides_[at].check_token, 8, 5);
-                     }});
-    moves.push_back({"check not made", unit, [](Explorer& self, std::size_t at) {
-                         self.sides_[at].check = Process::kNone;
-                         (void)self.manager_.on_launch_failed(self.sides_[at].check_token,
-                                                              {1, "core", "jail", "is frozen"});
-                     }});
-    moves.push_back({"check interrupted", unit, [](Explorer& self, std::size_t at) {
-                         self.sides_[at].check = Process::kNone;
-                         (void)self.manager_.on_exited(self.sides_[at].check_token,
-                                                       {.code = 127, .executed = false});
-                     }});
-}
-
 void Explorer::command_ends(std::size_t unit, int code) {
     sides_[unit].control = Process::kNone;
     (void)manager_.on_exited(sides_[unit].control_token, {.code = code});
@@ -332,6 +287,7 @@ std::vector<Explorer::Move> Explorer::moves() {
         add_checks(all, unit);
         add_main(all, unit);
         add_control(all, unit);
+        add_conditions(all, unit);
         add_sockets(all, unit);
         add_rest(all, unit);
     }

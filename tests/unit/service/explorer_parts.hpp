@@ -27,10 +27,6 @@ inline bool is_checked(const config::Unit& unit) {
     return unit.health->present();
 }
 
-inline std::uint8_t bit(TimerKind kind) {
-    return static_cast<std::uint8_t>(1U << static_cast<unsigned>(kind));
-}
-
 /// Starts again when what it requires is up again.
 inline bool fell_with_another(const Entry& entry) {
     const Vitals& record = entry.record();

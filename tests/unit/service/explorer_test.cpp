@@ -113,6 +113,11 @@ config::Unit checked(std::size_t number, config::OnUnhealthy action,
     return made;
 }
 
+config::Unit with_conditions(config::Unit made) {
+    made.condition.make().path_exists = {"/x"};
+    return made;
+}
+
 config::Unit target(std::size_t number) {
     auto made = plain(number);
     made.is_target = true;
@@ -306,6 +311,15 @@ Step reloads_for_ever(State state, Event event, const Facts& facts) {
     taken.actions = {};
     return taken;
 }
+Step looks_at_nothing(State state, Event event, const Facts& facts) {
+    Facts blind = facts;
+    blind.conditions = false;
+    return step(state, event, blind);
+}
+Step skips_and_starts(State state, Event event, const Facts& facts) {
+    const bool unmet = event == Event::kCommandFailed && facts.phase == Phase::kCondition;
+    return step(state, unmet ? Event::kCommandDone : event, facts);
+}
 Step checks_nobody(State state, Event event, const Facts& facts) {
     Facts blind = facts;
     blind.checks = false;
@@ -367,6 +381,22 @@ TEST_CASE("explorer: a unit that tells of itself keeps the invariants in every o
         explore(sum, {only}, {});
     }
     sum.print("1 unit that tells of itself, all events");
+}
+
+TEST_CASE("explorer: a unit with conditions keeps the invariants in every order of events",
+          "[service][explorer]") {
+    Sum sum;
+    for (const auto& only : {plain(0), with_commands(0), oneshot(0, false), oneshot(0, true),
+                             target(0), on_demand(0), on_demand(0, config::Restart::kAlways)}) {
+        explore(sum, {with_conditions(only)}, kMost);
+    }
+    for_all_graphs({with_conditions(simple(0)), simple(1)},
+                   {Edge::kAfter, Edge::kRequires, Edge::kBindsTo, Edge::kConflicts},
+                   [&](auto units) { explore(sum, std::move(units), kMost); });
+    for_all_graphs({simple(0), with_conditions(simple(1))},
+                   {Edge::kRequires, Edge::kBindsTo, Edge::kPartOf, Edge::kOnFailure},
+                   [&](auto units) { explore(sum, std::move(units), kMost); });
+    sum.print("1 and 2 units, conditions");
 }
 
 TEST_CASE("explorer: a unit with health checks keeps the invariants in every order of events",
@@ -500,6 +530,8 @@ TEST_CASE("explorer: a broken table is found", "[service][explorer]") {
     CHECK_FALSE(told(watched(0), does_not_watch).empty());
     CHECK_FALSE(told(watched(0), watches_the_dying).empty());
     CHECK_FALSE(told(of_type(0, kNotify), reloads_for_ever).empty());
+    CHECK_FALSE(told(with_conditions(plain(0)), looks_at_nothing).empty());
+    CHECK_FALSE(told(with_conditions(plain(0)), skips_and_starts).empty());
     using enum config::OnUnhealthy;
     const auto by_health = checked(0, kRestart, config::Ready::kHealth);
     CHECK(told(by_health, step) == "");

@@ -1,5 +1,7 @@
 // The world: what the manager asks of it, and that it may ask for that now.
 
+#include <csignal>
+
 #include <algorithm>
 
 #include "explorer_parts.hpp"
@@ -12,9 +14,19 @@ void Explorer::launch(const LaunchRequest& request) {
     const std::string& name = units_[unit].name;
     const bool main = request.purpose == Purpose::kMain;
     if (request.purpose == Purpose::kHealth) return check_launched(request);
+    if (request.purpose == Purpose::kCondition) {
+        if (resuming_) expect(side.condition_token == request.token, name + ": looks again");
+        expect(side.main == Process::kNone && side.torn,
+               name + ": looks at its conditions while something of it is there");
+        side.condition_token = request.token;
+        return;
+    }
     if (request.purpose == Purpose::kListen) {
         if (resuming_) expect(side.listen_token == request.token, name + ": listens again");
         if (side.closing) side.open = side.closing = false;  // which was asked for before
+        expect(!units_[unit].has_conditions() || side.met,
+               name + ": listens, and nobody has looked at its conditions");
+        side.met = false;
         side.listen_token = request.token;
         return;
     }
@@ -45,6 +57,10 @@ void Explorer::launch(const LaunchRequest& request) {
     if (first || (main && units_[unit].service.exec_start_pre.empty())) {
         expect(side.torn, name + ": started before the last jail was gone");
         side.torn = false;
+        const bool listened = units_[unit].socket->waits_for_connections();  // looked at before
+        expect(!units_[unit].has_conditions() || side.met || side.again || listened,
+               name + ": starts, and nobody has looked at its conditions");
+        side.met = false;
         if (side.again) return;  // its turn had come before
         for (const Entry* need : entry(unit).needs) {
             expect(satisfies(*need), name + ": started while " + need->name() + " is not up");
@@ -65,33 +81,6 @@ void Explorer::launch(const LaunchRequest& request) {
 void Explorer::signal(std::string_view unit, Token token, int signo, Whom) {
     Side& side = sides_[index(unit)];
     if (token == side.check_token && signo == SIGKILL) side.check_killed = true;
-}
-
-/// No check without a service that it could be about, and one at a time.
-void Explorer::check_launched(const LaunchRequest& request) {
-    const std::size_t unit = index(request.unit);
-    Side& side = sides_[unit];
-    const std::string& name = units_[unit].name;
-    if (resuming_) {
-        return expect(side.check_token == request.token, name + ": resume makes another check");
-    }
-    expect(side.check == Process::kNone || side.check_killed, name + ": two checks at once");
-    expect(side.main == Process::kAlive, name + ": checked without its process");
-    const Vitals& record = entry(unit).record();
-    const bool by_health = units_[unit].readiness->ready == config::Ready::kHealth;
-    expect(is_up(entry(unit)) || record.phase == Phase::kAwaitHealth ||
-               (by_health && record.phase == Phase::kPost),
-           name + ": checked though it is not up");
-    side.check = Process::kLaunching;
-    side.check_token = request.token;
-    side.check_killed = false;
-}
-
-void Explorer::health_changed(std::string_view unit, Health before, Health now,
-                              const std::string& reason) {
-    expect(before != now, std::string(unit) + ": its health changed to what it was");
-    expect(now != Health::kUnhealthy || !reason.empty(),
-           std::string(unit) + ": does not say why it is unhealthy");
 }
 
 void Explorer::teardown(std::string_view unit, Token token, bool) {
