@@ -108,9 +108,9 @@ class EgressTest(SystemTest):
         self.assertNotEqual(socks.returncode, 0)
         return self.denied(reason, host, name)
 
-    # [S3.3] The three protocols, by real clients that know of the proxy by their environment.
+    # The three protocols, by real clients that know of the proxy by their environment.
 
-    def test_curl_by_http_connect_and_socks(self):
+    def test_curl_by_http_connect_and_socks(self):  # [S3.3]
         for proxy in ([], ["--proxy", "http://127.0.0.1:3128"], ["--proxy", "http://[::1]:3128"],
                       ["--proxytunnel"], ["--proxy", "socks5h://127.0.0.1:3128"]):
             self.assertEqual(self.curl(*proxy, "http://good.test/hello").stdout, "hello\n")
@@ -122,7 +122,7 @@ class EgressTest(SystemTest):
         self.assertGreater(line["sent"], 0)
         self.assertGreater(line["received"], 0)
 
-    def test_https_is_a_tunnel_that_the_client_checks(self):
+    def test_https_is_a_tunnel_that_the_client_checks(self):  # [S3.3]
         ca = str(self.supervisor.folder / "ca.pem")
         text = pathlib.Path(ca).read_text()
         fetch = ('cat >/tmp/ca.pem; curl -sS --cacert /tmp/ca.pem "$@" https://www.good.test/hello')
@@ -140,14 +140,14 @@ class EgressTest(SystemTest):
         file.seek(0)
         return file
 
-    def test_wget_and_urllib(self):
+    def test_wget_and_urllib(self):  # [S3.3]
         wget = self.client("/usr/bin/wget", "-q", "-O", "-", "http://good.test/hello")
         self.assertEqual(wget.stdout, "hello\n")
         script = ("import urllib.request; "
                   "print(urllib.request.urlopen('http://good.test/hello').read())")
         self.assertEqual(self.client("/usr/bin/python3", "-c", script).stdout, "b'hello\\n'\n")
 
-    def test_urllib_through_socks(self):
+    def test_urllib_through_socks(self):  # [S3.3]
         script = ("import socks, sockshandler, urllib.request as r; "
                   "way = sockshandler.SocksiPyHandler(socks.SOCKS5, '127.0.0.1', 3128, True); "
                   "opener = r.build_opener(r.ProxyHandler({}), way); "
@@ -157,7 +157,7 @@ class EgressTest(SystemTest):
             self.skipTest("skipped: needs python3-socks")
         self.assertEqual(self.client("/usr/bin/python3", "-c", script).stdout, "b'hello\\n'\n")
 
-    def test_git_clones(self):
+    def test_git_clones(self):  # [S3.3]
         git = self.supervisor.folder / "git"
         bare = self.supervisor.folder / "www/repo.git"
         environment = os.environ | {"GIT_CONFIG_GLOBAL": "/dev/null", "HOME": str(git)}
@@ -170,7 +170,7 @@ class EgressTest(SystemTest):
                             "http://good.test/repo.git && cat repo/file")
         self.assertEqual(clone.stdout, "content\n")
 
-    def test_apt_updates(self):
+    def test_apt_updates(self):  # [S3.3]
         (self.supervisor.folder / "www/Packages").write_text(
             "Package: made-up\nVersion: 1.0\nArchitecture: all\nFilename: made-up.deb\nSize: 1\n"
             "SHA256: " + "0" * 64 + "\nDescription: nothing\n\n")
@@ -185,9 +185,9 @@ class EgressTest(SystemTest):
             apt-cache "$@" show made-up | head -1"""
         self.assertIn("Package: made-up", self.client("/bin/sh", "-c", script).stdout)
 
-    # [S3.3] What is not allowed.
+    # What is not allowed.
 
-    def test_a_host_that_is_not_listed_is_refused_with_a_reason(self):
+    def test_a_host_that_is_not_listed_is_refused_with_a_reason(self):  # [S3.4]
         line = self.refused("host-not-allowed", "http://other.test/hello")
         self.assertNotIn("address", line)  # it is not even looked up
         self.refused("host-not-allowed", "http://good.test:8080/hello")
@@ -195,7 +195,7 @@ class EgressTest(SystemTest):
         self.assertEqual(connect.returncode, 56)
         self.assertIn("HTTP/1.1 403 Forbidden", connect.stdout)
 
-    def test_a_star_leaves_the_apex_out(self):
+    def test_a_star_leaves_the_apex_out(self):  # [S3.3]
         ca = self.curl("-k", "https://www.good.test/hello")
         self.assertEqual(ca.stdout, "hello\n")
         self.ok("start", "narrow")
@@ -203,7 +203,7 @@ class EgressTest(SystemTest):
         self.refused("host-not-allowed", "http://good.test/hello", name="narrow")
         self.assertEqual(self.curl("http://six.test/hello", name="narrow").stdout, "hello\n")
 
-    def test_addresses_are_refused_however_they_are_written(self):
+    def test_addresses_are_refused_however_they_are_written(self):  # [S3.3]
         for host in ("10.99.0.2", "0x0a.99.2", "174260226", "[fd99::2]", "[::ffff:10.99.0.2]",
                      "012.99.0.2"):
             said = self.client("/usr/bin/python3", "-c", f"""
@@ -216,7 +216,7 @@ print(s.recv(4096).decode())""").stdout
         self.assertEqual(socks.returncode, 97)
         self.assertIn("(2)", socks.stderr)
 
-    def test_names_that_lead_inside_are_refused_after_they_are_looked_up(self):
+    def test_names_that_lead_inside_are_refused_after_they_are_looked_up(self):  # [S3.3]
         for host, span in (("loopback", "loopback"), ("loopback6", "loopback"),
                            ("private", "private"), ("mapped", "ipv4-mapped"), ("nat64", "nat64"),
                            ("linklocal", "link-local")):
@@ -236,7 +236,7 @@ print(s.recv(4096).decode())""").stdout
         self.assertEqual(self.curl("http://six.test/hello").stdout, "hello\n")
         self.assertEqual(self.audit()[-1]["address"], "fd99::2")
 
-    def test_there_is_no_other_way(self):
+    def test_there_is_no_other_way(self):  # [S3.3]
         direct = ["--noproxy", "*", "--connect-timeout", "5"]
         for address in ("http://10.99.0.2/hello", "http://[fd99::2]/hello"):
             self.assertEqual(self.curl(*direct, address, check=False).returncode, 7)
@@ -254,7 +254,7 @@ print(s.recv(4096).decode())""").stdout
         self.assertEqual(self.curl("--proxy", "http://127.0.0.1:3128", "http://good.test/",
                                    name="plain", check=False).returncode, 7)
 
-    def test_a_jail_sees_its_own_proxy_alone(self):
+    def test_a_jail_sees_its_own_proxy_alone(self):  # [S3.3]
         self.ok("start", "narrow")
         self.addCleanup(self.ok, "stop", "narrow")
         listed = self.client("/bin/ls", "/run/egress").stdout.split()
@@ -268,7 +268,7 @@ print(s.recv(4096).decode())""").stdout
         root = self.supervisor.state / "units/run/egress"
         self.assertEqual(root.stat().st_mode & 0o777, 0o700)  # others of the host stay out
 
-    # [S3.3] Bytes both ways.
+    # Bytes both ways.
 
     def test_bodies_and_large_answers(self):
         post = self.curl("--data-binary", "x" * 100000, "http://good.test/post").stdout
@@ -392,7 +392,7 @@ print(s.recv(4096).decode())""").stdout
         self.assertFalse([line for line in lines if line.startswith("NO_PROXY=")])
         self.assertIn("egress to 1 destination", self.ok("status", "again"))
 
-    def test_a_flood_of_refusals_writes_no_log_away(self):
+    def test_a_flood_of_refusals_writes_no_log_away(self):  # [S3.4]
         self.ok("start", "flood")
         self.addCleanup(self.ok, "stop", "flood")
         said = self.client("/usr/bin/python3", "-c", """
