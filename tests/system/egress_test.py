@@ -31,7 +31,7 @@ class InWorld(Supervisor):
     def start(self, *options):
         self.world = World(self.folder)
         settings = self.folder / "egress.toml"
-        settings.write_text(self.world.settings(idle_timeout=60, head_timeout=2, connections=20))
+        settings.write_text(self.world.settings(idle_timeout=60, head_timeout=3, connections=20))
         template = (BUILD / "lib/jailsvc/units/egress@.toml").read_text()
         # Jails have a /run of their own, where the file is not.
         binds = '"%t/egress/%i:/run/egress"'
@@ -61,6 +61,7 @@ class EgressTest(SystemTest):
             '[environment]\nset = { no_proxy = "localhost" }\n'),
         "mapped": unit(["good.test:80"], "[jail.namespaces]\nuser = true\n"),
         "flood": unit(["good.test:80"]),
+        "many": unit(["good.test:7", "good.test:80"]),
         "private": unit(["good.test:80"], mode="private"),
         "job@": unit(["good.test:80"]),
         "plain": f'[service]\n{SLEEP}[jail.network]\nmode = "loopback"\n',
@@ -315,10 +316,14 @@ print(s.recv(4096).decode())""").stdout
         self.assertIn("HTTP/1.1 408 ", said)
 
     def test_more_connections_than_allowed_wait(self):
+        self.ok("start", "many")
+        self.addCleanup(self.ok, "stop", "many")
         said = self.client("/usr/bin/python3", "-c", """
 import socket
-s = [socket.create_connection(("127.0.0.1", 3128)) for _ in range(20)]
-for one in s:
+s = []
+for _ in range(20):
+    one = socket.create_connection(("127.0.0.1", 3128))
+    s.append(one)
     one.sendall(b"CONNECT good.test:7 HTTP/1.1\\r\\nHost: good.test:7\\r\\n\\r\\n")
     assert one.recv(4096).startswith(b"HTTP/1.1 200 ")
 late = socket.create_connection(("127.0.0.1", 3128))
@@ -330,7 +335,7 @@ except TimeoutError:
     print("waits")
 s.pop().close()
 late.settimeout(20)
-print(late.recv(15))""").stdout
+print(late.recv(15))""", name="many").stdout
         self.assertEqual(said, "waits\nb'HTTP/1.1 200 OK'\n")
 
     def test_heads_out_of_bounds_are_refused(self):
@@ -426,6 +431,12 @@ print("done")""", name="flood").stdout
         self.supervisor.write("egress@lone.toml.d/masked", "[unit]\nmasked = true\n")
         self.ok("daemon-reload")
         self.assertIn("egress@lone does not listen", self.fails(1, "start", "lone"))
+
+    def test_a_folder_of_somebody_elses_is_not_trusted(self):
+        root = self.supervisor.state / "units/run/egress"
+        os.chown(root, 61000, 61000)
+        self.addCleanup(os.chown, root, 0, 0)
+        self.assertIn("belongs to uid 61000", self.fails(1, "start", "flood"))
 
     def test_mistakes_are_told(self):
         for lines, message in (
