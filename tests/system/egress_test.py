@@ -220,7 +220,7 @@ print(s.recv(4096).decode())""").stdout
     def test_names_that_lead_inside_are_refused_after_they_are_looked_up(self):  # [S3.3]
         for host, span in (("loopback", "loopback"), ("loopback6", "loopback"),
                            ("private", "private"), ("mapped", "ipv4-mapped"), ("nat64", "nat64"),
-                           ("linklocal", "link-local")):
+                           ("linklocal", "link-local"), ("own", "own")):
             line = self.refused("address-refused", f"http://{host}.test/hello")
             self.assertEqual(line["range"], span)
         # The control: the address answers whoever is let through to it.

@@ -22,7 +22,7 @@ NAMES = {
     "mapped.test": ["::ffff:10.99.0.2"],
     "nat64.test": ["64:ff9b::a63:2"],
     "linklocal.test": ["169.254.169.254"],
-    "own.test": ["10.99.0.1"],
+    "own.test": ["198.41.0.4"],  # the host's, of no range that is refused
 }
 
 SERVER = r'''
@@ -104,6 +104,7 @@ class World:
             self.inside(pid, "ip", "address", "add", six, "dev", name, "nodad")
             self.inside(pid, "ip", "link", "set", name, "up")
             self.inside(pid, "ip", "link", "set", "lo", "up")
+        self.inside(self.host, "ip", "address", "add", "198.41.0.4/32", "dev", "lo")
         self.inside(self.servers, "ip", "address", "add", "10.88.0.2/24", "dev", "in")
         self.inside(self.host, "ip", "route", "add", "10.88.0.0/24", "via", "10.99.0.2")
         self.make_files()

@@ -168,9 +168,10 @@ Result<void> give_proxy_on_loopback(Core& core, const LoadedUnit& loaded, int st
     }
     auto proxy = connect_to_proxy(egress_directory(core.places, unit));
     if (!proxy) {
-        return fail_in(fmt::format("{}: its proxy {} does not listen; see its log", unit,
-                                   config::companion_of(unit, kEgressCompanion)),
-                       std::move(proxy).error());
+        return fail_in(
+            fmt::format("{}: its proxy {} does not listen; `jailsvc status` of that says why", unit,
+                        config::companion_of(unit, kEgressCompanion)),
+            std::move(proxy).error());
     }
     auto sent = send_listeners(proxy->get(), *listeners);
     if (!sent) return fail_in(unit + ": its proxy", std::move(sent).error());
