@@ -149,6 +149,35 @@ print("done")""", name="flood").stdout
         told = len([line for line in self.audit("flood") if line.get("host") == "flood.test"])
         self.assertLess(told, 1500)
 
+    def test_nobody_but_root_hands_it_sockets(self):
+        said = self.client("/usr/bin/python3", "-c", """
+import socket
+own = socket.create_server(("127.0.0.1", 0))
+s = socket.socket(socket.AF_UNIX)
+s.connect("/run/egress/proxy.sock")
+socket.send_fds(s, [b"\\0listeners\\n"], [own.fileno()])
+print(s.recv(100))
+try:
+    own.settimeout(0.5)
+    late = socket.create_connection(own.getsockname())
+    late.sendall(b"GET http://good.test/hello HTTP/1.1\\r\\n\\r\\n")
+    late.settimeout(0.5)
+    print(late.recv(100))
+except TimeoutError:
+    print("nobody accepts")""").stdout
+        self.assertEqual(said, "b''\nnobody accepts\n")
+        self.assertEqual(self.curl("http://good.test/hello").stdout, "hello\n")
+
+    def test_the_supervisors_processes_may_die(self):
+        self.supervisor.await_state("egress@web", "running")
+        for role in ("jailer", "engine"):
+            os.kill(self.supervisor.role(role), 9)
+            # `exec` itself needs both of them.
+            await_true(f"an answer after the death of the {role}", lambda: self.curl(
+                "http://good.test/hello", check=False).stdout == "hello\n")
+        self.ok("restart", "web")
+        self.assertEqual(self.curl("http://good.test/hello").stdout, "hello\n")
+
     def test_a_restart_of_the_unit_takes_its_new_list(self):
         self.supervisor.write("web", unit(ALLOWED + ["other.test:80"]))
         self.addCleanup(self.supervisor.write, "web", self.UNITS["web"])
