@@ -42,8 +42,9 @@ struct Places {
     [[nodiscard]] std::string notify_root() const { return run + "/notify"; }
     [[nodiscard]] std::string open_notify_root() const { return run + "/notify-open"; }
 
-    /// The way to the proxies of units without network: by unit's name, as far as an instance's name
-    /// goes, a directory with the proxy's socket and what it lets through. A jail sees its own.
+    /// The way to the proxies of units without network: by unit's name, as far as an instance's
+    /// name goes, a directory with the proxy's socket and what it lets through. A jail sees its
+    /// own.
     [[nodiscard]] std::string egress_root() const { return runtime_root + "/egress"; }
 
     /// What jailsvc-learn has recorded, by unit's name.

@@ -56,8 +56,8 @@ using JailPlaces = std::map<std::string, Diagnostic, std::less<>>;
 [[nodiscard]] std::vector<Checked<Unit>> load_named(const Sources& sources, const Schema& schema,
                                                     const std::vector<std::string>& names);
 
-/// Instances of templates that the unit pulls in; they have no file of their own that a listing would
-/// show.
+/// Instances of templates that the unit pulls in; they have no file of their own that a listing
+/// would show.
 [[nodiscard]] std::vector<std::string> instances_of(const Unit& unit);
 
 /// A unit made of what is right in its files, for those who look for more that is wrong.
