@@ -65,9 +65,9 @@ typedef enum jsv_kind {
                                port number[1], protocol number[2] IPPROTO_* */
     JSV_OP_EGRESS = 8, /* since 1.3: the unit's proxy, the instance of its plugin's `companion` that
                           is the unit's, may connect to text[0] ("example.org:443",
-                          "*.example.org:443"); it is reached by a Unix socket, and by port number[0]
-                          of the jail's loopback, which is one of its own, up. One of them or many,
-                          with the same port. */
+                          "*.example.org:443"); it is reached by a Unix socket, and by port
+                          number[0] of the jail's loopback, which is one of its own, up. One of them
+                          or many, with the same port. */
     /* JSV_STAGE_NAMESPACES */
     JSV_OP_NAMESPACE = 10,    /* new namespace of the CLONE_NEW* type number[0] */
     JSV_OP_ID_MAP = 11,       /* user namespace maps: text[0] uid_map, text[1] gid_map content;

@@ -46,8 +46,9 @@ struct Places {
     /// Empty files NAME.started and NAME.stopped: what was asked of units that remember it.
     [[nodiscard]] std::string asked() const { return lib + "/asked"; }
 
-    /// The way to the proxies of units without network: by unit's name, as far as an instance's name
-    /// goes, a directory with the proxy's socket and what it lets through. A jail sees its own.
+    /// The way to the proxies of units without network: by unit's name, as far as an instance's
+    /// name goes, a directory with the proxy's socket and what it lets through. A jail sees its
+    /// own.
     [[nodiscard]] std::string egress_root() const { return runtime_root + "/egress"; }
 
     /// What jailsvc-learn has recorded, by unit's name.

@@ -46,7 +46,8 @@ struct Table {
     std::string doc = {};
     std::vector<Key> keys = {};
     std::string plugin = {};  ///< "core", or the plugin that owns it
-    /// A unit with keys of the table wants an instance of this template for itself; see companions.hpp.
+    /// A unit with keys of the table wants an instance of this template for itself; see
+    /// companions.hpp.
     std::string companion = {};
     /// Why the plugin is not there, and the cure; then there are no keys. Empty: it is loaded.
     std::string refusal = {};
@@ -70,8 +71,8 @@ struct Schema {
 /// Whether a name can be that of a key or table: [a-z][a-z0-9_]*, at most 31 bytes.
 [[nodiscard]] bool is_schema_name(std::string_view name);
 
-/// Whether a plugin's table can have the name: "jail.NAME" that no key of [jail] has, "jail.OTHER.NAME"
-/// below another plugin's, or one at the top that is none of the core's.
+/// Whether a plugin's table can have the name: "jail.NAME" that no key of [jail] has,
+/// "jail.OTHER.NAME" below another plugin's, or one at the top that is none of the core's.
 [[nodiscard]] bool is_plugin_table(std::string_view name);
 
 /// The tables of the core alone.

@@ -1,11 +1,14 @@
 """A network of the test's own for egress_test.py: the supervisor's "host" with one wire to a place
 where servers are, both in network namespaces that end with this process."""
+import json
+import os
 import pathlib
 import shutil
 import subprocess
 import textwrap
+import unittest
 
-from harness import await_true
+from harness import BUILD, KEEPER, Supervisor, SystemTest, await_true
 
 # What the site permits in the tests; the other addresses of the servers' place it does not.
 PERMITTED = ["10.99.0.0/24", "fd99::/64"]
@@ -22,7 +25,7 @@ NAMES = {
     "mapped.test": ["::ffff:10.99.0.2"],
     "nat64.test": ["64:ff9b::a63:2"],
     "linklocal.test": ["169.254.169.254"],
-    "own.test": ["10.99.0.1"],
+    "own.test": ["198.41.0.4"],  # the host's, of no range that is refused
 }
 
 SERVER = r'''
@@ -104,6 +107,7 @@ class World:
             self.inside(pid, "ip", "address", "add", six, "dev", name, "nodad")
             self.inside(pid, "ip", "link", "set", name, "up")
             self.inside(pid, "ip", "link", "set", "lo", "up")
+        self.inside(self.host, "ip", "address", "add", "198.41.0.4/32", "dev", "lo")
         self.inside(self.servers, "ip", "address", "add", "10.88.0.2/24", "dev", "in")
         self.inside(self.host, "ip", "route", "add", "10.88.0.0/24", "via", "10.99.0.2")
         self.make_files()
@@ -175,3 +179,103 @@ class World:
             for pipe in (process.stdin, process.stdout):
                 if pipe:
                     pipe.close()
+
+
+SLEEP = 'exec_start = ["/bin/sleep", "infinity"]\n'
+ALLOWED = ["good.test:80", "good.test:443", "good.test:7", "*.good.test:443", "six.test:80",
+           "both.test:80", "loopback.test:80", "loopback6.test:80", "private.test:80",
+           "mixed.test:80", "mapped.test:80", "nat64.test:80", "linklocal.test:80", "own.test:80",
+           "absent.test:80"]
+
+
+def unit(allow, more="", mode="loopback", profile="default"):
+    words = ", ".join(f'"{one}"' for one in allow)
+    return (f'[service]\n{SLEEP}[jail]\nprofile = "{profile}"\n{more}'
+            f'[jail.network]\nmode = "{mode}"\negress.allow = [{words}]\n')
+
+
+class InWorld(Supervisor):
+    """A supervisor whose host network is the world's."""
+    world = None
+
+    def start(self, *options):
+        self.world = World(self.folder)
+        settings = self.folder / "egress.toml"
+        settings.write_text(self.world.settings(idle_timeout=60, head_timeout=3, connections=20))
+        template = (BUILD / "lib/jailsvc/units/egress@.toml").read_text()
+        # Jails have a /run of their own, where the file is not.
+        binds = '"%t/egress/%i:/run/egress"'
+        template = template.replace(f"[{binds}]", f'[{binds}, "{settings}"]')
+        self.write("egress@", template.replace("/etc/jailsvc/egress.toml", str(settings)))
+        self.keeper = subprocess.Popen(
+            self.world.enter(self.world.host) + [
+                str(KEEPER), "--config", str(self.folder / "config"), "--state", str(self.state),
+                *options], stdin=subprocess.DEVNULL, stdout=self.output, stderr=self.output)
+        await_true("the supervisor to answer", self.answers)
+        return self
+
+    def remove(self):
+        if self.world:
+            self.world.end()
+        super().remove()
+
+
+@unittest.skipUnless(shutil.which("dnsmasq", path="/usr/sbin:/usr/bin") and shutil.which("ip"),
+                     "skipped: needs dnsmasq and iproute2")
+class EgressCase(SystemTest):
+    """Cases that share a supervisor in a world; the unit web is up."""
+    UNITS = {
+        "web": unit(ALLOWED),
+        "narrow": unit(["six.test:80"], profile="untrusted"),
+        "again": unit(["good.test:80"]).replace(
+            "infinity\"]\n", 'infinity"]\nrestart = "always"\n'
+            '[environment]\nset = { no_proxy = "localhost" }\n'),
+        "mapped": unit(["good.test:80"], "[jail.namespaces]\nuser = true\n"),
+        "flood": unit(["good.test:80"]),
+        "many": unit(["good.test:7", "good.test:80"]),
+        "private": unit(["good.test:80"], mode="private"),
+        "job@": unit(["good.test:80"]),
+        "plain": f'[service]\n{SLEEP}[jail.network]\nmode = "loopback"\n',
+    }
+
+    @classmethod
+    def setUpClass(cls):
+        if os.geteuid() != 0:
+            raise unittest.SkipTest("skipped: needs root")
+        cls.supervisor = InWorld(cls.UNITS, cls.FILES).start()
+
+    def setUp(self):
+        self.ok("start", "web")
+
+    def client(self, *command, name="web", check=True):
+        result = self.supervisor.run("exec", name, "--", *command)
+        if check:
+            self.assertEqual(result.returncode, 0,
+                             f"{command}: {result.stdout}{result.stderr}\n--- proxy:\n" +
+                             "\n".join(self.supervisor.lines(f"egress@{name}")) +
+                             self.supervisor.said())
+        return result
+
+    def curl(self, *arguments, name="web", **more):
+        return self.client("/usr/bin/curl", "-sS", "--max-time", "20", *arguments, name=name, **more)
+
+    def audit(self, name="web"):
+        lines = self.supervisor.lines(f"egress@{name}")
+        return [json.loads(line[line.index("{"):]) for line in lines if '{"egress"' in line]
+
+    def denied(self, reason, host, name="web"):
+        """The audit line of a refusal of that host; the latest."""
+        found = await_true(f"the audit of {host}: {reason}", lambda: [
+            line for line in self.audit(name) if line["egress"] == "denied"
+            and line.get("host") == host and line["reason"] == reason])
+        return found[-1]
+
+    def refused(self, reason, url, name="web"):
+        """A refusal by HTTP and by SOCKS5, told to the client and in the log."""
+        host = url.split("/")[2].rsplit(":", 1)[0]
+        said = self.curl("-i", url, name=name).stdout
+        self.assertIn(f"X-Egress-Reason: {reason}\n", said)
+        self.denied(reason, host, name)
+        socks = self.curl("--proxy", "socks5h://127.0.0.1:3128", url, name=name, check=False)
+        self.assertNotEqual(socks.returncode, 0)
+        return self.denied(reason, host, name)

@@ -55,6 +55,7 @@ void Session::readable() {
 void Session::look_at_input() {
     if (protocol_ == Protocol::kUnknown) {
         if (input_.front() == kHandover.front()) return take_handover();
+        passed_.clear();  // nobody has asked for them
         const bool socks = input_.front() == SocksHandshake::kVersion;
         protocol_ = socks ? Protocol::kSocks : Protocol::kHttp;
         entry_.protocol = socks ? "socks5" : "http";

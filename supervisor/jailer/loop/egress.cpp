@@ -34,7 +34,16 @@ constexpr std::size_t kMaxListeners = 2;
 Result<Fd> make_directory(int parent, const std::string& path, const char* name, mode_t mode) {
     if (::mkdirat(parent, name, mode) == -1 && errno != EEXIST) return fail_errno(path);
     Fd dir(::openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-    if (!dir || ::fchmod(dir.get(), mode) == -1) return fail_errno(path);
+    struct stat info{};
+    if (!dir || ::fstat(dir.get(), &info) == -1) return fail_errno(path);
+    // Whoever owns it could put another list in the place of ours.
+    if (info.st_uid != ::geteuid()) {
+        return fail(fmt::format("{}: belongs to uid {}; it is the supervisor's: take it out of the "
+                                "runtime_directory of the unit that made it",
+                                path, info.st_uid),
+                    EPERM);
+    }
+    if (::fchmod(dir.get(), mode) == -1) return fail_errno(path);
     return dir;
 }
 
@@ -159,9 +168,10 @@ Result<void> give_proxy_on_loopback(Core& core, const LoadedUnit& loaded, int st
     }
     auto proxy = connect_to_proxy(egress_directory(core.places, unit));
     if (!proxy) {
-        return fail_in(fmt::format("{}: its proxy {} does not listen; see its log", unit,
-                                   config::companion_of(unit, kEgressCompanion)),
-                       std::move(proxy).error());
+        return fail_in(
+            fmt::format("{}: its proxy {} does not listen; `jailsvc status` of that says why", unit,
+                        config::companion_of(unit, kEgressCompanion)),
+            std::move(proxy).error());
     }
     auto sent = send_listeners(proxy->get(), *listeners);
     if (!sent) return fail_in(unit + ": its proxy", std::move(sent).error());

@@ -1,8 +1,7 @@
 // The world: what the manager asks of it, and that it may ask for that now.
 
-#include <csignal>
-
 #include <algorithm>
+#include <csignal>
 
 #include "explorer_parts.hpp"
 
