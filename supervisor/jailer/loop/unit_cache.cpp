@@ -233,6 +233,7 @@ void UnitCache::finish(const std::shared_ptr<Making>& making) {
                         .service = std::move(unit.service),
                         .logging = unit.logging,
                         .socket = unit.socket,
+                        .job = unit.job,
                         .readiness = unit.readiness,
                         .health = unit.health,
                         .condition = unit.condition,
