@@ -34,9 +34,10 @@ void change_one(const Parts& parts, UnitOutcome& outcome, service::Request what,
             "left as it is, since its file has errors; mend them first: " + errors->front();
         return;
     }
-    if (starts && parts.elsewhere.is_outdated(name)) {
+    const std::string outdated = starts ? parts.elsewhere.outdated(name) : std::string();
+    if (!outdated.empty()) {
         outcome.result = "refused";
-        outcome.message = std::string("left as it is: ") + kOutdated;
+        outcome.message = "left as it is: " + outdated;
         return;
     }
     const auto asked = parts.manager.request(what, name);

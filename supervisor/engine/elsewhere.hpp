@@ -40,8 +40,9 @@ public:
     /// Errors of the unit's file: why the unit is unknown, or why an edit has not been taken.
     [[nodiscard]] virtual const std::vector<std::string>* file_errors(
         std::string_view unit) const = 0;
-    /// Whether the unit's files say something else than what was read of them.
-    [[nodiscard]] virtual bool is_outdated(std::string_view unit) const = 0;
+    /// What the unit's files say that was not read of them: errors, or anything else. Empty if
+    /// nothing, or the unit is known to have none any more.
+    [[nodiscard]] virtual std::string outdated(std::string_view unit) const = 0;
     /// Units that are unknown because of errors in their files, sorted.
     [[nodiscard]] virtual std::vector<std::string> broken_units() const = 0;
     /// All templates, those with errors in their files too, sorted by name.

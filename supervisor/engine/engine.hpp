@@ -48,7 +48,7 @@ public:
     // Elsewhere, for the methods of the control socket.
     [[nodiscard]] bool ready() const override { return ready_; }
     [[nodiscard]] const std::vector<std::string>* file_errors(std::string_view unit) const override;
-    [[nodiscard]] bool is_outdated(std::string_view unit) const override;
+    [[nodiscard]] std::string outdated(std::string_view unit) const override;
     [[nodiscard]] std::vector<std::string> broken_units() const override;
     [[nodiscard]] std::vector<config::Template> templates() const override;
     [[nodiscard]] std::string own_name(const std::string& unit) const override {

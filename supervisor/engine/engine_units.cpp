@@ -233,12 +233,15 @@ std::size_t Engine::load_new(const std::vector<std::string>& names) {
     return count;
 }
 
-bool Engine::is_outdated(std::string_view unit) const {
-    const config::Unit* known = manager_.find(unit);
-    if (known == nullptr || known->files.empty()) return false;
-    if (config::Sight(sources_).of(*known) == known->sight) return false;
-    const auto read = config::load_unit(sources_, *schema_, known->name);
-    return !read || read->digest != known->digest;
+std::string Engine::outdated(std::string_view unit) const {
+    const auto known = manager_.status(unit);
+    if (!known || known->file_gone || known->unit->files.empty()) return {};
+    if (config::Sight(sources_).of(*known->unit) == known->unit->sight) return {};
+    const auto read = config::load_unit(sources_, *schema_, known->unit->name);
+    if (read && read->digest == known->unit->digest) return {};
+    std::string text = "its files have changed since they were read; ";
+    return read ? text + "run jailsvc daemon-reload first"
+                : text + "mend them first: " + config::to_string(read.error().front());
 }
 
 const std::vector<std::string>* Engine::file_errors(std::string_view unit) const {

@@ -20,9 +20,6 @@
 /// once.
 namespace jailsvc::engine::methods {
 
-inline constexpr const char* kOutdated =
-    "its files have changed since they were read; run jailsvc daemon-reload first";
-
 /// What methods work with.
 struct Parts {
     service::Manager& manager;

@@ -143,7 +143,8 @@ Json blank_status(const std::string& name, std::string_view state, const std::st
             {"errno", nullptr},
             {"exit_status", nullptr},
             {"watchdog", nullptr},
-            {"last_ping", nullptr},   {"health", nullptr}};
+            {"last_ping", nullptr},
+            {"health", nullptr}};
 }
 
 }  // namespace

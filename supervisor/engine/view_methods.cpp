@@ -87,8 +87,9 @@ void status(const Parts& parts, Request& request) {
     auto list = Json::array();
     for (const std::string& name : *names) {
         auto& shown = list.emplace_back(status_of(parts, name));
-        if (all || names->size() > kMaxLooks || !parts.elsewhere.is_outdated(name)) continue;
-        shown["notes"].push_back(kOutdated);
+        if (all || names->size() > kMaxLooks) continue;
+        auto outdated = parts.elsewhere.outdated(name);
+        if (!outdated.empty()) shown["notes"].push_back(std::move(outdated));
     }
     answer(request.client,
            {.parameters = {{"units", std::move(list)},

@@ -297,15 +297,25 @@ static long long nanoseconds(clockid_t clock) {
     return now.tv_sec * 1000000000LL + now.tv_nsec;
 }
 
-/* Whether it gets so many per cent of a processor for half a second. */
-static int burns(const char* percent) {
+/* How many per cent of a processor it gets for half a second. */
+static int share_of_processor(void) {
     const long long wall = 500000000, begin = nanoseconds(CLOCK_MONOTONIC);
+    const long long before = nanoseconds(CLOCK_PROCESS_CPUTIME_ID);
     while (nanoseconds(CLOCK_MONOTONIC) - begin < wall) {
     }
-    const long long got = nanoseconds(CLOCK_PROCESS_CPUTIME_ID);
-    const long long took = nanoseconds(CLOCK_MONOTONIC) - begin;
+    const long long got = nanoseconds(CLOCK_PROCESS_CPUTIME_ID) - before;
+    return (int)(got * 100 / (nanoseconds(CLOCK_MONOTONIC) - begin));
+}
+
+/* Whether it ever gets so many per cent: others may want the processor too. */
+static int burns(const char* percent) {
+    int most = 0;
+    for (int i = 0; i < 6 && most < atoi(percent); ++i) {
+        const int share = share_of_processor();
+        if (share > most) most = share;
+    }
     errno = EAGAIN;
-    return verdict(got * 100 / took >= atoi(percent) ? 0 : -1);
+    return verdict(most >= atoi(percent) ? 0 : -1);
 }
 
 static int opens_many(const char* count) {

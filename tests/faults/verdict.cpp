@@ -51,6 +51,7 @@ constexpr Known kHarmless[] = {
     {Role::kJailer, SYS_ioctl, kAny, "the exec that waits is looked for again", "seccomp notify"},
     {Role::kJailer, SYS_newfstatat, kAny, "what cannot be looked at is opened", ".toml"},
     {Role::kJailer, SYS_poll, kAny, "the exec that waits is looked for again"},
+    {Role::kJailer, SYS_open_tree, kAny, "the jail's init makes the mount", "/run/notify/"},
     {Role::kJailer, SYS_getsockopt, kAny, "what cannot be asked is taken for listening", "", false,
      &Scenario::listens},
     {Role::kJailer, SYS_fcntl, kAny, "a socket stays as its last run has left it", "", false,
