@@ -1,6 +1,8 @@
 #include "engine/change_methods.hpp"
 
+#include <algorithm>
 #include <csignal>
+#include <iterator>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -13,11 +15,31 @@ namespace {
 
 /// Calls that wait for jobs, of all clients together.
 constexpr std::size_t kMaxWaiting = 4096;
+/// Units whose files are looked at before one starts; a look takes some time.
+constexpr std::size_t kMaxLooks = 64;
 
 bool is_at_rest(const service::Manager& manager, const std::string& unit) {
     const auto status = manager.status(unit);
     return status && (status->record.state == service::State::kInactive ||
                       status->record.state == service::State::kFailed);
+}
+
+/// Of the unit's files, or of those of a unit that would start because it requires it.
+std::string what_is_outdated(const Parts& parts, const std::string& unit) {
+    std::vector<std::string> names{unit};
+    for (std::size_t i = 0; i < names.size() && i < kMaxLooks; ++i) {
+        const std::string text = parts.elsewhere.outdated(names[i]);
+        if (!text.empty()) return i == 0 ? text : names[i] + ", which it requires: " + text;
+        const config::Unit* known = parts.manager.find(names[i]);
+        if (known == nullptr) continue;
+        for (const auto* required : {&known->unit.requires_, &known->unit.binds_to}) {
+            std::ranges::copy_if(*required, std::back_inserter(names), [&](const auto& name) {
+                return is_at_rest(parts.manager, name) &&
+                       std::ranges::find(names, name) == names.end();
+            });
+        }
+    }
+    return {};
 }
 
 /// Asks for the change, if that makes sense: then there is a job.
@@ -34,7 +56,7 @@ void change_one(const Parts& parts, UnitOutcome& outcome, service::Request what,
             "left as it is, since its file has errors; mend them first: " + errors->front();
         return;
     }
-    const std::string outdated = starts ? parts.elsewhere.outdated(name) : std::string();
+    const std::string outdated = starts ? what_is_outdated(parts, name) : std::string();
     if (!outdated.empty()) {
         outcome.result = "refused";
         outcome.message = "left as it is: " + outdated;

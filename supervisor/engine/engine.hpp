@@ -161,6 +161,9 @@ private:
     void note_errors(const std::string& unit, const config::Diagnostics& found);
     [[nodiscard]] config::Diagnostics taken_aliases(const config::Unit& unit) const;
     std::size_t load_new(const std::vector<std::string>& names);
+    [[nodiscard]] std::set<std::string, std::less<>> running_without(
+        const std::vector<config::Unit>& units) const;
+    [[nodiscard]] std::vector<std::string> of_use() const;
     [[nodiscard]] std::vector<config::Unit> read_new(const std::vector<std::string>& names);
     [[nodiscard]] std::vector<std::string> unknown_of(const std::vector<std::string>& names,
                                                       const std::vector<config::Unit>& more) const;

@@ -85,6 +85,20 @@ void Engine::tell_errors(const FileErrors& all) {
     }
 }
 
+/// Services that run and have no file among these any more: no target takes their names meanwhile.
+std::set<std::string, std::less<>> Engine::running_without(
+    const std::vector<config::Unit>& units) const {
+    std::set<std::string, std::less<>> names;
+    for (const std::string& name : manager_.names()) {
+        const auto status = manager_.status(name);
+        const bool runs = status->record.state != service::State::kInactive &&
+                          status->record.state != service::State::kFailed;
+        if (runs && !status->unit->is_target) names.insert(name);
+    }
+    for (const config::Unit& unit : units) names.erase(unit.name);
+    return names;
+}
+
 service::Manager::LoadReport Engine::take(UnitSet set) {
     tell_errors(set.errors);
     for (const auto& [name, errors] : set.errors) {
@@ -97,7 +111,7 @@ service::Manager::LoadReport Engine::take(UnitSet set) {
     aliases_ = {};
     for (const config::Unit& unit : set.units) aliases_.add(unit);
     for (config::Unit& unit : set.units) aliases_.resolve(unit);
-    add_wanted(set.units);
+    add_wanted(set.units, running_without(set.units));
     service::Manager::Faults faults;
     for (const auto& [name, errors] : file_errors_) {
         const std::string_view first = errors.empty() ? std::string_view() : errors.front();
@@ -117,8 +131,18 @@ service::Manager::LoadReport Engine::take(UnitSet set) {
     return loaded;
 }
 
+/// Units but those that only somebody's question has loaded, or whose start was refused: an
+/// instance that is at rest comes back when it is asked for.
+std::vector<std::string> Engine::of_use() const {
+    std::vector<std::string> names = manager_.names();
+    std::erase_if(names, [this](const std::string& name) {
+        return manager_.status(name)->record.state == service::State::kInactive;
+    });
+    return names;
+}
+
 ReloadReport Engine::reload() {
-    UnitSet set = load_all_units(manager_.names());
+    UnitSet set = load_all_units(of_use());
     std::vector<std::string> errors;
     std::set<std::string> told;
     for (const auto& [name, list] : set.errors) {

@@ -66,7 +66,7 @@ UnitSet load_units(const config::Sources& sources, const config::Schema& schema,
     return set;
 }
 
-void add_wanted(std::vector<config::Unit>& units) {
+void add_wanted(std::vector<config::Unit>& units, const std::set<std::string, std::less<>>& taken) {
     std::map<std::string, std::vector<std::string>> wanted;
     for (const config::Unit& unit : units) {
         if (!unit.install.enabled) continue;
@@ -76,6 +76,7 @@ void add_wanted(std::vector<config::Unit>& units) {
     }
     for (const auto& [target, wanting] : wanted) {
         auto at = std::ranges::find(units, target, &config::Unit::name);
+        if (at == units.end() && taken.contains(target)) continue;
         if (at == units.end()) at = units.insert(units.end(), make_target(target));
         std::vector<std::string> wants(at->unit.wants.begin(), at->unit.wants.end());
         const std::set<std::string> already(wants.begin(), wants.end());

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,8 +29,9 @@ void drop_what_the_jailer_needs(config::Unit& unit);
                                  const std::vector<std::string>& instances);
 
 /// Makes [install] wanted_by work: a target that a unit names there wants the unit, and a target
-/// that has no file comes into being. A unit that says `enabled = false` is
-/// wanted by none of them.
-void add_wanted(std::vector<config::Unit>& units);
+/// that has no file comes into being, unless the name is `taken` by something else. A unit that
+/// says `enabled = false` is wanted by none of them.
+void add_wanted(std::vector<config::Unit>& units,
+                const std::set<std::string, std::less<>>& taken = {});
 
 }  // namespace jailsvc::engine

@@ -87,7 +87,7 @@ void status(const Parts& parts, Request& request) {
     auto list = Json::array();
     for (const std::string& name : *names) {
         auto& shown = list.emplace_back(status_of(parts, name));
-        if (all || names->size() > kMaxLooks) continue;
+        if (all || names->size() > kMaxLooks || !shown["errors"].empty()) continue;
         auto outdated = parts.elsewhere.outdated(name);
         if (!outdated.empty()) shown["notes"].push_back(std::move(outdated));
     }

@@ -89,8 +89,8 @@ void Manager::Impl::take(const config::Unit& unit, LoadReport& report) {
 }
 
 void Manager::Impl::tell_broken(const Entry& entry, LoadReport& report) const {
-    // Masked is what somebody wants the unit to be.
-    if (entry.broken->empty() || entry.loaded->unit.masked) return;
+    // Masked is what somebody wants the unit to be; what is removed nobody can mend.
+    if (entry.broken->empty() || entry.loaded->unit.masked || entry.removed) return;
     report.errors.push_back(entry.name() + ": " + *entry.broken);
 }
 

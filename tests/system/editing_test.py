@@ -90,6 +90,53 @@ class Editing(SystemTest):
         self.web.write_text("[service]\nnice = 9\n")
         self.assertEqual(self.supervisor.run("restart", "web").returncode, 1)
 
+    def test_what_would_start_with_it_has_to_be_read_too(self):
+        self.supervisor.write("base", SLEEP)
+        self.supervisor.write("needs", '[unit]\nrequires = ["base"]\n' + SLEEP)
+        for name in ("base", "needs"):
+            self.addCleanup((self.supervisor.units / f"{name}.toml").unlink)
+        self.ok("daemon-reload")
+        self.supervisor.write("base", SLEEP.replace("infinity", "1000"))
+        result = self.supervisor.run("start", "needs")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("base, which it requires: its files have changed", result.stderr)
+        self.ok("daemon-reload")
+        self.ok("start", "needs")
+        self.ok("stop", "base")
+
+    def test_what_is_gone_leaves_no_trace_in_a_reload(self):
+        name = self.supervisor.units / "faulty.toml"
+        name.write_text('[unit]\nrequires = ["nothing"]\n' + SLEEP)
+        self.assertEqual(self.supervisor.run("daemon-reload").returncode, 1)
+        name.unlink()
+        self.ok("daemon-reload")
+        # An instance that somebody has asked for in vain is not loaded for ever.
+        template = self.supervisor.units / "vain@.toml"
+        template.write_text('[unit]\nrequires = ["nothing"]\n' + SLEEP)
+        self.ok("daemon-reload")
+        self.assertNotEqual(self.supervisor.run("start", "vain@1").returncode, 0)
+        self.ok("daemon-reload")
+        template.unlink()
+        self.ok("daemon-reload")
+
+    def test_no_target_takes_the_place_of_what_runs(self):
+        served = self.supervisor.units / "served.toml"
+        wants = self.supervisor.units / "wants.toml"
+        served.write_text(SLEEP)
+        wants.write_text(SLEEP + '[install]\nwanted_by = ["served"]\n')
+        self.ok("daemon-reload")
+        self.ok("start", "served")
+        pid = self.supervisor.pid("served")
+        served.unlink()
+        self.assertIn("removed: served", self.ok("daemon-reload"))
+        said = self.fails(1, "restart", "served")
+        self.assertIn("the file of served is gone", said)
+        self.assertNotIn("have changed", self.supervisor.run("status", "served").stdout)
+        self.assertEqual(self.supervisor.pid("served"), pid)
+        wants.unlink()
+        self.ok("stop", "served")
+        self.ok("daemon-reload")
+
     def test_visual_comes_first_and_may_have_arguments(self):
         self.editor.write_text('#!/bin/sh\n[ "$1" = --wait ] && printf "[service]\\nnice = 3\\n" '
                                '>"$2"\n')
