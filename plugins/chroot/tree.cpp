@@ -67,7 +67,14 @@ void add_mask(Planner& plan, const char* name, const std::string& path, std::uin
 }
 
 std::string read_root(Planner& plan) {
-    const std::string root = absolute_path(plan, "root", plan.text("root").value_or(""));
+    const auto written = plan.text("root");
+    if (!written) {
+        plan.fail("root",
+                  "is needed by mode = \"directory\", which the unit or its profile asks for; "
+                  "name the directory in the unit's [jail.chroot]");
+        return {};
+    }
+    const std::string root = absolute_path(plan, "root", *written);
     if (root == "/") plan.fail("root", "is the host's; use mode = \"host\"");
     return root;
 }

@@ -21,6 +21,7 @@ constexpr std::size_t kMaxLooks = 64;
 bool is_at_rest(const service::Manager& manager, const std::string& unit) {
     const auto status = manager.status(unit);
     return status && (status->record.state == service::State::kInactive ||
+                      status->record.state == service::State::kBackoff ||
                       status->record.state == service::State::kFailed);
 }
 
@@ -28,6 +29,8 @@ bool is_at_rest(const service::Manager& manager, const std::string& unit) {
 std::string what_is_outdated(const Parts& parts, const std::string& unit) {
     std::vector<std::string> names{unit};
     for (std::size_t i = 0; i < names.size() && i < kMaxLooks; ++i) {
+        const auto* errors = parts.elsewhere.file_errors(names[i]);
+        if (errors != nullptr && !errors->empty()) continue;  // the manager refuses it for that
         const std::string text = parts.elsewhere.outdated(names[i]);
         if (!text.empty()) return i == 0 ? text : names[i] + ", which it requires: " + text;
         const config::Unit* known = parts.manager.find(names[i]);

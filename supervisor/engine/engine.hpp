@@ -164,6 +164,7 @@ private:
     [[nodiscard]] std::set<std::string, std::less<>> running_without(
         const std::vector<config::Unit>& units) const;
     [[nodiscard]] std::vector<std::string> of_use() const;
+    void keep_hidden(UnitSet& set) const;
     [[nodiscard]] std::vector<config::Unit> read_new(const std::vector<std::string>& names);
     [[nodiscard]] std::vector<std::string> unknown_of(const std::vector<std::string>& names,
                                                       const std::vector<config::Unit>& more) const;

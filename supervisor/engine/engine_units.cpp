@@ -85,6 +85,23 @@ void Engine::tell_errors(const FileErrors& all) {
     }
 }
 
+/// A directory that cannot be read or trusted says nothing of its units: none of them is gone, each
+/// has that error.
+void Engine::keep_hidden(UnitSet& set) const {
+    const auto closed = std::ranges::find_if(set.errors, [](const auto& entry) {
+        return entry.first.starts_with('/') && !entry.first.ends_with(".toml");
+    });
+    if (closed == set.errors.end()) return;
+    const std::vector<std::string> why = closed->second;
+    for (const std::string& name : manager_.names()) {
+        const auto known = manager_.status(name);
+        const bool read =
+            std::ranges::find(set.units, name, &config::Unit::name) != set.units.end();
+        if (!read && !known->file_gone && !known->unit->files.empty())
+            set.errors.try_emplace(name, why);
+    }
+}
+
 /// Services that run and have no file among these any more: no target takes their names meanwhile.
 std::set<std::string, std::less<>> Engine::running_without(
     const std::vector<config::Unit>& units) const {
@@ -101,6 +118,7 @@ std::set<std::string, std::less<>> Engine::running_without(
 
 service::Manager::LoadReport Engine::take(UnitSet set) {
     tell_errors(set.errors);
+    keep_hidden(set);
     for (const auto& [name, errors] : set.errors) {
         // A file broken since it was loaded disturbs nothing: what was loaded goes on.
         if (const config::Unit* old = manager_.find(name)) set.units.push_back(*old);

@@ -137,6 +137,39 @@ class Editing(SystemTest):
         self.ok("stop", "served")
         self.ok("daemon-reload")
 
+    def test_a_unit_that_waits_for_its_restart_is_looked_at_too(self):
+        failing = '[service]\nexec_start = ["/bin/false"]\nrestart = "always"\n' \
+                  'restart_delay = "1h"\nrestart_delay_max = "1h"\n'
+        self.supervisor.write("failing", failing)
+        self.addCleanup((self.supervisor.units / "failing.toml").unlink)
+        self.ok("daemon-reload")
+        self.ok("start", "failing")
+        self.supervisor.await_state("failing", "backoff")
+        self.supervisor.write("failing", failing.replace("false", "true"))
+        self.assertIn("have changed", self.fails(1, "start", "failing"))
+        self.ok("stop", "failing")
+
+    def test_a_directory_that_is_not_trusted_says_nothing_of_its_units(self):
+        self.supervisor.write("listens", SLEEP + '[socket]\nlisten = ["tcp:127.83.9.1:90"]\n'
+                              'activation = "on_demand"\n')
+        self.addCleanup(self.restore)
+        self.addCleanup((self.supervisor.units / "listens.toml").unlink)
+        self.ok("daemon-reload")
+        self.ok("start", "listens", "web")
+        mode = self.supervisor.units.stat().st_mode & 0o7777
+        self.supervisor.units.chmod(0o777)
+        try:
+            said = self.fails(1, "daemon-reload")
+        finally:
+            self.supervisor.units.chmod(mode)
+        self.assertIn("writable", said)
+        self.assertNotIn("removed", said)
+        self.assertEqual(self.supervisor.status("listens")["state"], "listening")
+        self.assertEqual(self.supervisor.status("web")["state"], "running")
+        self.ok("daemon-reload")
+        self.assertEqual(self.supervisor.status("listens")["state"], "listening")
+        self.ok("stop", "listens", "web")
+
     def test_visual_comes_first_and_may_have_arguments(self):
         self.editor.write_text('#!/bin/sh\n[ "$1" = --wait ] && printf "[service]\\nnice = 3\\n" '
                                '>"$2"\n')

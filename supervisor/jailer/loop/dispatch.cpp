@@ -11,6 +11,7 @@
 #include "base/sys.hpp"
 #include "jailer/loop/deliver.hpp"
 #include "jailer/loop/discard_job.hpp"
+#include "jailer/loop/left_behind.hpp"
 #include "jailer/loop/main_process.hpp"
 #include "jailer/loop/notify_sockets.hpp"
 #include "jailer/loop/remember_asked.hpp"
@@ -74,7 +75,7 @@ Dispatch::Dispatch(struct ev_loop* loop, const Places& places, PluginHost plugin
 
 void Dispatch::end() {
     core_.groups.end();
-    remove_notify_sockets(core_.places, parent_);
+    remove_left_behind(core_.places, parent_);
 }
 
 void Dispatch::begin() {

@@ -3,15 +3,12 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/mount.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <filesystem>
-#include <system_error>
 #include <utility>
 
 #include "base/sys.hpp"
@@ -131,19 +128,6 @@ void forget_notify_socket(Core& core, const std::string& unit) {
         const std::string dir = notify_directory(core.places, unit, own_tree);
         (void)::unlink((dir + "/" + kNotifyName).c_str());
         (void)::rmdir(dir.c_str());
-    }
-}
-
-/// Only root may write in these directories; links would not be followed all the same. Whoever
-/// holds the lock of the run directory is the keeper that we ended with, or nobody, while we take
-/// it, or the keeper of a supervisor that has begun meanwhile: then they are that one's.
-void remove_notify_sockets(const Places& places, pid_t keeper) {
-    const Fd lock(::open(places.run.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    const bool unheld = lock && ::flock(lock.get(), LOCK_EX | LOCK_NB) == 0;
-    if (!unheld && ::getppid() != keeper) return;
-    for (const std::string& root : {places.notify_root(), places.open_notify_root()}) {
-        std::error_code ignored;
-        std::filesystem::remove_all(root, ignored);
     }
 }
 

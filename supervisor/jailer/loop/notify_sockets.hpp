@@ -27,8 +27,4 @@ namespace jailsvc::jailer {
 /// The unit is not loaded any more.
 void forget_notify_socket(Core& core, const std::string& unit);
 
-/// The supervisor of this keeper has ended: nobody will ever read what is sent to one of them.
-/// Where another has begun in its place already, nothing is removed.
-void remove_notify_sockets(const Places& places, pid_t keeper);
-
 }  // namespace jailsvc::jailer

@@ -1,12 +1,11 @@
 #include "jailer/loop/unit_cache.hpp"
 
 #include <fmt/format.h>
+#include <malloc.h>
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
 
 #include <algorithm>
-
-#include "base/idle_memory.hpp"
 
 namespace jailsvc::jailer {
 namespace {
@@ -251,7 +250,7 @@ void UnitCache::settle(const std::shared_ptr<Making>& making, Result<LoadedPtr> 
     for (const auto& done : std::exchange(making->waiters, {})) done(result);
     run_next();
     if (busy()) return;
-    give_back_memory();  // reading and planning took far more for a moment than what is kept
+    ::malloc_trim(0);  // reading and planning took far more for a moment than what is kept
     if (idle_hook_) idle_hook_();
 }
 
