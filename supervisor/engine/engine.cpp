@@ -1,11 +1,11 @@
 #include "engine/engine.hpp"
 
 #include <fmt/ranges.h>
-#include <malloc.h>
 #include <sys/resource.h>
 
 #include <utility>
 
+#include "base/idle_memory.hpp"
 #include "config/overlay.hpp"
 #include "control/varlink.hpp"
 #include "engine/messages.hpp"
@@ -17,6 +17,7 @@ namespace {
 constexpr double kImpatience = 5.;
 constexpr std::chrono::seconds kFrozenPause{1};  ///< between looks whether health can be checked
 constexpr std::size_t kManyStarts = 64;          ///< after so many, memory is given back
+constexpr double kRest = 2.;                     ///< so long after the last of them [s]
 
 std::size_t descriptor_limit() {
     rlimit limit{};
@@ -79,6 +80,7 @@ Engine::Engine(struct ev_loop* loop, const Places& places, Roles roles, Fd keepe
           },
           limits_within(descriptor_limit())),
       settle_(loop, [this] { settle(); }),
+      rest_(loop, give_back_memory),
       impatience_(loop, [this] { listen(); }) {
     (void)keeper_.attach(std::move(keeper));
     reporter_.publish_to(&monitors_, &transients_);
@@ -150,7 +152,7 @@ void Engine::settle() {
 void Engine::trim() {
     if (starts_ < kManyStarts || early_exits_.expecting()) return;
     starts_ = 0;
-    ::malloc_trim(0);
+    rest_.start(kRest);
 }
 
 }  // namespace jailsvc::engine

@@ -202,6 +202,7 @@ private:
     Dispatcher dispatcher_;
     Server server_;
     PrepareWatch settle_;
+    TimerWatch rest_;
     TimerWatch impatience_;
     FileErrors file_errors_;
     config::Aliases aliases_;

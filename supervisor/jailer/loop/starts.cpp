@@ -1,7 +1,6 @@
 #include "jailer/loop/starts.hpp"
 
 #include <fmt/format.h>
-#include <malloc.h>
 #include <signal.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
@@ -9,6 +8,7 @@
 #include <algorithm>
 
 #include "base/clock.hpp"
+#include "base/idle_memory.hpp"
 #include "base/sys.hpp"
 #include "jailer/loop/starts_work.hpp"
 #include "jailer/loop/tell.hpp"
@@ -19,6 +19,7 @@ namespace {
 constexpr double kClientLimit = 10;  ///< [s] a client may take to send its request
 constexpr std::size_t kMaxAnswers = 1024;
 constexpr std::size_t kManyAnswers = 64;  ///< after so many, memory is given back
+constexpr double kRest = 2.;              ///< so long after the last of them [s]
 /// Clients whose request has not come: each holds a descriptor, and an engine gone astray could
 /// hand over as many as we have.
 constexpr std::ptrdiff_t kMaxSilentClients = 256;
@@ -55,7 +56,7 @@ StartFailure not_running(const std::string& unit) {
 }  // namespace
 
 Starts::Starts(Core& core, Jails& jails, Listeners& listeners)
-    : core_(core), jails_(jails), listeners_(listeners) {
+    : core_(core), jails_(jails), listeners_(listeners), rest_(core.loop) {
     jails_.on_ending([this](const std::string& unit) { give_up(unit, false); });
 }
 Starts::~Starts() = default;
@@ -276,7 +277,8 @@ void Starts::answer(Answer answer) {
     while (answers_.size() > kMaxAnswers) answers_.pop_front();
     if (++answered_ < kManyAnswers || !jobs_.empty()) return;
     answered_ = 0;
-    ::malloc_trim(0);  // many starts at once take far more for a moment than what is kept
+    // Many starts at once take far more for a moment than what is kept.
+    rest_.start(kRest, give_back_memory);
 }
 
 void Starts::keep(Answer answer) {

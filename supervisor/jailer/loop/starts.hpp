@@ -105,6 +105,7 @@ private:
     /// The last kMaxAnswers. Of a process that lives, its jail knows what to answer.
     std::deque<Answer> answers_;
     std::size_t answered_ = 0;  ///< since memory was last given back
+    TimerWatch rest_;
 };
 
 }  // namespace jailsvc::jailer
