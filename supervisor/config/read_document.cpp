@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 
 #include "config/document.hpp"
@@ -58,7 +59,7 @@ std::optional<Data> read_duration(const Raw& raw, const Context& context) {
     if (const auto* whole = std::get_if<std::int64_t>(&raw.data)) {
         return Text{fmt::format("{}s", *whole), raw.where};
     }
-    if (const auto* number = std::get_if<double>(&raw.data)) {
+    if (const auto* number = std::get_if<double>(&raw.data); number && std::isfinite(*number)) {
         return Text{fmt::format("{}s", *number), raw.where};
     }
     context.expected(raw, "a duration (\"200ms\", or a number of seconds)");

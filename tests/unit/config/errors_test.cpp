@@ -100,6 +100,9 @@ TEST_CASE("config: each mistake is told with its place and its cure", "[config]"
         {service("restart_delay = \"5 parsecs\""),
          "web.toml:3:17: restart_delay: \"5 parsecs\" is no duration; write \"200ms\", \"1min "
          "30s\", \"infinity\" or a number of seconds\n"},
+        {service("restart_delay = nan"),
+         "web.toml:3:17: restart_delay: expected a duration (\"200ms\", or a number of seconds), "
+         "found a floating-point number\n"},
         {service("restart_delay = -1"),
          "web.toml:3:17: restart_delay: \"-1s\" is no duration; write \"200ms\", \"1min 30s\", "
          "\"infinity\" or a number of seconds\n"},
